@@ -1,0 +1,36 @@
+// Builds into an empty directory and compares it with dist/, byte by byte. Exit code 1, and a list, on any difference.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from './build.ts'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const committed = contents(join(root, 'dist'))
+const directory = mkdtempSync(join(tmpdir(), 'check-dist-'))
+try {
+  build(join(directory, 'dist'))
+  const built = contents(join(directory, 'dist'))
+  const names = [...new Set([...committed.keys(), ...built.keys()])].sort()
+  const different = names.filter((name) => !built.get(name)?.equals(committed.get(name) ?? Buffer.alloc(0)))
+  if (different.length > 0) {
+    console.error(
+      `dist/ is not what src/ builds; run "npm run build" and commit it. Different: ${different.join(', ')}`,
+    )
+    process.exitCode = 1
+  } else {
+    console.log(`dist/ is what src/ builds (${names.length} files).`)
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
+
+function contents(folder: string): Map<string, Buffer> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return new Map(
+    files.map((file) => [
+      join(file.parentPath, file.name).slice(folder.length + 1),
+      readFileSync(join(file.parentPath, file.name)),
+    ]),
+  )
+}

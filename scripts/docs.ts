@@ -1,0 +1,67 @@
+// Writes the tables of inputs and outputs into the READMEs, between markers, from action.yml.
+// Usage: node scripts/docs.ts            writes them
+//        node scripts/docs.ts --check    exit code 1 if a README is not what this would write
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parse } from 'yaml'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+
+/** The folders with an action.yml and a README.md. */
+export const ACTION_FOLDERS = ['.']
+
+interface ActionFile {
+  inputs: Record<string, { description: string; required?: boolean; default?: string }>
+  outputs: Record<string, { description: string }>
+}
+
+/** The README of a folder as it should be: the text that stands there, with the tables made anew. */
+export function readmeOf(folder: string): string {
+  const action = parse(readFileSync(join(root, folder, 'action.yml'), 'utf8')) as ActionFile
+  const readme = readFileSync(join(root, folder, 'README.md'), 'utf8')
+  return replaceBetween(replaceBetween(readme, 'inputs', inputTable(action)), 'outputs', outputTable(action))
+}
+
+function inputTable({ inputs }: ActionFile): string {
+  const rows = Object.entries(inputs).map(([name, input]) => {
+    const byDefault = input.required ? '**required**' : input.default === undefined ? '' : code(input.default)
+    return `| ${code(name)} | ${byDefault} | ${cell(input.description)} |`
+  })
+  return ['| input | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
+}
+
+function outputTable({ outputs }: ActionFile): string {
+  const rows = Object.entries(outputs).map(([name, output]) => `| ${code(name)} | ${cell(output.description)} |`)
+  return ['| output | meaning |', '| --- | --- |', ...rows].join('\n')
+}
+
+function code(text: string): string {
+  return `\`${text}\``
+}
+
+function cell(text: string): string {
+  return text.trim().replaceAll('|', '\\|').replace(/\s+/g, ' ')
+}
+
+function replaceBetween(text: string, name: string, content: string): string {
+  const [begin, end] = [`<!-- ${name}: made by "npm run docs" -->`, `<!-- ${name}: end -->`]
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`no markers ${begin} and ${end} in the README`)
+  return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const folder of ACTION_FOLDERS) {
+    const file = join(root, folder, 'README.md')
+    const made = readmeOf(folder)
+    if (made === readFileSync(file, 'utf8')) continue
+    if (process.argv.includes('--check')) {
+      console.error(`${file} is not what action.yml says; run "npm run docs".`)
+      process.exitCode = 1
+    } else {
+      writeFileSync(file, made)
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { DataPipelineClient, SetTaskStatusCommand } from '@aws-sdk/client-data-pipeline'
+import type { ErrorFields } from '../error-fields.ts'
+import { ConfigurationError } from '../errors.ts'
+import type { TaskStatus } from '../status.ts'
+import { CredentialsError } from './failure.ts'
+import { assumeRole, type OidcDependencies } from './role-credentials.ts'
+import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
+import { Transport } from './transport.ts'
+
+/** One SetTaskStatus call. */
+export interface StatusReport extends ErrorFields {
+  /** 1 to 2048 characters. */
+  readonly taskId: string
+  readonly taskStatus: TaskStatus
+}
+
+/** The calls of AWS Data Pipeline that a task runner makes: one try each, no retries, no limits of their own. */
+export interface DataPipeline {
+  readonly region: string
+  /** The secret parts of the credentials in use. Fails with what getting them met. */
+  secrets(): Promise<string[]>
+  /** Gets new credentials where their source has them. Whether they differ from the old ones. */
+  renewCredentials(): Promise<boolean>
+  setTaskStatus(report: StatusReport, signal: AbortSignal): Promise<{ requestId: string | undefined }>
+  /** Ends all connections. */
+  close(): void
+}
+
+/**
+ * A client for the settings. Nothing is sent yet, and no credentials are looked for.
+ *
+ * @throws ConfigurationError when no region can be found
+ */
+export async function connectDataPipeline(
+  settings: AwsSettings,
+  dependencies: OidcDependencies,
+): Promise<DataPipeline> {
+  const transport = new Transport(dependencies.env)
+  // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
+  const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
+  const role = settings.role
+  const client = new DataPipelineClient({
+    ...(given ? { region: given } : {}),
+    ...(role
+      ? { credentials: async () => assumeRole(role, await client.config.region(), transport, dependencies) }
+      : {}),
+    requestHandler: transport,
+    // The retries are ours: the SDK's three quick attempts are over within seconds.
+    maxAttempts: 1,
+    customUserAgent: 'aws-datapipeline-set-task-status',
+  })
+  const region = await regionOf(client, given)
+
+  async function credentials(
+    forceRefresh: boolean,
+  ): Promise<{ accessKeyId: string; secretAccessKey: string; sessionToken?: string }> {
+    try {
+      return await client.config.credentials({ forceRefresh })
+    } catch (cause) {
+      throw new CredentialsError('No AWS credentials could be had', { cause })
+    }
+  }
+
+  return {
+    region,
+    async secrets() {
+      const { secretAccessKey, sessionToken } = await credentials(false)
+      return sessionToken ? [secretAccessKey, sessionToken] : [secretAccessKey]
+    },
+    async renewCredentials() {
+      const before = await credentials(false)
+      const after = await credentials(true)
+      return before.accessKeyId !== after.accessKeyId || before.sessionToken !== after.sessionToken
+    },
+    async setTaskStatus(report, signal) {
+      // Asked for here as well, so that their failure can be told from the call's.
+      await credentials(false)
+      const answer = await client.send(new SetTaskStatusCommand({ ...report }), { abortSignal: signal })
+      return { requestId: answer.$metadata.requestId }
+    },
+    close() {
+      client.destroy()
+      transport.destroy()
+    },
+  }
+}
+
+async function regionOf(client: DataPipelineClient, given: string | undefined): Promise<string> {
+  try {
+    return await client.config.region()
+  } catch (cause) {
+    throw new ConfigurationError(given ? `"${given}" can't be an AWS region.` : 'No AWS region is given.', {
+      hint: `Set the input aws-region, or AWS_REGION, to the pipeline's region: one of ${DATA_PIPELINE_REGIONS.join(', ')}.`,
+      cause,
+    })
+  }
+}

@@ -1,0 +1,233 @@
+import { causesOf, messageOf } from '../errors.ts'
+
+/** What kind of failure a call to AWS met; hints and retries are decided by it. */
+export type FailureKind =
+  | 'access-denied'
+  | 'broken-answer'
+  | 'clock-corrected'
+  | 'configuration'
+  | 'credentials-expired'
+  | 'credentials-refused'
+  | 'invalid-request'
+  | 'network'
+  | 'no-credentials'
+  | 'no-oidc-token'
+  | 'pipeline-gone'
+  | 'service-error'
+  | 'task-not-found'
+  | 'throttled'
+  | 'timeout'
+  | 'untrusted-certificate'
+  | 'unknown'
+
+/** A failed call, as far as its error tells. */
+export interface Failure {
+  readonly kind: FailureKind
+  /** Whether the same call may succeed a little later. */
+  readonly transient: boolean
+  /** Whether the call may have taken effect all the same: it was sent, and no answer came that says otherwise. */
+  readonly answerLost: boolean
+  /** Whether it was getting credentials that failed; the call itself was not made then. */
+  readonly gettingCredentials: boolean
+  /** What went wrong, with the error's name where AWS gave it. */
+  readonly message: string
+  readonly requestId: string | undefined
+}
+
+/** Thrown by the transport for an answer that Data Pipeline can't have given: HTML of a proxy, JSON cut short. */
+export class BrokenAnswerError extends Error {
+  override readonly name = 'BrokenAnswerError'
+  readonly statusCode: number
+
+  constructor(statusCode: number, message: string) {
+    super(message)
+    this.statusCode = statusCode
+  }
+}
+
+/** Thrown when a single try, out of several, had no answer in time. */
+export class TryTimeoutError extends Error {
+  override readonly name = 'TryTimeoutError'
+}
+
+/** Thrown when GitHub gave no OIDC token to a job that may ask for one. */
+export class OidcTokenError extends Error {
+  override readonly name = 'OidcTokenError'
+}
+
+/** Thrown when no credentials could be had; the cause says why, and decides whether it is worth another try. */
+export class CredentialsError extends Error {
+  override readonly name = 'CredentialsError'
+}
+
+const KIND_OF_NAME: ReadonlyMap<string, FailureKind> = new Map([
+  ['ThrottlingException', 'throttled'],
+  ['Throttling', 'throttled'],
+  ['ThrottledException', 'throttled'],
+  ['TooManyRequestsException', 'throttled'],
+  ['RequestLimitExceeded', 'throttled'],
+  ['RequestThrottled', 'throttled'],
+  ['RequestThrottledException', 'throttled'],
+  ['SlowDown', 'throttled'],
+  ['InternalServiceError', 'service-error'],
+  ['InternalFailure', 'service-error'],
+  ['InternalServerError', 'service-error'],
+  ['ServiceUnavailable', 'service-error'],
+  ['ServiceUnavailableException', 'service-error'],
+  ['IDPCommunicationError', 'service-error'],
+  ['TaskNotFoundException', 'task-not-found'],
+  ['PipelineNotFoundException', 'pipeline-gone'],
+  ['PipelineDeletedException', 'pipeline-gone'],
+  ['InvalidRequestException', 'invalid-request'],
+  ['ValidationException', 'invalid-request'],
+  ['ValidationError', 'invalid-request'],
+  ['AccessDeniedException', 'access-denied'],
+  ['AccessDenied', 'access-denied'],
+  ['UnauthorizedOperation', 'access-denied'],
+  ['OptInRequired', 'access-denied'],
+  ['ExpiredTokenException', 'credentials-expired'],
+  ['ExpiredToken', 'credentials-expired'],
+  ['IncompleteSignature', 'credentials-refused'],
+  ['IncompleteSignatureException', 'credentials-refused'],
+  ['InvalidAccessKeyId', 'credentials-refused'],
+  ['InvalidClientTokenId', 'credentials-refused'],
+  ['InvalidIdentityToken', 'credentials-refused'],
+  ['InvalidSignatureException', 'credentials-refused'],
+  ['MissingAuthenticationToken', 'credentials-refused'],
+  ['MissingAuthenticationTokenException', 'credentials-refused'],
+  ['NotAuthorized', 'credentials-refused'],
+  ['RequestExpired', 'credentials-refused'],
+  ['SignatureDoesNotMatch', 'credentials-refused'],
+  ['UnrecognizedClientException', 'credentials-refused'],
+  ['CredentialsProviderError', 'no-credentials'],
+  ['ConfigurationError', 'configuration'],
+  ['BrokenAnswerError', 'broken-answer'],
+  ['OidcTokenError', 'no-oidc-token'],
+  ['TryTimeoutError', 'timeout'],
+])
+
+const TRANSIENT: ReadonlySet<FailureKind> = new Set([
+  'broken-answer',
+  'clock-corrected',
+  'network',
+  'no-oidc-token',
+  'service-error',
+  'throttled',
+  'timeout',
+])
+
+// The connection was never made, so nothing was sent.
+const NOT_SENT = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ERR_PROXY_TUNNEL',
+])
+
+const SENT_PERHAPS = new Set([
+  'ECONNABORTED',
+  'ECONNRESET',
+  'EPIPE',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ETIMEDOUT',
+  'EPROTO',
+])
+
+// https://nodejs.org/api/tls.html#x509-certificate-error-codes
+const UNTRUSTED_CERTIFICATE =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|ERR_TLS_CERT_ALTNAME)/
+
+interface ErrorShape {
+  readonly name?: unknown
+  readonly code?: unknown
+  readonly statusCode?: unknown
+  readonly tryNextLink?: unknown
+  readonly $metadata?: { httpStatusCode?: number; requestId?: string; clockSkewCorrected?: boolean }
+}
+
+/**
+ * Sorts what a call to AWS threw. Error names: "Common Errors" of the API reference, and SetTaskStatus; the codes for
+ * throttling are those the SDKs know, as the service's own is not documented.
+ */
+export function classify(thrown: unknown): Failure {
+  const causes = causesOf(thrown)
+  const gettingCredentials = causes.some((cause) => cause instanceof CredentialsError)
+  for (const cause of causes) {
+    const found = recognise(cause as ErrorShape)
+    if (found === undefined) continue
+    return {
+      kind: found.kind,
+      transient: isTransient(found.kind, cause as ErrorShape, gettingCredentials),
+      answerLost: found.answerLost && !gettingCredentials,
+      gettingCredentials,
+      message: describe(cause),
+      requestId: (cause as ErrorShape).$metadata?.requestId,
+    }
+  }
+  return {
+    kind: 'unknown',
+    transient: false,
+    answerLost: false,
+    gettingCredentials,
+    message: describe(causes.at(-1) ?? thrown),
+    requestId: undefined,
+  }
+}
+
+function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | undefined {
+  const name = String(error.name ?? '')
+  const code = String(error.code ?? '')
+  const status = error.$metadata?.httpStatusCode ?? 0
+  const kind = KIND_OF_NAME.get(name) ?? KIND_OF_NAME.get(code)
+  // The SDK has learnt the service's time from the refusal, and signs the next try with it.
+  if (kind === 'credentials-refused' && error.$metadata?.clockSkewCorrected) {
+    return { kind: 'clock-corrected', answerLost: false }
+  }
+  if (kind !== undefined && kind !== 'no-credentials') {
+    return { kind, answerLost: kind === 'broken-answer' || kind === 'timeout' }
+  }
+  if (status === 429) return { kind: 'throttled', answerLost: false }
+  if (status >= 500) return { kind: 'service-error', answerLost: false }
+  if (NOT_SENT.has(code)) return { kind: 'network', answerLost: false }
+  if (SENT_PERHAPS.has(code)) return { kind: 'network', answerLost: true }
+  if (UNTRUSTED_CERTIFICATE.test(code)) return { kind: 'untrusted-certificate', answerLost: false }
+  // The SDK's own name for a connection that took too long, and for a request that did.
+  if (name === 'TimeoutError') {
+    return {
+      kind: 'timeout',
+      answerLost: !String((error as Error).message).includes('without establishing a connection'),
+    }
+  }
+  if (name === 'AggregateError') {
+    return (error as AggregateError).errors.map((inner) => recognise(inner)).find((inner) => inner !== undefined)
+  }
+  if (kind === 'no-credentials') {
+    // A provider that failed on the network says so in its cause; without one, there is nothing to wait for.
+    const cause = causesOf((error as { cause?: unknown }).cause)
+      .map((inner) => recognise(inner as ErrorShape))
+      .find((inner) => inner !== undefined)
+    return cause ?? { kind, answerLost: false }
+  }
+  return undefined
+}
+
+function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {
+  if (kind === 'broken-answer') {
+    // A proxy that says no (403, 407) goes on saying no; one that is overloaded, or can't reach the service, may recover.
+    const status = Number(error.statusCode)
+    return status < 400 || status >= 500 || status === 408 || status === 429
+  }
+  // It was the OIDC token that expired on its way to STS: the next try has a new one.
+  if (kind === 'credentials-expired') return gettingCredentials
+  return TRANSIENT.has(kind)
+}
+
+function describe(error: unknown): string {
+  const message = messageOf(error)
+  // Only answers of AWS have names that say something; those of Node's and the SDK's own errors don't.
+  return error instanceof Error && '$metadata' in error ? `${error.name}: ${message}` : message
+}

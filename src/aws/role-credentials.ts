@@ -1,0 +1,48 @@
+import type { AwsCredentialIdentity } from '@smithy/types'
+import { ConfigurationError, messageOf } from '../errors.ts'
+import { OidcTokenError } from './failure.ts'
+import type { RoleSettings } from './settings.ts'
+import type { Transport } from './transport.ts'
+
+/** A report takes minutes at the most; 15 is the least that STS gives. */
+const SESSION_SECONDS = 900
+
+export interface OidcDependencies {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Asks GitHub for a token of this job with this audience. */
+  readonly idToken: (audience: string) => Promise<string>
+}
+
+/**
+ * Credentials of an IAM role, by a new OIDC token of this job (AssumeRoleWithWebIdentity).
+ *
+ * @throws ConfigurationError when the job may not ask for a token
+ */
+export async function assumeRole(
+  role: RoleSettings,
+  region: string,
+  transport: Transport,
+  { env, idToken }: OidcDependencies,
+): Promise<AwsCredentialIdentity> {
+  if (!env['ACTIONS_ID_TOKEN_REQUEST_URL'] || !env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']) {
+    throw new ConfigurationError(
+      'The input role-to-assume needs an OIDC token, and this job may not ask GitHub for one.',
+      {
+        hint: 'Add "permissions: id-token: write" to the job. Workflows of pull requests from forks never get a token.',
+      },
+    )
+  }
+  const webIdentityToken = await idToken(role.audience).catch((cause: unknown) => {
+    throw new OidcTokenError(`GitHub gave no OIDC token: ${messageOf(cause)}`, { cause })
+  })
+  // Loaded here, as most reports have credentials in the environment and need no STS client.
+  const { fromWebToken } = await import('@aws-sdk/credential-provider-web-identity')
+  return fromWebToken({
+    roleArn: role.arn,
+    roleSessionName: role.sessionName,
+    durationSeconds: SESSION_SECONDS,
+    webIdentityToken,
+    // Retries are ours, under one budget for token, role and report.
+    clientConfig: { region, requestHandler: transport, maxAttempts: 1 },
+  })()
+}

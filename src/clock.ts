@@ -1,0 +1,94 @@
+/** Time, as a parameter: tests have their own. */
+export interface Clock {
+  /** Milliseconds since some fixed moment, never going back. */
+  now(): number
+  /** Resolves after `ms` milliseconds, or at once when the signal is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/** The machine's clock. Monotonic: setting the time of day neither spends nor extends a budget. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve()
+      const wake = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      signal?.addEventListener('abort', wake)
+    }),
+}
+
+/** A budget of time that can be made shorter while it is being spent, but never longer. */
+export class Deadline {
+  readonly #clock: Clock
+  readonly #waiting = new Set<() => void>()
+  #end: number
+
+  /** @param budgetMs milliseconds from now on */
+  constructor(clock: Clock, budgetMs: number) {
+    this.#clock = clock
+    this.#end = clock.now() + budgetMs
+  }
+
+  /** Milliseconds left; 0 when the budget is spent. */
+  remaining(): number {
+    return Math.max(0, this.#end - this.#clock.now())
+  }
+
+  /** Leaves at most `ms` milliseconds from now, and wakes everyone who sleeps or waits under this deadline. */
+  hurry(ms: number): void {
+    this.#end = Math.min(this.#end, this.#clock.now() + ms)
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  /** Sleeps `ms` milliseconds, or until someone hurries or the signal is aborted. */
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const woken = new AbortController()
+    const wake = (): void => woken.abort()
+    this.#waiting.add(wake)
+    signal?.addEventListener('abort', wake)
+    try {
+      if (!signal?.aborted) await this.#clock.sleep(ms, woken.signal)
+    } finally {
+      this.#waiting.delete(wake)
+      signal?.removeEventListener('abort', wake)
+    }
+  }
+
+  /**
+   * Runs `work` for at most `limitMs` milliseconds, and no longer than this deadline.
+   *
+   * @throws what `onTimeout` makes of the milliseconds spent, as soon as the time is over, whether or not `work` heeds
+   *   its signal
+   */
+  async within<T>(
+    limitMs: number,
+    work: (signal: AbortSignal) => Promise<T>,
+    onTimeout: (ms: number) => Error,
+  ): Promise<T> {
+    const started = this.#clock.now()
+    const left = (): number => Math.min(started + limitMs - this.#clock.now(), this.remaining())
+    const finished = new AbortController()
+    const expire = async (): Promise<undefined> => {
+      // Again after each waking: who hurries makes the time shorter, it need not be over.
+      while (left() > 0 && !finished.signal.aborted) await this.sleep(left(), finished.signal)
+    }
+    const abort = new AbortController()
+    const working = work(abort.signal).then((value) => ({ value }))
+    // Work that fails after it was given up must not come back as an unhandled rejection.
+    working.catch(() => undefined)
+    try {
+      const done = await Promise.race([working, expire()])
+      if (done !== undefined) return done.value
+      const error = onTimeout(Math.round(this.#clock.now() - started))
+      abort.abort(error)
+      throw error
+    } finally {
+      finished.abort()
+    }
+  }
+}

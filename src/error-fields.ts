@@ -1,0 +1,130 @@
+import { cleanText } from './text/clean.ts'
+import { cutMiddle, fits, type Limit, sizeOf } from './text/cut.ts'
+import { redact } from './text/redact.ts'
+
+/** The texts that go with FAILED and FALSE, set on the attempt object and shown to people. */
+export interface ErrorFields {
+  readonly errorId?: string
+  readonly errorMessage?: string
+  readonly errorStackTrace?: string
+}
+
+export type ErrorFieldName = keyof ErrorFields
+
+/** The limits of the three fields. */
+export type ErrorFieldLimits = Readonly<Record<ErrorFieldName, Limit>>
+
+// Developer Guide, dp-limits: "10,240 bytes" of UTF-8 for a field of an object.
+const FIELD_BYTES = 10_240
+
+/** errorId: SDK service model; errorStackTrace: API reference SetTaskStatus; bytes: Developer Guide, dp-limits. */
+export const PUBLISHED_LIMITS: ErrorFieldLimits = {
+  errorId: { characters: 1024, bytes: FIELD_BYTES },
+  errorMessage: { characters: Number.POSITIVE_INFINITY, bytes: FIELD_BYTES },
+  errorStackTrace: { characters: 4095, bytes: FIELD_BYTES },
+}
+
+/**
+ * For a service that refuses the published ones: the SDK's service model allows 1024 characters of trace, and the
+ * whole attempt object may hold 15,360 bytes (Developer Guide, dp-limits).
+ */
+export const REDUCED_LIMITS: ErrorFieldLimits = {
+  errorId: { characters: 1024, bytes: FIELD_BYTES },
+  errorMessage: { characters: Number.POSITIVE_INFINITY, bytes: 2048 },
+  errorStackTrace: { characters: 1024, bytes: FIELD_BYTES },
+}
+
+/** "It should not start with string "Service_" which is reserved by the system" (API reference, SetTaskStatus). */
+const RESERVED_PREFIX = 'Service_'
+const OWN_PREFIX = 'GitHubActions:'
+
+/** The names of the inputs that the fields come from, for messages. */
+export const INPUT_OF_FIELD: Readonly<Record<ErrorFieldName, string>> = {
+  errorId: 'error-id',
+  errorMessage: 'error-message',
+  errorStackTrace: 'error-stack-trace',
+}
+
+export const ERROR_FIELD_NAMES = Object.keys(INPUT_OF_FIELD) as ErrorFieldName[]
+
+/** Fields that keep the limits, and a sentence for each thing that had to be changed for it. */
+export interface FittedFields {
+  readonly fields: ErrorFields
+  readonly repairs: readonly string[]
+}
+
+/**
+ * Makes error fields sendable: removes what the API does not allow, replaces secrets by `***`, moves an id out of the
+ * reserved `Service_` names and cuts what is too long. Fitting twice changes nothing. An empty field is left out.
+ *
+ * @param missing characters of a field that were never read (a huge stack trace file)
+ */
+export function fitErrorFields(
+  raw: ErrorFields,
+  limits: ErrorFieldLimits,
+  secrets: readonly string[],
+  missing: Readonly<Partial<Record<ErrorFieldName, number>>> = {},
+): FittedFields {
+  const fields: { -readonly [name in ErrorFieldName]?: string } = {}
+  const repairs: string[] = []
+  for (const name of ERROR_FIELD_NAMES) {
+    const given = raw[name]
+    if (given === undefined) continue
+    const input = INPUT_OF_FIELD[name]
+    let text = removeForbidden(input, given, repairs)
+    text = removeSecrets(input, text, secrets, repairs)
+    if (name === 'errorId') text = leaveReservedNames(input, text, repairs)
+    text = shorten(input, text, limits[name], missing[name] ?? 0, repairs)
+    if (text !== '') fields[name] = text
+  }
+  return { fields, repairs }
+}
+
+function removeForbidden(input: string, text: string, repairs: string[]): string {
+  const cleaned = cleanText(text)
+  const removed = [
+    counted(cleaned.ansiSequences, 'ANSI escape sequence'),
+    counted(cleaned.controlCharacters, 'control character'),
+    counted(cleaned.loneSurrogates, 'lone surrogate'),
+  ].filter((part) => part !== undefined)
+  if (removed.length > 0) {
+    repairs.push(`${input}: removed ${removed.join(', ')}, which Data Pipeline does not accept.`)
+  }
+  return cleaned.text
+}
+
+function removeSecrets(input: string, text: string, secrets: readonly string[], repairs: string[]): string {
+  const redacted = redact(text, secrets)
+  if (redacted.secrets > 0) {
+    repairs.push(`${input}: replaced ${counted(redacted.secrets, 'credential')} of this job by ***.`)
+  }
+  return redacted.text
+}
+
+function leaveReservedNames(input: string, text: string, repairs: string[]): string {
+  // The id is one word for machines; space around it is an accident, and could hide the reserved prefix.
+  const id = text.trim()
+  if (!id.startsWith(RESERVED_PREFIX)) return id
+  repairs.push(
+    `${input}: ids that begin with ${RESERVED_PREFIX} are reserved by AWS; reported with ${OWN_PREFIX} before it.`,
+  )
+  return OWN_PREFIX + id
+}
+
+function shorten(input: string, text: string, limit: Limit, missing: number, repairs: string[]): string {
+  if (text === '' || (missing === 0 && fits(text, limit))) return text
+  const cut = cutMiddle(text, limit, missing)
+  const before = sizeOf(text)
+  const after = sizeOf(cut)
+  const allowed = Number.isFinite(limit.characters) ? `${limit.characters} characters` : `${limit.bytes} bytes`
+  repairs.push(
+    `${input}: cut from ${missing > 0 ? 'about ' : ''}${before.characters + missing} to ${after.characters} characters ` +
+      `(${after.bytes} bytes); its beginning and its end are kept. The limit is ${allowed}.`,
+  )
+  return cut
+}
+
+function counted(count: number, noun: string): string | undefined {
+  if (count === 0) return undefined
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,19 @@
+/** What an action says. Every text may come from outside: none of it can become a workflow command. */
+export interface Log {
+  /** Lines in the log of the step. */
+  info(text: string): void
+  /** Shown only with debug logging. */
+  debug(text: string): void
+  /** An annotation of the run. */
+  notice(text: string): void
+  warning(text: string): void
+}
+
+/**
+ * The text such that the runner takes none of its lines for a workflow command. The runner takes a line for one that
+ * begins with `::` after white space, or has `##[` anywhere (actions/runner, ActionCommand.cs), and its lines end at
+ * carriage returns, too. A zero-width space keeps the text readable.
+ */
+export function withoutCommands(text: string): string {
+  return text.replace(/(^|[\r\n])(\s*)::/g, '$1$2\u200b::').replaceAll('##[', '#\u200b#[')
+}

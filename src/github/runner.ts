@@ -1,0 +1,38 @@
+import * as core from '@actions/core'
+import { type Log, withoutCommands } from './log.ts'
+
+/** What the runner offers to an action; the only file that knows @actions/core. */
+export interface Runner {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: Log
+  /** An input, trimmed; empty when it isn't given. */
+  input(name: string): string
+  /** @throws when the runner's file can't be written */
+  output(name: string, value: string): void
+  /** Adds HTML to the summary of the step. @throws when the runner's file can't be written */
+  summarize(html: string): Promise<void>
+  /** An OIDC token of this job. */
+  idToken(audience: string): Promise<string>
+  /** Ends the step as failed, with one error annotation. */
+  fail(message: string): void
+}
+
+/** The runner that started this process. */
+export function currentRunner(): Runner {
+  return {
+    env: process.env,
+    log: {
+      info: (text) => core.info(withoutCommands(text)),
+      debug: core.debug,
+      notice: core.notice,
+      warning: core.warning,
+    },
+    input: core.getInput,
+    output: core.setOutput,
+    async summarize(html) {
+      await core.summary.addRaw(html, true).write()
+    },
+    idToken: core.getIDToken,
+    fail: core.setFailed,
+  }
+}

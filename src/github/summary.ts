@@ -1,0 +1,32 @@
+import { cutMiddle } from '../text/cut.ts'
+
+/** A value of a summary table: text as it is, or a link. */
+export type SummaryValue = string | { readonly text: string; readonly link: string }
+
+export type SummaryRow = readonly [name: string, value: SummaryValue]
+
+/** The summary is short: whole texts are in the outputs. */
+const LONGEST_VALUE = { characters: 600, bytes: Number.POSITIVE_INFINITY }
+
+/**
+ * A table for the job summary. HTML rather than Markdown: inside of it no text is taken for Markdown, as long as there
+ * is no empty line. Every value is escaped; texts stand in <code>, where GitHub makes no mentions and links of them.
+ */
+export function summaryTable(heading: string, rows: readonly SummaryRow[]): string {
+  const body = rows.map(([name, value]) => `<tr><th align="left">${escapeHtml(name)}</th><td>${cell(value)}</td></tr>`)
+  return `<h3>${escapeHtml(heading)}</h3>\n<table>\n${body.join('\n')}\n</table>\n`
+}
+
+function cell(value: SummaryValue): string {
+  if (typeof value !== 'string') return `<a href="${escapeHtml(value.link)}">${escapeHtml(value.text)}</a>`
+  const lines = cutMiddle(value, LONGEST_VALUE).split(/\r\n|\r|\n/)
+  return lines
+    .filter((line) => line.trim() !== '')
+    .map((line) => `<code>${escapeHtml(line)}</code>`)
+    .join('<br>')
+}
+
+/** The text as HTML shows it: nothing of it is markup. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"'`]/g, (character) => `&#${character.codePointAt(0)};`)
+}

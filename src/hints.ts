@@ -1,0 +1,80 @@
+import type { FailureKind } from './aws/failure.ts'
+
+/** What a hint may speak of. */
+export interface HintContext {
+  readonly kind: FailureKind
+  readonly gettingCredentials: boolean
+  readonly usesRole: boolean
+  readonly region: string | undefined
+  readonly regionIsKnown: boolean
+  readonly timeSpent: boolean
+}
+
+export const HINTS = {
+  noCredentials:
+    'Give this job AWS credentials before this step. If aws-actions/configure-aws-credentials was skipped because an earlier step failed, give it "if: always()" too, or use the input role-to-assume, which needs no step before it.',
+  credentialsExpired:
+    'The credentials did not live as long as the job. Use the input role-to-assume, which gets new ones for this step, or run aws-actions/configure-aws-credentials again before it.',
+  credentialsRefused:
+    "AWS does not know these credentials: check which ones this step has (AWS_ACCESS_KEY_ID, profile), and the machine's clock.",
+  accessDenied:
+    'Allow the call with this IAM statement (SetTaskStatus takes no narrower resource): {"Effect": "Allow", "Action": "datapipeline:SetTaskStatus", "Resource": "*"}.',
+  roleDenied:
+    "Check the role's trust policy: it must allow sts:AssumeRoleWithWebIdentity for token.actions.githubusercontent.com with this repository's subject and the audience of the input.",
+  oidcToken: 'GitHub\'s token service did not answer; the job needs "permissions: id-token: write".',
+  taskNotFound:
+    'Check the task-id: it must be the whole text from PollForTask, in the same region and account. A task that was reassigned (no ReportTaskProgress in time) or has ended may not be found any more.',
+  pipelineGone: 'The pipeline was deleted, so there is nothing left to report to.',
+  invalidRequest:
+    'Data Pipeline found the request itself invalid; check the task-id, which must be the whole text from PollForTask.',
+  untrustedCertificate:
+    'The certificate of the endpoint is not trusted here. If a proxy on the way has its own, set NODE_EXTRA_CA_CERTS to its certificate.',
+  network:
+    'Check the network of this runner: HTTPS_PROXY and NO_PROXY, if it needs a proxy, and AWS_ENDPOINT_URL_DATA_PIPELINE, if it is set.',
+  timeSpent: 'If the service was only busy, run the job again, or raise timeout-seconds.',
+  unknown: 'Run the job again with debug logging for the whole story.',
+} as const
+
+/** The one sentence that says how to mend a failed report. */
+export function hintFor(context: HintContext): string {
+  const { kind, gettingCredentials, usesRole } = context
+  if (
+    gettingCredentials &&
+    usesRole &&
+    (kind === 'access-denied' || kind === 'credentials-refused' || kind === 'invalid-request')
+  ) {
+    return HINTS.roleDenied
+  }
+  switch (kind) {
+    case 'no-credentials':
+      return HINTS.noCredentials
+    case 'credentials-expired':
+      return HINTS.credentialsExpired
+    case 'credentials-refused':
+    case 'clock-corrected':
+      return HINTS.credentialsRefused
+    case 'access-denied':
+      return HINTS.accessDenied
+    case 'no-oidc-token':
+      return HINTS.oidcToken
+    case 'task-not-found':
+      return HINTS.taskNotFound
+    case 'pipeline-gone':
+      return HINTS.pipelineGone
+    case 'invalid-request':
+      return HINTS.invalidRequest
+    case 'untrusted-certificate':
+      return HINTS.untrustedCertificate
+    case 'network':
+      if (!context.regionIsKnown) return regionHint(context.region)
+      return HINTS.network
+    case 'broken-answer':
+      return HINTS.network
+    default:
+      return context.timeSpent ? HINTS.timeSpent : HINTS.unknown
+  }
+}
+
+function regionHint(region: string | undefined): string {
+  return `AWS Data Pipeline is not known to exist in ${region ?? 'this region'}: set aws-region to the pipeline's region.`
+}

@@ -1,0 +1,169 @@
+import type { AwsSettings } from './aws/settings.ts'
+import { ConfigurationError } from './errors.ts'
+import { OUTCOMES, type Outcome, parseOutcome, parseStatus, STATUS_WORDS, type TaskStatus } from './status.ts'
+
+/** Gives an input as the runner passes it: a trimmed string, empty when it isn't given. */
+export type ReadInput = (name: string) => string
+
+/** The status to report: given by the user, or to be derived from how the job ended. */
+export type StatusInput =
+  | { readonly given: TaskStatus }
+  | { readonly derivedFrom: Outcome; readonly precondition: boolean }
+
+/** The texts that go with FAILED and FALSE, as they were given. */
+export interface ErrorInputs {
+  readonly errorId: string | undefined
+  readonly errorMessage: string | undefined
+  readonly errorStackTrace: string | undefined
+  /** Relative to the workspace. */
+  readonly errorStackTraceFile: string | undefined
+}
+
+/** How a report is made; the same for every action that reports. */
+export interface ReportingInputs {
+  readonly timeoutSeconds: number
+  readonly failOnError: boolean
+  readonly dryRun: boolean
+  readonly summary: boolean
+}
+
+/** The inputs of the root action, checked. */
+export interface SetTaskStatusInputs {
+  readonly taskId: string
+  readonly status: StatusInput
+  readonly error: ErrorInputs
+  readonly aws: AwsSettings
+  readonly reporting: ReportingInputs
+}
+
+/**
+ * Reads and checks every input of the root action. Nothing has been done when it throws.
+ *
+ * @throws ConfigurationError naming the input, its value and the valid ones
+ */
+export function readSetTaskStatusInputs(read: ReadInput): SetTaskStatusInputs {
+  return {
+    taskId: readTaskId(read),
+    status: readStatus(read),
+    error: readErrorInputs(read),
+    aws: readAwsSettings(read),
+    reporting: readReportingInputs(read),
+  }
+}
+
+// API reference: 1 to 2048 characters of this pattern.
+const LONGEST_TASK_ID = 2048
+const API_TEXT = /^(?:[\u0020-\ud7ff\ue000-\ufffd\r\n\t]|[\ud800-\udbff][\udc00-\udfff])*$/
+
+function readTaskId(read: ReadInput): string {
+  const taskId = read('task-id')
+  if (taskId === '') {
+    throw new ConfigurationError('The input task-id is empty; it must be the task id that PollForTask gave.', {
+      hint: 'If it comes from an output, as in ${{ steps.poll.outputs.task-id }}, check the names of the step and the output.',
+    })
+  }
+  const length = [...taskId].length
+  if (length > LONGEST_TASK_ID) {
+    throw new ConfigurationError(
+      `The input task-id has ${length} characters (it begins with ${shown(taskId.slice(0, 40))}); at most ${LONGEST_TASK_ID} are allowed.`,
+      { hint: 'Pass only the taskId of the answer of PollForTask, not the whole answer.' },
+    )
+  }
+  if (!API_TEXT.test(taskId)) {
+    throw new ConfigurationError(
+      `The input task-id (${shown(taskId.slice(0, 40))}…) has characters that no task id has: control characters or broken Unicode.`,
+      { hint: 'Pass the taskId of the answer of PollForTask as it is.' },
+    )
+  }
+  return taskId
+}
+
+function readStatus(read: ReadInput): StatusInput {
+  const word = read('status')
+  const jobStatus = read('job-status')
+  const precondition = readBoolean(read, 'precondition', false)
+  if (word !== '') {
+    const given = parseStatus(word)
+    if (given === undefined)
+      throw unknownValue('status', word, `${STATUS_WORDS.join(', ')}, or nothing to derive it from job.status`)
+    return { given }
+  }
+  const outcome = parseOutcome(jobStatus)
+  if (outcome === undefined)
+    throw unknownValue('job-status', jobStatus, `${OUTCOMES.join(', ')}; leave it out to use \${{ job.status }}`)
+  return { derivedFrom: outcome, precondition }
+}
+
+function readErrorInputs(read: ReadInput): ErrorInputs {
+  return {
+    errorId: optional(read, 'error-id'),
+    errorMessage: optional(read, 'error-message'),
+    errorStackTrace: optional(read, 'error-stack-trace'),
+    errorStackTraceFile: optional(read, 'error-stack-trace-file'),
+  }
+}
+
+const ROLE_ARN = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/
+// STS API reference, AssumeRoleWithWebIdentity, RoleSessionName.
+const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
+
+function readAwsSettings(read: ReadInput): AwsSettings {
+  const region = optional(read, 'aws-region')
+  const arn = optional(read, 'role-to-assume')
+  const sessionName = optional(read, 'role-session-name') ?? 'GitHubActions'
+  const audience = optional(read, 'audience') ?? 'sts.amazonaws.com'
+  if (arn === undefined) return { region, role: undefined }
+  if (!ROLE_ARN.test(arn)) {
+    throw unknownValue(
+      'role-to-assume',
+      arn,
+      'the ARN of an IAM role, such as arn:aws:iam::123456789012:role/pipeline-reporter',
+    )
+  }
+  if (!SESSION_NAME.test(sessionName)) {
+    throw unknownValue('role-session-name', sessionName, '2 to 64 letters, digits or any of _+=,.@-')
+  }
+  return { region, role: { arn, sessionName, audience } }
+}
+
+/** An hour: GitHub gives a cancelled job's last steps five minutes in all, and nobody waits longer for a report. */
+const LONGEST_TIMEOUT_SECONDS = 3600
+
+function readReportingInputs(read: ReadInput): ReportingInputs {
+  return {
+    timeoutSeconds: readWholeNumber(read, 'timeout-seconds', 120, 1, LONGEST_TIMEOUT_SECONDS),
+    failOnError: readBoolean(read, 'fail-on-error', true),
+    dryRun: readBoolean(read, 'dry-run', false),
+    summary: readBoolean(read, 'summary', true),
+  }
+}
+
+function optional(read: ReadInput, name: string): string | undefined {
+  return read(name) || undefined
+}
+
+/** A boolean in one of the forms of YAML 1.2's core schema, as @actions/core takes them. */
+function readBoolean(read: ReadInput, name: string, byDefault: boolean): boolean {
+  const value = read(name)
+  if (value === '') return byDefault
+  if (['true', 'True', 'TRUE'].includes(value)) return true
+  if (['false', 'False', 'FALSE'].includes(value)) return false
+  throw unknownValue(name, value, 'true, false')
+}
+
+function readWholeNumber(read: ReadInput, name: string, byDefault: number, least: number, most: number): number {
+  const value = read(name)
+  if (value === '') return byDefault
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
+  if (!(number >= least && number <= most)) throw unknownValue(name, value, `a whole number from ${least} to ${most}`)
+  return number
+}
+
+function unknownValue(name: string, value: string, valid: string): ConfigurationError {
+  return new ConfigurationError(`The input ${name} is ${shown(value)}. Valid: ${valid}.`)
+}
+
+/** A value as it is shown in an error: quoted, on one line, not endless. */
+function shown(value: string): string {
+  return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value)
+}

@@ -1,0 +1,61 @@
+import { ConfigurationError, causesOf, messageOf } from './errors.ts'
+import { currentRunner, type Runner } from './github/runner.ts'
+
+/** The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later: what is under way must end before that. */
+const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000 } as const
+
+/** What is left open (a credential helper's process, a socket) must not keep the step from ending. */
+const EXIT_AFTER_MS = 2_000
+
+/** What an action is run with. */
+export interface Invocation {
+  readonly runner: Runner
+  /** Calls back with the milliseconds that are left when the runner wants the step to end. */
+  onStop(callback: (leftMs: number) => void): void
+}
+
+/**
+ * Runs an action as the main program of a step: whatever is thrown, Error or not, now or later, ends as one error
+ * annotation and exit code 1.
+ */
+export async function runAction(action: (invocation: Invocation) => Promise<void>): Promise<void> {
+  const runner = currentRunner()
+  let failed = false
+  const fail = (thrown: unknown): void => {
+    if (failed) return
+    failed = true
+    for (const cause of causesOf(thrown))
+      runner.log.debug(cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause))
+    runner.fail(explain(thrown))
+  }
+  process.on('uncaughtException', fail)
+  process.on('unhandledRejection', fail)
+
+  const stopCallbacks: Array<(leftMs: number) => void> = []
+  for (const [signal, leftMs] of Object.entries(LEFT_AFTER_SIGNAL_MS)) {
+    process.on(signal, () => {
+      runner.log.info(`Received ${signal}: ending within ${leftMs / 1000} s.`)
+      for (const callback of stopCallbacks) callback(leftMs)
+    })
+  }
+
+  // Work that waits for something that never comes leaves the event loop empty, and Node would end with exit code 0.
+  let settled = false
+  process.on('exit', () => {
+    if (!settled) fail(new Error('The action ended before its work was done.'))
+  })
+
+  try {
+    await action({ runner, onStop: (callback) => stopCallbacks.push(callback) })
+  } catch (thrown) {
+    fail(thrown)
+  }
+  settled = true
+  setTimeout(() => process.exit(), EXIT_AFTER_MS).unref()
+}
+
+/** The message of an error annotation: what failed, and how to mend it. */
+export function explain(thrown: unknown): string {
+  const hint = thrown instanceof ConfigurationError ? thrown.hint : undefined
+  return hint === undefined ? messageOf(thrown) : `${messageOf(thrown)} ${hint}`
+}

@@ -1,0 +1,161 @@
+import type { DataPipeline, StatusReport } from './aws/data-pipeline.ts'
+import { classify, type Failure, TryTimeoutError } from './aws/failure.ts'
+import type { Deadline } from './clock.ts'
+import { type ErrorFields, fitErrorFields, REDUCED_LIMITS } from './error-fields.ts'
+import type { Log } from './github/log.ts'
+import { type Decision, RetriesSpentError, retry } from './retry.ts'
+import type { TaskStatus } from './status.ts'
+
+/** A try has at most a quarter of the budget, within these bounds: a silent server must leave room for others. */
+const SHORTEST_TRY_LIMIT_MS = 1_000
+const LONGEST_TRY_LIMIT_MS = 15_000
+
+// A missing credential is seldom a passing fault (the machine's metadata service was busy), so few tries are enough.
+const TRIES_FOR_CREDENTIALS = 3
+
+/** What to report: the fields keep the published limits already. */
+export interface Report {
+  readonly taskId: string
+  readonly status: TaskStatus
+  readonly fields: ErrorFields
+}
+
+export interface ReportDependencies {
+  readonly dataPipeline: DataPipeline
+  readonly deadline: Deadline
+  readonly random: () => number
+  readonly log: Log
+}
+
+/** A report that the service has. */
+export interface ReportedStatus {
+  readonly requestId: string | undefined
+  readonly tries: number
+  /** The error fields that the service took: all, shortened ones, or none. */
+  readonly fields: ErrorFields
+  /** The answer was lost, and the task is gone since: the report most likely landed. */
+  readonly presumed: boolean
+}
+
+/** The report could not be made. */
+export class ReportError extends Error {
+  override readonly name = 'ReportError'
+  readonly failure: Failure
+  readonly timeSpent: boolean
+  /** An earlier try may have landed, as its answer was lost. */
+  readonly answerLost: boolean
+
+  constructor(failure: Failure, options: { tries: number; timeSpent: boolean; answerLost: boolean; cause: unknown }) {
+    const times = options.timeSpent
+      ? `no success in ${options.tries} tries within the time allowed; the last one: `
+      : ''
+    super(times + failure.message, { cause: options.cause })
+    this.failure = failure
+    this.timeSpent = options.timeSpent
+    this.answerLost = options.answerLost
+  }
+}
+
+/**
+ * Reports a status with SetTaskStatus until the service has it or the deadline is over.
+ *
+ * The status matters, the texts decorate it: when the service refuses a request as invalid, it is sent again with
+ * shorter texts and then without any.
+ *
+ * @throws ReportError
+ */
+export async function sendReport(
+  report: Report,
+  { dataPipeline, deadline, random, log }: ReportDependencies,
+): Promise<ReportedStatus> {
+  const versions = versionsOf(report.fields)
+  let version = 0
+  let answerLost = false
+  let renewed = false
+
+  const decide = async (error: unknown, tries: number): Promise<Decision> => {
+    const failure = classify(error)
+    answerLost ||= failure.answerLost
+    switch (failure.kind) {
+      case 'invalid-request': {
+        if (failure.gettingCredentials || version + 1 >= versions.length) return 'stop'
+        version += 1
+        log.warning(
+          `Data Pipeline refused the request (${failure.message}); sending the status again with ` +
+            `${Object.keys(versions[version] ?? {}).length > 0 ? 'shorter error texts' : 'no error texts'}.`,
+        )
+        return 'again-now'
+      }
+      case 'clock-corrected':
+        log.info("This machine's clock is off; signing again with the time of the service.")
+        return 'again-now'
+      case 'credentials-expired': {
+        if (failure.gettingCredentials) return 'again-later'
+        if (renewed) return 'stop'
+        renewed = true
+        return (await renewCredentials(dataPipeline)) ? 'again-now' : 'stop'
+      }
+      case 'no-credentials':
+        return tries < TRIES_FOR_CREDENTIALS ? 'again-later' : 'stop'
+      default:
+        return failure.transient ? 'again-later' : 'stop'
+    }
+  }
+
+  const fieldsNow = (): ErrorFields => versions[version] ?? {}
+  let tries = 0
+  try {
+    const answer = await retry(
+      (number, signal) => {
+        tries = number
+        return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), signal)
+      },
+      {
+        deadline,
+        random,
+        tryLimitMs: Math.min(LONGEST_TRY_LIMIT_MS, Math.max(SHORTEST_TRY_LIMIT_MS, deadline.remaining() / 4)),
+        onTryTimeout: (ms) => new TryTimeoutError(`no answer within ${seconds(ms)}`),
+        decide,
+        onWait: (error, number, waitMs) =>
+          log.info(
+            `Try ${number} failed: ${classify(error).message}. Trying again in ${seconds(waitMs)} ` +
+              `(${seconds(deadline.remaining())} left).`,
+          ),
+      },
+    )
+    return { requestId: answer.requestId, tries, fields: fieldsNow(), presumed: false }
+  } catch (error) {
+    const spent = error instanceof RetriesSpentError ? error : undefined
+    const cause = spent?.cause ?? error
+    const failure = classify(cause)
+    if (failure.kind === 'task-not-found' && answerLost) {
+      return { requestId: failure.requestId, tries, fields: fieldsNow(), presumed: true }
+    }
+    throw new ReportError(failure, { tries, timeSpent: spent?.timeSpent ?? false, answerLost, cause })
+  }
+}
+
+/** The request for a report; what it has no value for is left out. */
+export function requestOf(report: Report, fields: ErrorFields): StatusReport {
+  return { taskId: report.taskId, taskStatus: report.status, ...fields }
+}
+
+/** The error fields to try, one after the other, as long as the service finds the request invalid. */
+function versionsOf(fields: ErrorFields): ErrorFields[] {
+  if (Object.keys(fields).length === 0) return [fields]
+  const { fields: reduced, repairs } = fitErrorFields(fields, REDUCED_LIMITS, [])
+  return repairs.length > 0 ? [fields, reduced, {}] : [fields, {}]
+}
+
+async function renewCredentials(dataPipeline: DataPipeline): Promise<boolean> {
+  try {
+    return await dataPipeline.renewCredentials()
+  } catch {
+    // The next try meets the same failure, and is judged by it.
+    return true
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`
+}

@@ -1,0 +1,60 @@
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { messageOf } from './errors.ts'
+
+/** What was read of a stack trace file. */
+export interface StackTraceText {
+  readonly text: string
+  /** Bytes in the middle of a large file that were not read; for logs, about as many characters. */
+  readonly missing: number
+}
+
+/** Only the beginning and the end of a trace are sent, 4095 characters in all; this is ample for both. */
+const WINDOW_BYTES = 256 * 1024
+
+/**
+ * Reads a stack trace file, or its beginning and end where it is large. UTF-8, or UTF-16 with a byte order mark, as
+ * Windows PowerShell writes it.
+ *
+ * @param path relative to the workspace, or absolute
+ * @throws Error with a message for the user when there is no such file, or it is no file
+ */
+export async function readStackTraceFile(path: string, workspace: string): Promise<StackTraceText> {
+  let file: FileHandle | undefined
+  try {
+    const absolute = resolve(workspace, path)
+    const found = await stat(absolute)
+    // Before it is opened: opening a named pipe that nobody writes to would hold the step for ever.
+    if (!found.isFile()) throw new Error('it is not a regular file')
+    file = await open(absolute, 'r')
+    const { size } = found
+    const whole = size <= 2 * WINDOW_BYTES
+    const head = await readAt(file, 0, whole ? size : WINDOW_BYTES)
+    const encoding = head[0] === 0xff && head[1] === 0xfe ? 'utf-16le' : 'utf-8'
+    const decoder = new TextDecoder(encoding)
+    if (whole) return { text: decoder.decode(head), missing: 0 }
+    // An even offset, so that no UTF-16 unit is cut in two; what is cut of UTF-8 is trimmed away.
+    const tailStart = (size - WINDOW_BYTES) & ~1
+    const tail = await readAt(file, tailStart, size - tailStart)
+    const join = (text: string): string => text.replace(/^\ufffd+|\ufffd+$/g, '')
+    return {
+      text: join(decoder.decode(head)) + join(new TextDecoder(encoding).decode(tail)),
+      missing: tailStart - WINDOW_BYTES,
+    }
+  } catch (cause) {
+    throw new Error(`error-stack-trace-file: ${JSON.stringify(path)} can't be read: ${messageOf(cause)}`, { cause })
+  } finally {
+    await file?.close()
+  }
+}
+
+async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return buffer.subarray(0, filled)
+}
