@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
+import { type Command, commandsIn } from './commands.ts'
+import { parseFileCommands } from './file-commands.ts'
+import { node24 } from './node24.ts'
+
+/** How to run a step. */
+export interface StepOptions {
+  /** The folder of the action; default '.', the root action. */
+  readonly action?: string
+  /** Which of its scripts; default main. */
+  readonly stage?: 'main' | 'post'
+  /** The `with:` of the step. */
+  readonly inputs: Readonly<Record<string, string>>
+  /** job.status at this moment; default success. */
+  readonly jobStatus?: string
+  /** More of the contexts that input defaults read. */
+  readonly contexts?: Contexts
+  /** More environment variables; undefined takes one away. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Files of the workspace by name. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>
+  /** Called with the started process, to send it signals. */
+  readonly onStart?: (child: ChildProcess) => void
+  /** The step is killed, and the test fails, after this time; default 30 s. */
+  readonly limitMs?: number
+}
+
+/** What a step did, as a runner sees it. */
+export interface StepResult {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** Every workflow command that the runner would find in the output. */
+  readonly commands: readonly Command[]
+  readonly errors: readonly string[]
+  readonly warnings: readonly string[]
+  readonly notices: readonly string[]
+  readonly outputs: Readonly<Record<string, string>>
+  readonly state: Readonly<Record<string, string>>
+  /** The text added to the job summary. */
+  readonly summary: string
+}
+
+/** The run that the steps of tests belong to. */
+export const RUN_LINK = 'https://github.com/octo-org/pipes/actions/runs/4711/attempts/2'
+
+/**
+ * Runs a step as GitHub's runner does: the built action as a process of Node 24, inputs and defaults as INPUT_ variables,
+ * the file commands as files of its own, and nothing else of the environment of the tests.
+ */
+export async function runStep(options: StepOptions): Promise<StepResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'step-'))
+  try {
+    return await runIn(folder, options)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function runIn(folder: string, options: StepOptions): Promise<StepResult> {
+  const action = readActionFile(options.action ?? '.')
+  const script = action.runs[options.stage ?? 'main']
+  if (script === undefined) throw new Error(`the action has no ${options.stage} script`)
+  const workspace = join(folder, 'workspace')
+  mkdirSync(workspace)
+  for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(workspace, name), content)
+  const files = { output: join(folder, 'output'), state: join(folder, 'state'), summary: join(folder, 'summary') }
+  for (const file of Object.values(files)) writeFileSync(file, '')
+  mkdirSync(join(folder, 'temp'))
+
+  const contexts: Contexts = { job: { status: options.jobStatus ?? 'success' }, github: {}, ...options.contexts }
+  const env: Record<string, string | undefined> = {
+    PATH: process.env['PATH'],
+    SystemRoot: process.env['SystemRoot'],
+    HOME: folder,
+    // No credentials but those that a test gives: no profile, no metadata service of the machine.
+    AWS_CONFIG_FILE: join(folder, 'no-aws-config'),
+    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'no-aws-credentials'),
+    AWS_EC2_METADATA_DISABLED: 'true',
+    CI: 'true',
+    GITHUB_ACTIONS: 'true',
+    GITHUB_JOB: 'work',
+    GITHUB_OUTPUT: files.output,
+    GITHUB_REPOSITORY: 'octo-org/pipes',
+    GITHUB_RUN_ATTEMPT: '2',
+    GITHUB_RUN_ID: '4711',
+    GITHUB_RUN_NUMBER: '17',
+    GITHUB_SERVER_URL: 'https://github.com',
+    GITHUB_STATE: files.state,
+    GITHUB_STEP_SUMMARY: files.summary,
+    GITHUB_WORKFLOW: 'Nightly',
+    GITHUB_WORKSPACE: workspace,
+    RUNNER_NAME: 'runner-1',
+    RUNNER_OS: 'Linux',
+    RUNNER_TEMP: join(folder, 'temp'),
+    ...inputVariables(action, options.inputs, contexts),
+    ...options.env,
+  }
+  const child = spawn(node24(), [join(REPOSITORY, options.action ?? '.', script)], {
+    cwd: workspace,
+    env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  options.onStart?.(child)
+  const { exitCode, stdout, stderr } = await outcomeOf(child, options.limitMs ?? 30_000)
+  const commands = commandsIn(stdout)
+  const messages = (name: string): string[] =>
+    commands.filter((command) => command.name === name).map(({ message }) => message)
+  return {
+    exitCode,
+    stdout,
+    stderr,
+    commands,
+    errors: messages('error'),
+    warnings: messages('warning'),
+    notices: messages('notice'),
+    outputs: parseFileCommands(readFileSync(files.output, 'utf8')),
+    state: parseFileCommands(readFileSync(files.state, 'utf8')),
+    summary: readFileSync(files.summary, 'utf8'),
+  }
+}
+
+function outcomeOf(
+  child: ChildProcess,
+  limitMs: number,
+): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    let stdout = ''
+    let stderr = ''
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+    })
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+    })
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      reject(new Error(`the step did not end within ${limitMs} ms; its output:\n${stdout}\n${stderr}`))
+    }, limitMs)
+    child.on('error', reject)
+    child.on('close', (exitCode) => {
+      clearTimeout(timer)
+      resolve({ exitCode, stdout, stderr })
+    })
+  })
+}
