@@ -1,0 +1,251 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  DataPipelineClient,
+  PollForTaskCommand,
+  ReportTaskProgressCommand,
+  ReportTaskRunnerHeartbeatCommand,
+  SetTaskStatusCommand,
+} from '@aws-sdk/client-data-pipeline'
+import { expect, test } from '@jest/globals'
+import type { HttpRequest } from '@smithy/types'
+import { CredentialStore, type Credentials, TEST_CREDENTIALS } from './credentials.ts'
+import { LocalDataPipeline } from './data-pipeline.ts'
+import { hang, on, throttle, times } from './faults.ts'
+import { sendRaw, signedRequest } from './raw-request.ts'
+
+interface Change {
+  headers?: Record<string, string>
+  body?: string
+}
+
+function clientOf(service: LocalDataPipeline, credentials: Credentials = TEST_CREDENTIALS): DataPipelineClient {
+  return new DataPipelineClient({ endpoint: service.url, region: 'us-east-1', credentials, maxAttempts: 1 })
+}
+
+test('a task is polled for, acknowledged and ended', async () => {
+  await using service = await LocalDataPipeline.start()
+  const client = clientOf(service)
+  const task = service.addTask({ workerGroup: 'builds' })
+
+  const polled = await client.send(new PollForTaskCommand({ workerGroup: 'builds', hostname: 'runner-1' }))
+  expect(polled.taskObject).toMatchObject({ taskId: task.taskId, pipelineId: task.pipelineId, objects: task.objects })
+  expect(task).toMatchObject({ state: 'assigned', assignedTo: { hostname: 'runner-1' } })
+
+  const fields = [{ key: 'percentComplete', stringValue: '50' }]
+  const progress = await client.send(new ReportTaskProgressCommand({ taskId: task.taskId, fields }))
+  expect(progress.canceled).toBe(false)
+  expect(task).toMatchObject({ state: 'running', progressReports: [{ fields }] })
+
+  const error = {
+    errorId: 'TestsFailed',
+    errorMessage: '3 of 40 – naïve 😀',
+    errorStackTrace: 'at a.ts:1\n\tat b.ts:2',
+  }
+  await client.send(new SetTaskStatusCommand({ taskId: task.taskId, taskStatus: 'FAILED', ...error }))
+  expect(service.task(task.taskId)).toMatchObject({ state: 'failed', status: 'FAILED', ...error })
+})
+
+test('a heartbeat of a task runner is answered', async () => {
+  await using service = await LocalDataPipeline.start()
+  const answer = await clientOf(service).send(new ReportTaskRunnerHeartbeatCommand({ taskrunnerId: 'runner-1' }))
+  expect(answer.terminate).toBe(false)
+})
+
+test('a canceled task says so, and takes a status without ending a second time', async () => {
+  await using service = await LocalDataPipeline.start()
+  const client = clientOf(service)
+  const { taskId } = service.addTask()
+  service.cancelTask(taskId)
+  await expect(client.send(new ReportTaskProgressCommand({ taskId }))).resolves.toMatchObject({ canceled: true })
+  await client.send(new SetTaskStatusCommand({ taskId, taskStatus: 'FAILED' }))
+  expect(service.task(taskId)).toMatchObject({ state: 'canceled', status: 'FAILED' })
+})
+
+test('a default task id is as long as the sample of the API reference and has every odd character of it', async () => {
+  await using service = await LocalDataPipeline.start()
+  const ids = [service.addTask(), service.addTask()].map(({ taskId }) => taskId)
+  expect(new Set(ids).size).toBe(2)
+  for (const id of ids) {
+    expect(id).toHaveLength(921)
+    for (const character of '+/=:') expect(id).toContain(character)
+  }
+})
+
+test.each([
+  ['empty object', undefined],
+  ['empty body', undefined],
+  ['null', undefined],
+  ['empty task', {}],
+] as const)('no task, said as %s, reaches a client as %j', async (emptyPoll, taskObject) => {
+  await using service = await LocalDataPipeline.start({ emptyPoll, pollHoldMs: 0 })
+  const answer = await clientOf(service).send(new PollForTaskCommand({ workerGroup: 'ci' }))
+  expect(answer.taskObject).toEqual(taskObject)
+})
+
+test('a poll that is held gets a task that comes meanwhile', async () => {
+  await using service = await LocalDataPipeline.start({ pollHoldMs: 60_000 })
+  const poll = clientOf(service).send(new PollForTaskCommand({ workerGroup: 'ci' }))
+  await service.received('PollForTask')
+  const task = service.addTask()
+  await expect(poll).resolves.toMatchObject({ taskObject: { taskId: task.taskId } })
+})
+
+test.each([
+  [false, 'waiting'],
+  [true, 'assigned'],
+])(
+  'with pollsOutliveClients %s a task that comes after the client has gone is %s',
+  async (pollsOutliveClients, state) => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 60_000, pollsOutliveClients })
+    const client = new AbortController()
+    const poll = clientOf(service).send(new PollForTaskCommand({ workerGroup: 'ci' }), { abortSignal: client.signal })
+    const closed = poll.catch(() => {})
+    await service.received('PollForTask')
+    client.abort()
+    await closed
+    await delay(50) // until the server has seen it
+    expect(service.addTask().state).toBe(state)
+  },
+)
+
+test('each request is kept, with who signed it and what was answered', async () => {
+  const clock = () => Date.parse('2026-03-01T12:00:00Z')
+  await using service = await LocalDataPipeline.start({ clock })
+  const client = new DataPipelineClient({
+    ...{ endpoint: service.url, region: 'eu-west-1', credentials: TEST_CREDENTIALS, maxAttempts: 1 },
+    systemClockOffset: clock() - Date.now(),
+  })
+  await client.send(new SetTaskStatusCommand({ taskId: 'unknown', taskStatus: 'FINISHED' })).catch(() => {})
+  const [request, ...others] = service.requestsFor('SetTaskStatus')
+  expect(others).toEqual([])
+  expect(request).toMatchObject({
+    operation: 'SetTaskStatus',
+    body: { taskId: 'unknown', taskStatus: 'FINISHED' },
+    at: clock(),
+    signedBy: TEST_CREDENTIALS.accessKeyId,
+    region: 'eu-west-1',
+    answer: { status: 400, error: 'TaskNotFoundException' },
+  })
+  expect(request?.headers['x-amz-target']).toBe('DataPipeline.SetTaskStatus')
+})
+
+test('the Date header is by the clock of the service', async () => {
+  await using service = await LocalDataPipeline.start({ clock: () => Date.parse('2026-03-01T12:00:00Z') })
+  const answer = await fetch(service.url, { method: 'POST', body: '{}' })
+  expect(Object.fromEntries(answer.headers)).toMatchObject({
+    date: 'Sun, 01 Mar 2026 12:00:00 GMT',
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amzn-requestid': expect.stringMatching(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/),
+  })
+})
+
+test('more requests than the rate allows are throttled, until time has passed', async () => {
+  let now = Date.now()
+  await using service = await LocalDataPipeline.start({
+    clock: () => now,
+    rates: { ReportTaskRunnerHeartbeat: { perSecond: 1, burst: 2 } },
+  })
+  const client = clientOf(service)
+  const beat = () =>
+    client.send(new ReportTaskRunnerHeartbeatCommand({ taskrunnerId: 'r' })).then(
+      () => 'ok',
+      ({ name }) => name,
+    )
+  expect([await beat(), await beat(), await beat()]).toEqual(['ok', 'ok', 'ThrottlingException'])
+  now += 1000
+  expect([await beat(), await beat()]).toEqual(['ok', 'ThrottlingException'])
+})
+
+test('a queued fault strikes once, a standing one until the service behaves', async () => {
+  await using service = await LocalDataPipeline.start()
+  const client = clientOf(service)
+  const { taskId } = service.addTask()
+  const report = () =>
+    client.send(new ReportTaskProgressCommand({ taskId })).then(
+      () => 'ok',
+      ({ name }) => name,
+    )
+
+  service.misbehave(...times(2, throttle()))
+  expect([await report(), await report(), await report()]).toEqual(['ThrottlingException', 'ThrottlingException', 'ok'])
+
+  service.keepMisbehaving(throttle('Throttling'))
+  expect([await report(), await report()]).toEqual(['Throttling', 'Throttling'])
+  service.behave()
+  expect(await report()).toBe('ok')
+
+  service.misbehave(on('SetTaskStatus', throttle()))
+  expect(await report()).toBe('ok')
+})
+
+test('a standing fault ends when its time is over on the clock of the service', async () => {
+  let now = Date.now()
+  await using service = await LocalDataPipeline.start({ clock: () => now })
+  const client = clientOf(service)
+  const { taskId } = service.addTask()
+  service.keepMisbehaving(throttle(), { forMs: 30_000 })
+  await expect(client.send(new ReportTaskProgressCommand({ taskId }))).rejects.toThrow('Rate exceeded')
+  now += 30_000
+  await expect(client.send(new ReportTaskProgressCommand({ taskId }))).resolves.toMatchObject({ canceled: false })
+})
+
+test('stop ends at once, although requests hang and polls are held', async () => {
+  const service = await LocalDataPipeline.start({ pollHoldMs: 60_000 })
+  service.keepMisbehaving(on('SetTaskStatus', hang()))
+  const client = clientOf(service)
+  const calls = [
+    client.send(new PollForTaskCommand({ workerGroup: 'ci' })),
+    client.send(new SetTaskStatusCommand({ taskId: 'any', taskStatus: 'FINISHED' })),
+  ]
+  const settled = Promise.allSettled(calls)
+  await Promise.all([service.received('PollForTask'), service.received('SetTaskStatus')])
+  const before = performance.now()
+  await service.stop()
+  expect(performance.now() - before).toBeLessThan(1000)
+  expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  await expect(fetch(service.url)).rejects.toThrow('fetch failed')
+})
+
+test('received says how many requests came when too few do', async () => {
+  await using service = await LocalDataPipeline.start()
+  await expect(service.received('SetTaskStatus', 2, 20)).rejects.toThrow(
+    '0 of 2 SetTaskStatus requests arrived within 20 ms',
+  )
+})
+
+test('the environment it offers suffices for a client', async () => {
+  const credentials = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'token' }
+  await using service = await LocalDataPipeline.start({
+    credentials: new CredentialStore([credentials]),
+    region: 'eu-west-1',
+  })
+  expect(service.env(credentials)).toEqual({
+    AWS_ENDPOINT_URL_DATA_PIPELINE: service.url,
+    AWS_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: 'ASIAEXAMPLE',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    AWS_SESSION_TOKEN: 'token',
+  })
+})
+
+test.each([
+  ['an unknown operation', 'UnknownOperationException', { headers: { 'x-amz-target': 'DataPipeline.Explode' } }],
+  ['another service', 'UnknownOperationException', { headers: { 'x-amz-target': 'DynamoDB.PollForTask' } }],
+  ['another content type', 'SerializationException', { headers: { 'content-type': 'application/json' } }],
+  ['no JSON', 'SerializationException', { body: '{"taskId":' }],
+  ['JSON, but no object', 'SerializationException', { body: '[]' }],
+])('a request with %s is answered with %s', async (_, code, { headers, body }: Change) => {
+  await using service = await LocalDataPipeline.start()
+  const change = (request: HttpRequest) => {
+    Object.assign(request.headers, headers)
+    if (body) Object.assign(request, { body, headers: { ...request.headers, 'content-length': String(body.length) } })
+  }
+  const request = await signedRequest(
+    service.url,
+    (client) => client.send(new PollForTaskCommand({ workerGroup: 'ci' })),
+    { change },
+  )
+  const { text } = await sendRaw(service.url, request)
+  expect(text).toMatch(/^HTTP\/1.1 400 /)
+  expect(text).toContain(`\r\n\r\n{"__type":"${code}"`)
+})

@@ -1,0 +1,41 @@
+/**
+ * Which request is to meet which fault. Queued faults come first, each for one request; then the standing ones,
+ * which hold until they run out or are cleared.
+ */
+export class FaultPlan<Fault> {
+  readonly #clock: () => number
+  #queue: Fault[] = []
+  #standing: Array<{ fault: Fault; until: number }> = []
+
+  constructor(clock: () => number) {
+    this.#clock = clock
+  }
+
+  enqueue(...faults: Fault[]): void {
+    this.#queue.push(...faults)
+  }
+
+  /** @param forMs how long it stands, by the clock of the service */
+  stand(fault: Fault, forMs = Number.POSITIVE_INFINITY): void {
+    this.#standing.push({ fault, until: this.#clock() + forMs })
+  }
+
+  clear(): void {
+    this.#queue = []
+    this.#standing = []
+  }
+
+  /** The fault that the next `take` would give. */
+  peek(applies: (fault: Fault) => boolean = () => true): Fault | undefined {
+    const now = this.#clock()
+    return this.#queue.find(applies) ?? this.#standing.find((each) => now < each.until && applies(each.fault))?.fault
+  }
+
+  /** The first fault that applies; a queued one is used up by this. */
+  take(applies: (fault: Fault) => boolean = () => true): Fault | undefined {
+    const fault = this.peek(applies)
+    const index = this.#queue.findIndex(applies)
+    if (index >= 0) this.#queue.splice(index, 1)
+    return fault
+  }
+}

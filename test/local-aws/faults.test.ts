@@ -1,0 +1,144 @@
+import { ReportTaskProgressCommand, SetTaskStatusCommand } from '@aws-sdk/client-data-pipeline'
+import { expect, test } from '@jest/globals'
+import { LocalDataPipeline } from './data-pipeline.ts'
+import * as faults from './faults.ts'
+import { type RawAnswer, sendRaw, signedRequest } from './raw-request.ts'
+import type { TaskState } from './tasks.ts'
+
+/** A progress report that meets the fault: what is on the wire, and what has become of the task. */
+async function struckBy(
+  fault: faults.Fault,
+  waitMs?: number,
+): Promise<RawAnswer & { state: TaskState; status: number }> {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  const report = new ReportTaskProgressCommand({ taskId })
+  const request = await signedRequest(service.url, (client) => client.send(report))
+  service.misbehave(fault)
+  const answer = await sendRaw(service.url, request, waitMs)
+  expect(service.requests).toMatchObject([{ operation: 'ReportTaskProgress', fault: fault.kind }])
+  expect(service.requests[0]?.answer?.status ?? 0).toBe(statusOf(answer))
+  return { ...answer, state: service.task(taskId).state, status: statusOf(answer) }
+}
+
+const statusOf = ({ text }: RawAnswer): number => Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? 0)
+const bodyOf = ({ text }: RawAnswer): string => text.slice(text.indexOf('\r\n\r\n') + 4)
+const lengthOf = ({ text }: RawAnswer): number => Number(/Content-Length: (\d+)/.exec(text)?.[1])
+
+test.each<[faults.Fault, number, string]>([
+  [faults.throttle(), 400, 'ThrottlingException'],
+  [faults.throttle('Throttling'), 400, 'Throttling'],
+  [faults.throttle('TooManyRequestsException'), 400, 'TooManyRequestsException'],
+  [faults.throttle('RequestLimitExceeded'), 400, 'RequestLimitExceeded'],
+  [faults.internalError(), 500, 'InternalServiceError'],
+  [faults.accessDenied('ReportTaskProgress'), 400, 'AccessDeniedException'],
+  [faults.expiredToken(), 400, 'ExpiredTokenException'],
+  [faults.unrecognizedClient(), 400, 'UnrecognizedClientException'],
+  [faults.invalidRequest(), 400, 'InvalidRequestException'],
+  [faults.validationError(), 400, 'ValidationException'],
+  [faults.taskNotFound(), 400, 'TaskNotFoundException'],
+  [faults.pipelineNotFound(), 400, 'PipelineNotFoundException'],
+  [faults.pipelineDeleted(), 400, 'PipelineDeletedException'],
+])('%j: an error in the form of the service, without effect', async (fault, status, code) => {
+  const answer = await struckBy(fault)
+  expect(answer).toMatchObject({ end: 'closed', state: 'waiting', status })
+  expect(answer.text).toContain('Content-Type: application/x-amz-json-1.1\r\n')
+  expect(JSON.parse(bodyOf(answer))).toEqual({ __type: code, message: expect.stringMatching(/./) })
+})
+
+test('accessDenied says what IAM says', async () => {
+  expect(bodyOf(await struckBy(faults.accessDenied('ReportTaskProgress')))).toContain(
+    'User: arn:aws:sts::123456789012:assumed-role/ci/github is not authorized to perform: datapipeline:ReportTaskProgress ',
+  )
+})
+
+test.each<[string, faults.Fault, number, string | RegExp]>([
+  ['bare(500)', faults.bare(500), 500, /^$/],
+  ['bare(503)', faults.bare(503), 503, /^$/],
+  ['html(502)', faults.html(502), 502, /^<html>/],
+  ['html(200)', faults.html(200), 200, /^<html>/],
+  ['notJson()', faults.notJson(), 200, 'OK, thank you'],
+])('%s: an answer that is none of the service, without effect', async (_, fault, status, body) => {
+  const answer = await struckBy(fault)
+  expect(answer).toMatchObject({ end: 'closed', state: 'waiting', status })
+  expect(bodyOf(answer)).toMatch(body)
+})
+
+test.each<[string, faults.Fault, TaskState]>([
+  ['before the request is read', faults.reset('before reading'), 'waiting'],
+  ['after the request is read', faults.reset('after reading'), 'waiting'],
+  ['after the request took effect', faults.lostReply(), 'running'],
+])('a reset %s leaves the task %s', async (_, fault, state) => {
+  await expect(struckBy(fault)).resolves.toMatchObject({ text: '', end: 'reset', state })
+})
+
+test('a request that is reset before it is read leaves no body', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  const report = new ReportTaskProgressCommand({ taskId })
+  const request = await signedRequest(service.url, (client) => client.send(report))
+  service.misbehave(faults.throttle(), faults.reset('before reading'), faults.reset('after reading'))
+  for (let count = 0; count < 3; count++) await sendRaw(service.url, request)
+  expect(service.requests.map(({ fault, rawBody }) => [fault, rawBody !== ''])).toEqual([
+    ['error', true],
+    ['reset', false],
+    ['reset', true],
+  ])
+})
+
+test('hang: nothing comes, and nothing happens', async () => {
+  await expect(struckBy(faults.hang(), 50)).resolves.toMatchObject({ text: '', end: 'still open', state: 'waiting' })
+})
+
+test('truncated: less than announced, then the connection ends; the effect took place', async () => {
+  const answer = await struckBy(faults.truncated())
+  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+  expect(bodyOf(answer)).toBe('{"canceled":false')
+  expect(lengthOf(answer)).toBeGreaterThan(bodyOf(answer).length)
+})
+
+test('truncatedJson: as long as announced, but no JSON; the effect took place', async () => {
+  const answer = await struckBy(faults.truncatedJson())
+  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+  expect(bodyOf(answer)).toBe('{"canceled":false')
+  expect(lengthOf(answer)).toBe(bodyOf(answer).length)
+})
+
+test('dribble: a byte at a time until all is there; the effect took place', async () => {
+  const answer = await struckBy(faults.dribble(1))
+  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+  expect(bodyOf(answer)).toBe('{"canceled":false}')
+  const soFar = await struckBy(faults.dribble(20), 110)
+  expect(soFar.end).toBe('still open')
+  expect('{"canceled":false').toMatch(bodyOf(soFar))
+})
+
+test('late: the whole answer after the time; the effect took place', async () => {
+  const before = performance.now()
+  const answer = await struckBy(faults.late(60))
+  expect(performance.now() - before).toBeGreaterThan(55)
+  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+})
+
+test.each(['{}', ''] as const)('emptyAnswer(%j): nothing is said; the effect took place', async (text) => {
+  const answer = await struckBy(faults.emptyAnswer(text))
+  expect(answer).toMatchObject({ state: 'running', status: 200 })
+  expect(bodyOf(answer)).toBe(text)
+})
+
+test.each<[string, faults.Fault, Record<string, string>, 'ValidationException' | undefined]>([
+  ['a long trace', faults.refuseLongStackTraces(), { errorStackTrace: 's'.repeat(1025) }, 'ValidationException'],
+  ['a short trace', faults.refuseLongStackTraces(), { errorStackTrace: 's'.repeat(1024) }, undefined],
+  ['an errorId', faults.refuseErrorFields(), { errorId: 'e' }, 'ValidationException'],
+  ['a message', faults.refuseErrorFields(), { errorMessage: 'm' }, 'ValidationException'],
+  ['a trace', faults.refuseErrorFields(), { errorStackTrace: 's' }, 'ValidationException'],
+  ['no error field', faults.refuseErrorFields(), {}, undefined],
+])('a service that dislikes some error fields, sent %s', async (_, fault, fields, error) => {
+  await using service = await LocalDataPipeline.start()
+  service.keepMisbehaving(fault)
+  const { taskId } = service.addTask()
+  const status = new SetTaskStatusCommand({ taskId, taskStatus: 'FAILED', ...fields })
+  await sendRaw(service.url, await signedRequest(service.url, (client) => client.send(status)))
+  expect(service.requests[0]?.answer?.error).toBe(error)
+  expect(service.task(taskId).state).toBe(error ? 'waiting' : 'failed')
+})

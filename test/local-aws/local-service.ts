@@ -1,0 +1,61 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { FaultPlan } from './fault-plan.ts'
+import type { FaultKind } from './faults.ts'
+import { LoopbackServer } from './loopback-server.ts'
+
+export interface LocalServiceOptions {
+  /** Milliseconds since 1970. Default Date.now. */
+  clock?: () => number
+  /** Port to listen on. Default any free one. */
+  port?: number
+}
+
+/** What the local services have in common: an address, an end, and faults. */
+export abstract class LocalService<Fault extends FaultKind = FaultKind> {
+  protected readonly clock: () => number
+  protected readonly faults: FaultPlan<Fault>
+  #server!: LoopbackServer
+
+  protected constructor({ clock = Date.now }: LocalServiceOptions) {
+    this.clock = clock
+    this.faults = new FaultPlan(clock)
+  }
+
+  protected abstract handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+
+  protected async listen(port: number | undefined): Promise<this> {
+    this.#server = await LoopbackServer.listen((request, response) => this.handle(request, response), port)
+    return this
+  }
+
+  get url(): string {
+    return this.#server.url
+  }
+
+  /** Closes the port and all connections, also those of requests that hang. */
+  async stop(): Promise<void> {
+    await this.#server.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** Queues faults: each strikes one request, the next that it applies to. */
+  misbehave(...faults: Fault[]): void {
+    this.faults.enqueue(...faults)
+  }
+
+  /**
+   * Lets a fault strike every request it applies to, until `behave()` or until `forMs` have passed on the clock of
+   * the service. Queued faults come first.
+   */
+  keepMisbehaving(fault: Fault, { forMs }: { forMs?: number } = {}): void {
+    this.faults.stand(fault, forMs)
+  }
+
+  /** Forgets all faults, queued and standing. */
+  behave(): void {
+    this.faults.clear()
+  }
+}

@@ -1,0 +1,12 @@
+/** An error that a service answers with: its code, the text for people, and the HTTP status. */
+export class ServiceError extends Error {
+  readonly code: string
+  readonly status: number
+
+  constructor(code: string, message: string, status = 400) {
+    super(message)
+    this.name = 'ServiceError'
+    this.code = code
+    this.status = status
+  }
+}

@@ -1,0 +1,201 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { CredentialStore, Credentials } from './credentials.ts'
+import { type Answer, respond, type Sent } from './delivery.ts'
+import { error, type FaultKind } from './faults.ts'
+import { LocalService, type LocalServiceOptions } from './local-service.ts'
+import { readBody } from './loopback-server.ts'
+import type { LocalOidc } from './oidc.ts'
+import { ServiceError } from './service-error.ts'
+
+/** A role, and who may assume it. */
+export interface Role {
+  arn: string
+  /** The `sub` claims its trust policy lets in. Default all. */
+  subject?: RegExp
+  /** Default one hour, as IAM's. */
+  maxSessionSeconds?: number
+}
+
+export const TEST_ROLE: Role = { arn: 'arn:aws:iam::123456789012:role/ci' }
+
+export interface LocalStsOptions extends LocalServiceOptions {
+  /** Whose tokens it trusts. */
+  issuer: LocalOidc
+  /** Where new credentials go: the store of the LocalDataPipeline that shall accept them. */
+  credentials: CredentialStore
+  /** Default TEST_ROLE alone. */
+  roles?: Role[]
+  /** Default `sts.amazonaws.com`. */
+  audience?: string
+  /** How long sessions last, whatever is asked for. Default what DurationSeconds asks for, else one hour. */
+  sessionMs?: number
+}
+
+export interface StsRequest {
+  readonly parameters: Readonly<Record<string, string>>
+  readonly at: number
+  /** Undefined when no answer was sent. */
+  readonly answer?: Sent
+  /** The access key that was given out. */
+  readonly accessKeyId?: string
+}
+
+type OpenStsRequest = { -readonly [K in keyof StsRequest]: StsRequest[K] }
+
+/** The trust policy of the role does not let the token in. */
+export function notAuthorized(): FaultKind {
+  return error('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', 403)
+}
+
+export function webTokenExpired(): FaultKind {
+  return error('ExpiredTokenException', 'Token expired: current date/time must be before the expiration date/time', 400)
+}
+
+export function invalidIdentityToken(): FaultKind {
+  return error('InvalidIdentityToken', "Couldn't retrieve verification key from your identity provider", 400)
+}
+
+export function internalFailure(): FaultKind {
+  return error('InternalFailure', 'The request processing has failed because of an unknown error.', 500)
+}
+
+/** STS with the one operation AssumeRoleWithWebIdentity: AWS query protocol, answers in XML. */
+export class LocalSts extends LocalService {
+  readonly requests: StsRequest[] = []
+  readonly #options: LocalStsOptions
+
+  private constructor(options: LocalStsOptions) {
+    super(options)
+    this.#options = options
+  }
+
+  static async start(options: LocalStsOptions): Promise<LocalSts> {
+    return new LocalSts(options).listen(options.port)
+  }
+
+  /** What a process needs in its environment to call this service. */
+  env(): Record<string, string> {
+    return { AWS_ENDPOINT_URL_STS: this.url }
+  }
+
+  protected async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const parameters = Object.fromEntries(new URLSearchParams(await readBody(request)))
+    const received: OpenStsRequest = { parameters, at: this.clock() }
+    this.requests.push(received)
+    const sent = await respond(response, this.faults.take(), {
+      carryOut: () => xml(200, this.#assumeRole(received)),
+      refuse,
+    })
+    if (sent) received.answer = sent
+  }
+
+  /** API reference of STS, AssumeRoleWithWebIdentity. */
+  #assumeRole(received: OpenStsRequest): string {
+    const { roleArn, sessionName, seconds, token } = readParameters(received.parameters)
+    const { subject, audience } = this.#readToken(token)
+    const role = (this.#options.roles ?? [TEST_ROLE]).find(({ arn }) => arn === roleArn)
+    if (!role || role.subject?.test(subject) === false) {
+      throw new ServiceError('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', 403)
+    }
+    if (seconds > (role.maxSessionSeconds ?? 3600)) {
+      const text = 'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.'
+      throw new ServiceError('ValidationError', text)
+    }
+    const session = newSession(this.clock() + (this.#options.sessionMs ?? seconds * 1000))
+    this.#options.credentials.add(session)
+    received.accessKeyId = session.accessKeyId
+    return assumedRole(session, { role, sessionName, subject, audience })
+  }
+
+  #readToken(token: string): { subject: string; audience: string } {
+    const claims = this.#options.issuer.read(token)
+    if (!claims) throw new ServiceError('InvalidIdentityToken', 'The ID Token provided is not a valid JWT.')
+    const now = Math.floor(this.clock() / 1000)
+    const expires = Number(claims['exp'])
+    if (expires <= now) {
+      const text = `Token expired: current date/time ${now} must be before the expiration date/time ${expires}`
+      throw new ServiceError('ExpiredTokenException', text)
+    }
+    if (claims['aud'] !== (this.#options.audience ?? 'sts.amazonaws.com')) {
+      throw new ServiceError('InvalidIdentityToken', 'Incorrect token audience')
+    }
+    return { subject: String(claims['sub']), audience: String(claims['aud']) }
+  }
+}
+
+function readParameters(parameters: Readonly<Record<string, string>>) {
+  const { Action, RoleArn = '', RoleSessionName = '', WebIdentityToken = '', DurationSeconds = '3600' } = parameters
+  if (Action !== 'AssumeRoleWithWebIdentity') {
+    throw new ServiceError('InvalidAction', `Could not find operation ${Action} for version 2011-06-15`)
+  }
+  if (!/^[\w+=,.@-]{2,64}$/.test(RoleSessionName)) {
+    throw invalid(RoleSessionName, 'roleSessionName', 'Member must satisfy regular expression pattern: [\\w+=,.@-]*')
+  }
+  const seconds = Number(DurationSeconds)
+  if (!(seconds >= 900 && seconds <= 43_200)) {
+    throw invalid(DurationSeconds, 'durationSeconds', 'Member must have value between 900 and 43200')
+  }
+  return { roleArn: RoleArn, sessionName: RoleSessionName, seconds, token: WebIdentityToken }
+}
+
+function newSession(expiresAt: number): Required<Credentials> {
+  return {
+    accessKeyId: `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
+    secretAccessKey: randomBytes(30).toString('base64'),
+    sessionToken: randomBytes(300).toString('base64'),
+    expiresAt,
+  }
+}
+
+function assumedRole(
+  session: Required<Credentials>,
+  { role, sessionName, subject, audience }: { role: Role; sessionName: string; subject: string; audience: string },
+): string {
+  const user = `${role.arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/${sessionName}`
+  return `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    <SubjectFromWebIdentityToken>${escapeXml(subject)}</SubjectFromWebIdentityToken>
+    <Audience>${escapeXml(audience)}</Audience>
+    <AssumedRoleUser>
+      <Arn>${escapeXml(user)}</Arn>
+      <AssumedRoleId>AROACLKWSDQRAOEXAMPLE:${escapeXml(sessionName)}</AssumedRoleId>
+    </AssumedRoleUser>
+    <Credentials>
+      <SessionToken>${session.sessionToken}</SessionToken>
+      <SecretAccessKey>${session.secretAccessKey}</SecretAccessKey>
+      <Expiration>${new Date(session.expiresAt).toISOString()}</Expiration>
+      <AccessKeyId>${session.accessKeyId}</AccessKeyId>
+    </Credentials>
+    <Provider>arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com</Provider>
+  </AssumeRoleWithWebIdentityResult>
+  <ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata>
+</AssumeRoleWithWebIdentityResponse>`
+}
+
+function refuse({ code, message, status }: ServiceError): Answer {
+  const text = `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <Error>
+    <Type>${status < 500 ? 'Sender' : 'Receiver'}</Type>
+    <Code>${escapeXml(code)}</Code>
+    <Message>${escapeXml(message)}</Message>
+  </Error>
+  <RequestId>${randomUUID()}</RequestId>
+</ErrorResponse>`
+  return { ...xml(status, text), error: code }
+}
+
+function xml(status: number, text: string): Answer {
+  return { status, headers: { 'Content-Type': 'text/xml', 'x-amzn-RequestId': randomUUID() }, text }
+}
+
+function invalid(value: string, member: string, rule: string): ServiceError {
+  return new ServiceError(
+    'ValidationError',
+    `1 validation error detected: Value '${value}' at '${member}' failed to satisfy constraint: ${rule}`,
+  )
+}
+
+function escapeXml(text: string): string {
+  return text.replace(/[<>&]/g, (each) => ({ '<': '&lt;', '>': '&gt;', '&': '&amp;' })[each] as string)
+}
