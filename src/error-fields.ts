@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { cleanText } from './text/clean.ts'
 import { cutMiddle, fits, type Limit, sizeOf } from './text/cut.ts'
 import { redact } from './text/redact.ts'
@@ -78,6 +79,30 @@ export function fitErrorFields(
     if (text !== '') fields[name] = text
   }
   return { fields, repairs }
+}
+
+/** The versions of error fields that are worth trying, and what had to be changed for the first. */
+export interface ErrorFieldVersions {
+  /** At least one; none of them twice. */
+  readonly versions: readonly [ErrorFields, ...ErrorFields[]]
+  readonly repairs: readonly string[]
+}
+
+/**
+ * The error fields to send, one version after the other as long as the service finds the request invalid: within the
+ * published limits, within the reduced ones, and none at all.
+ */
+export function errorFieldVersions(
+  raw: ErrorFields,
+  secrets: readonly string[],
+  missing: Readonly<Partial<Record<ErrorFieldName, number>>> = {},
+): ErrorFieldVersions {
+  const { fields, repairs } = fitErrorFields(raw, PUBLISHED_LIMITS, secrets, missing)
+  // From the original, so that its mark counts what is missing of that.
+  const { fields: reduced } = fitErrorFields(raw, REDUCED_LIMITS, secrets, missing)
+  const versions: [ErrorFields, ...ErrorFields[]] = [fields]
+  for (const next of [reduced, {}]) if (!isDeepStrictEqual(next, versions.at(-1))) versions.push(next)
+  return { versions, repairs }
 }
 
 function removeForbidden(input: string, text: string, repairs: string[]): string {

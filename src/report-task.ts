@@ -2,7 +2,7 @@ import { connectDataPipeline, type DataPipeline } from './aws/data-pipeline.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './aws/settings.ts'
 import { Deadline, systemClock } from './clock.ts'
 import { secretsIn } from './environment-secrets.ts'
-import { type ErrorFields, type FittedFields, fitErrorFields, PUBLISHED_LIMITS } from './error-fields.ts'
+import { type ErrorFields, errorFieldVersions } from './error-fields.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import type { Log } from './github/log.ts'
 import type { Runner } from './github/runner.ts'
@@ -10,8 +10,9 @@ import { type SummaryRow, summaryTable } from './github/summary.ts'
 import { workflowRunOf } from './github/workflow-run.ts'
 import { hintFor } from './hints.ts'
 import type { ErrorInputs, ReportingInputs } from './inputs.ts'
+import { proxyEnvironment } from './proxy-agents.ts'
 import type { Invocation } from './run-action.ts'
-import { type Report, ReportError, type ReportedStatus, requestOf, sendReport } from './send-report.ts'
+import { type Report, ReportError, type ReportedStatus, requestOf, sendReport, tryLimitOf } from './send-report.ts'
 import { readStackTraceFile } from './stack-trace-file.ts'
 import type { TaskStatus } from './status.ts'
 
@@ -50,16 +51,19 @@ export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): 
   if (end.reporting.dryRun) {
     const report = fitted(end, texts, secretsIn(runner.env), runner.log)
     runner.log.info(
-      `Dry run, nothing was sent. SetTaskStatus would get:\n${JSON.stringify(requestOf(report, report.fields), null, 2)}`,
+      `Dry run, nothing was sent. SetTaskStatus would get:\n${JSON.stringify(requestOf(report, report.versions[0]), null, 2)}`,
     )
-    await tell(end, report.fields, 'no, this was a dry run', undefined, runner)
+    await tell(end, report.versions[0], 'no, this was a dry run', undefined, runner)
     return
   }
 
+  for (const problem of proxyEnvironment(runner.env).problems) runner.log.warning(problem)
   let dataPipeline: DataPipeline | undefined
   let fields: ErrorFields = {}
   try {
-    dataPipeline = await connectDataPipeline(end.aws, runner)
+    const tryLimitMs = tryLimitOf(end.reporting.timeoutSeconds * 1000)
+    // A try may have to get a token and a role before its own request.
+    dataPipeline = await connectDataPipeline(end.aws, { ...runner, requestLimitMs: tryLimitMs / 2 })
     const region = dataPipeline.region
     if (!isKnownRegion(region)) {
       runner.log.warning(
@@ -68,8 +72,14 @@ export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): 
     }
     const secrets = Object.keys(texts.fields).length > 0 ? await secretsToKeep(runner, dataPipeline, deadline) : []
     const report = fitted(end, texts, secrets, runner.log)
-    fields = report.fields
-    const reported = await sendReport(report, { dataPipeline, deadline, random: Math.random, log: runner.log })
+    fields = report.versions[0]
+    const reported = await sendReport(report, {
+      dataPipeline,
+      deadline,
+      tryLimitMs,
+      random: Math.random,
+      log: runner.log,
+    })
     fields = reported.fields
     announce(end, reported, region, runner.log)
     await tell(end, fields, reported.presumed ? 'yes, most likely' : 'yes', reported, runner)
@@ -116,11 +126,9 @@ async function errorTexts({ status, error }: TaskEnd, runner: Runner): Promise<R
 }
 
 function fitted(end: TaskEnd, texts: RawTexts, secrets: readonly string[], log: Log): Report {
-  const { fields, repairs }: FittedFields = fitErrorFields(texts.fields, PUBLISHED_LIMITS, secrets, {
-    errorStackTrace: texts.missing,
-  })
+  const { versions, repairs } = errorFieldVersions(texts.fields, secrets, { errorStackTrace: texts.missing })
   for (const repair of repairs) log.warning(repair)
-  return { taskId: end.taskId, status: end.status, fields }
+  return { taskId: end.taskId, status: end.status, versions }
 }
 
 /** What must not be sent: the credentials in the environment, and those that the SDK found elsewhere (a profile). */

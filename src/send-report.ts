@@ -1,28 +1,35 @@
 import type { DataPipeline, StatusReport } from './aws/data-pipeline.ts'
 import { classify, type Failure, TryTimeoutError } from './aws/failure.ts'
 import type { Deadline } from './clock.ts'
-import { type ErrorFields, fitErrorFields, REDUCED_LIMITS } from './error-fields.ts'
+import type { ErrorFields } from './error-fields.ts'
 import type { Log } from './github/log.ts'
 import { type Decision, RetriesSpentError, retry } from './retry.ts'
 import type { TaskStatus } from './status.ts'
 
-/** A try has at most a quarter of the budget, within these bounds: a silent server must leave room for others. */
 const SHORTEST_TRY_LIMIT_MS = 1_000
 const LONGEST_TRY_LIMIT_MS = 15_000
+
+/** The milliseconds that a try may take: a quarter of the budget, within bounds; a silent server must leave room for others. */
+export function tryLimitOf(budgetMs: number): number {
+  return Math.min(LONGEST_TRY_LIMIT_MS, Math.max(SHORTEST_TRY_LIMIT_MS, budgetMs / 4))
+}
 
 // A missing credential is seldom a passing fault (the machine's metadata service was busy), so few tries are enough.
 const TRIES_FOR_CREDENTIALS = 3
 
-/** What to report: the fields keep the published limits already. */
+/** What to report. */
 export interface Report {
   readonly taskId: string
   readonly status: TaskStatus
-  readonly fields: ErrorFields
+  /** The error fields to send; the further versions are for a service that finds the request invalid. */
+  readonly versions: readonly [ErrorFields, ...ErrorFields[]]
 }
 
 export interface ReportDependencies {
   readonly dataPipeline: DataPipeline
   readonly deadline: Deadline
+  /** Milliseconds that a single try may take, getting credentials included. */
+  readonly tryLimitMs: number
   readonly random: () => number
   readonly log: Log
 }
@@ -66,23 +73,24 @@ export class ReportError extends Error {
  */
 export async function sendReport(
   report: Report,
-  { dataPipeline, deadline, random, log }: ReportDependencies,
+  { dataPipeline, deadline, tryLimitMs, random, log }: ReportDependencies,
 ): Promise<ReportedStatus> {
-  const versions = versionsOf(report.fields)
   let version = 0
   let answerLost = false
+  // Whether the request of this try went out.
+  let sent = false
   let renewed = false
 
   const decide = async (error: unknown, tries: number): Promise<Decision> => {
     const failure = classify(error)
-    answerLost ||= failure.answerLost
+    answerLost ||= failure.answerLost && sent
     switch (failure.kind) {
       case 'invalid-request': {
-        if (failure.gettingCredentials || version + 1 >= versions.length) return 'stop'
+        if (failure.gettingCredentials || version + 1 >= report.versions.length) return 'stop'
         version += 1
         log.warning(
           `Data Pipeline refused the request (${failure.message}); sending the status again with ` +
-            `${Object.keys(versions[version] ?? {}).length > 0 ? 'shorter error texts' : 'no error texts'}.`,
+            `${Object.keys(report.versions[version] ?? {}).length > 0 ? 'shorter error texts' : 'no error texts'}.`,
         )
         return 'again-now'
       }
@@ -102,18 +110,22 @@ export async function sendReport(
     }
   }
 
-  const fieldsNow = (): ErrorFields => versions[version] ?? {}
+  const fieldsNow = (): ErrorFields => report.versions[version] ?? {}
   let tries = 0
   try {
     const answer = await retry(
       (number, signal) => {
         tries = number
-        return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), signal)
+        sent = false
+        const onSend = (): void => {
+          sent = true
+        }
+        return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), { signal, onSend })
       },
       {
         deadline,
         random,
-        tryLimitMs: Math.min(LONGEST_TRY_LIMIT_MS, Math.max(SHORTEST_TRY_LIMIT_MS, deadline.remaining() / 4)),
+        tryLimitMs,
         onTryTimeout: (ms) => new TryTimeoutError(`no answer within ${seconds(ms)}`),
         decide,
         onWait: (error, number, waitMs) =>
@@ -138,13 +150,6 @@ export async function sendReport(
 /** The request for a report; what it has no value for is left out. */
 export function requestOf(report: Report, fields: ErrorFields): StatusReport {
   return { taskId: report.taskId, taskStatus: report.status, ...fields }
-}
-
-/** The error fields to try, one after the other, as long as the service finds the request invalid. */
-function versionsOf(fields: ErrorFields): ErrorFields[] {
-  if (Object.keys(fields).length === 0) return [fields]
-  const { fields: reduced, repairs } = fitErrorFields(fields, REDUCED_LIMITS, [])
-  return repairs.length > 0 ? [fields, reduced, {}] : [fields, {}]
 }
 
 async function renewCredentials(dataPipeline: DataPipeline): Promise<boolean> {

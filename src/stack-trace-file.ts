@@ -30,7 +30,7 @@ export async function readStackTraceFile(path: string, workspace: string): Promi
     const { size } = found
     const whole = size <= 2 * WINDOW_BYTES
     const head = await readAt(file, 0, whole ? size : WINDOW_BYTES)
-    const encoding = head[0] === 0xff && head[1] === 0xfe ? 'utf-16le' : 'utf-8'
+    const encoding = encodingOf(head)
     const decoder = new TextDecoder(encoding)
     if (whole) return { text: decoder.decode(head), missing: 0 }
     // An even offset, so that no UTF-16 unit is cut in two; what is cut of UTF-8 is trimmed away.
@@ -46,6 +46,11 @@ export async function readStackTraceFile(path: string, workspace: string): Promi
   } finally {
     await file?.close()
   }
+}
+
+function encodingOf(head: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' {
+  if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le'
+  return head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-8'
 }
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {

@@ -2,6 +2,7 @@ import { DataPipelineClient, SetTaskStatusCommand } from '@aws-sdk/client-data-p
 import type { ErrorFields } from '../error-fields.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { TaskStatus } from '../status.ts'
+import { checkEndpointVariables } from './endpoint.ts'
 import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
@@ -14,6 +15,13 @@ export interface StatusReport extends ErrorFields {
   readonly taskStatus: TaskStatus
 }
 
+/** One try of a call. */
+export interface Call {
+  readonly signal: AbortSignal
+  /** Told when the credentials are there and the request goes out: from then on it may have taken effect. */
+  readonly onSend?: () => void
+}
+
 /** The calls of AWS Data Pipeline that a task runner makes: one try each, no retries, no limits of their own. */
 export interface DataPipeline {
   readonly region: string
@@ -21,7 +29,7 @@ export interface DataPipeline {
   secrets(): Promise<string[]>
   /** Gets new credentials where their source has them. Whether they differ from the old ones. */
   renewCredentials(): Promise<boolean>
-  setTaskStatus(report: StatusReport, signal: AbortSignal): Promise<{ requestId: string | undefined }>
+  setTaskStatus(report: StatusReport, call: Call): Promise<{ requestId: string | undefined }>
   /** Ends all connections. */
   close(): void
 }
@@ -29,13 +37,14 @@ export interface DataPipeline {
 /**
  * A client for the settings. Nothing is sent yet, and no credentials are looked for.
  *
- * @throws ConfigurationError when no region can be found
+ * @throws ConfigurationError when no region can be found, or an endpoint variable is no address
  */
 export async function connectDataPipeline(
   settings: AwsSettings,
   dependencies: OidcDependencies,
 ): Promise<DataPipeline> {
-  const transport = new Transport(dependencies.env)
+  checkEndpointVariables(dependencies.env)
+  const transport = new Transport(dependencies.env, dependencies.requestLimitMs)
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
   const role = settings.role
@@ -72,9 +81,10 @@ export async function connectDataPipeline(
       const after = await credentials(true)
       return before.accessKeyId !== after.accessKeyId || before.sessionToken !== after.sessionToken
     },
-    async setTaskStatus(report, signal) {
+    async setTaskStatus(report, { signal, onSend }) {
       // Asked for here as well, so that their failure can be told from the call's.
       await credentials(false)
+      onSend?.()
       const answer = await client.send(new SetTaskStatusCommand({ ...report }), { abortSignal: signal })
       return { requestId: answer.$metadata.requestId }
     },

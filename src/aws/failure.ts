@@ -60,51 +60,51 @@ export class CredentialsError extends Error {
   override readonly name = 'CredentialsError'
 }
 
+// Without the "Exception" at their end, which the SDK adds to some names and AWS to others.
 const KIND_OF_NAME: ReadonlyMap<string, FailureKind> = new Map([
-  ['ThrottlingException', 'throttled'],
   ['Throttling', 'throttled'],
-  ['ThrottledException', 'throttled'],
-  ['TooManyRequestsException', 'throttled'],
+  ['Throttled', 'throttled'],
+  ['TooManyRequests', 'throttled'],
   ['RequestLimitExceeded', 'throttled'],
   ['RequestThrottled', 'throttled'],
-  ['RequestThrottledException', 'throttled'],
   ['SlowDown', 'throttled'],
   ['InternalServiceError', 'service-error'],
   ['InternalFailure', 'service-error'],
   ['InternalServerError', 'service-error'],
   ['ServiceUnavailable', 'service-error'],
-  ['ServiceUnavailableException', 'service-error'],
   ['IDPCommunicationError', 'service-error'],
-  ['TaskNotFoundException', 'task-not-found'],
-  ['PipelineNotFoundException', 'pipeline-gone'],
-  ['PipelineDeletedException', 'pipeline-gone'],
-  ['InvalidRequestException', 'invalid-request'],
-  ['ValidationException', 'invalid-request'],
+  ['TaskNotFound', 'task-not-found'],
+  ['PipelineNotFound', 'pipeline-gone'],
+  ['PipelineDeleted', 'pipeline-gone'],
+  ['InvalidRequest', 'invalid-request'],
+  ['Validation', 'invalid-request'],
   ['ValidationError', 'invalid-request'],
-  ['AccessDeniedException', 'access-denied'],
   ['AccessDenied', 'access-denied'],
-  ['UnauthorizedOperation', 'access-denied'],
+  ['IDPRejectedClaim', 'access-denied'],
   ['OptInRequired', 'access-denied'],
-  ['ExpiredTokenException', 'credentials-expired'],
+  ['RegionDisabled', 'access-denied'],
+  ['UnauthorizedOperation', 'access-denied'],
   ['ExpiredToken', 'credentials-expired'],
   ['IncompleteSignature', 'credentials-refused'],
-  ['IncompleteSignatureException', 'credentials-refused'],
   ['InvalidAccessKeyId', 'credentials-refused'],
   ['InvalidClientTokenId', 'credentials-refused'],
   ['InvalidIdentityToken', 'credentials-refused'],
-  ['InvalidSignatureException', 'credentials-refused'],
+  ['InvalidSignature', 'credentials-refused'],
   ['MissingAuthenticationToken', 'credentials-refused'],
-  ['MissingAuthenticationTokenException', 'credentials-refused'],
   ['NotAuthorized', 'credentials-refused'],
   ['RequestExpired', 'credentials-refused'],
   ['SignatureDoesNotMatch', 'credentials-refused'],
-  ['UnrecognizedClientException', 'credentials-refused'],
+  ['UnrecognizedClient', 'credentials-refused'],
   ['CredentialsProviderError', 'no-credentials'],
   ['ConfigurationError', 'configuration'],
   ['BrokenAnswerError', 'broken-answer'],
   ['OidcTokenError', 'no-oidc-token'],
   ['TryTimeoutError', 'timeout'],
 ])
+
+function kindOf(name: string): FailureKind | undefined {
+  return KIND_OF_NAME.get(name.replace(/Exception$/, ''))
+}
 
 const TRANSIENT: ReadonlySet<FailureKind> = new Set([
   'broken-answer',
@@ -125,17 +125,12 @@ const NOT_SENT = new Set([
   'ENETDOWN',
   'ENETUNREACH',
   'ENOTFOUND',
+  'EPROTO',
   'ERR_PROXY_TUNNEL',
 ])
 
-const SENT_PERHAPS = new Set([
-  'ECONNABORTED',
-  'ECONNRESET',
-  'EPIPE',
-  'ERR_STREAM_PREMATURE_CLOSE',
-  'ETIMEDOUT',
-  'EPROTO',
-])
+// The connection was there, and broke; what was sent before may have arrived.
+const SENT_PERHAPS = new Set(['ECONNABORTED', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ETIMEDOUT'])
 
 // https://nodejs.org/api/tls.html#x509-certificate-error-codes
 const UNTRUSTED_CERTIFICATE =
@@ -144,6 +139,7 @@ const UNTRUSTED_CERTIFICATE =
 interface ErrorShape {
   readonly name?: unknown
   readonly code?: unknown
+  readonly syscall?: unknown
   readonly statusCode?: unknown
   readonly tryNextLink?: unknown
   readonly $metadata?: { httpStatusCode?: number; requestId?: string; clockSkewCorrected?: boolean }
@@ -174,7 +170,7 @@ export function classify(thrown: unknown): Failure {
     answerLost: false,
     gettingCredentials,
     message: describe(causes.at(-1) ?? thrown),
-    requestId: undefined,
+    requestId: causes.map((cause) => (cause as ErrorShape).$metadata?.requestId).find((id) => id !== undefined),
   }
 }
 
@@ -182,7 +178,7 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   const name = String(error.name ?? '')
   const code = String(error.code ?? '')
   const status = error.$metadata?.httpStatusCode ?? 0
-  const kind = KIND_OF_NAME.get(name) ?? KIND_OF_NAME.get(code)
+  const kind = kindOf(name) ?? kindOf(code)
   // The SDK has learnt the service's time from the refusal, and signs the next try with it.
   if (kind === 'credentials-refused' && error.$metadata?.clockSkewCorrected) {
     return { kind: 'clock-corrected', answerLost: false }
@@ -193,7 +189,7 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   if (status === 429) return { kind: 'throttled', answerLost: false }
   if (status >= 500) return { kind: 'service-error', answerLost: false }
   if (NOT_SENT.has(code)) return { kind: 'network', answerLost: false }
-  if (SENT_PERHAPS.has(code)) return { kind: 'network', answerLost: true }
+  if (SENT_PERHAPS.has(code)) return { kind: 'network', answerLost: !isConnecting(error) }
   if (UNTRUSTED_CERTIFICATE.test(code)) return { kind: 'untrusted-certificate', answerLost: false }
   // The SDK's own name for a connection that took too long, and for a request that did.
   if (name === 'TimeoutError') {
@@ -213,6 +209,11 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
     return cause ?? { kind, answerLost: false }
   }
   return undefined
+}
+
+/** Whether an error came before the connection was ready to send anything. */
+function isConnecting(error: ErrorShape): boolean {
+  return error.syscall === 'connect' || String((error as Error).message).includes('before secure TLS connection')
 }
 
 function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {

@@ -1,12 +1,11 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { HttpHandlerOptions, HttpRequest, HttpResponse, RequestHandler } from '@smithy/types'
-import { ConfigurationError } from '../errors.ts'
-import { BrokenAnswerError } from './failure.ts'
+import { proxyAgents } from '../proxy-agents.ts'
+import { checkEndpoint } from './endpoint.ts'
+import { BrokenAnswerError, TryTimeoutError } from './failure.ts'
 
 /** A connection that takes longer is given up, and made anew by the next try. */
-const CONNECTION_TIMEOUT_MS = 5_000
+const LONGEST_CONNECTION_MS = 5_000
 
 /** Far above any answer of the calls we make; a stream without end must not fill the memory. */
 const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
@@ -21,14 +20,17 @@ type Environment = Readonly<Record<string, string | undefined>>
 export class Transport implements RequestHandler<HttpRequest, HttpResponse, HttpHandlerOptions> {
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #handler: NodeHttpHandler
+  readonly #limitMs: number
 
-  constructor(env: Environment) {
-    // One report is one or two requests; sockets kept for later would only keep the process from ending.
-    const options = { keepAlive: false, proxyEnv: env } as const
+  /** @param limitMs milliseconds that a single request may take */
+  constructor(env: Environment, limitMs: number) {
+    this.#limitMs = limitMs
+    const agents = proxyAgents(env)
     this.#handler = new NodeHttpHandler({
-      httpAgent: new HttpAgent(options),
-      httpsAgent: new HttpsAgent(options),
-      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      httpAgent: agents.http,
+      httpsAgent: agents.https,
+      // Well before the request's own limit, so that what was never sent is not taken for what had no answer.
+      connectionTimeout: Math.min(LONGEST_CONNECTION_MS, limitMs / 2),
     })
   }
 
@@ -38,20 +40,24 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Http
   }
 
   async handle(request: HttpRequest, options: HttpHandlerOptions = {}): Promise<{ response: HttpResponse }> {
-    refusePlainHttp(request)
-    const { response } = await this.#handler.handle(
-      request as Parameters<NodeHttpHandler['handle']>[0],
-      options as object,
-    )
-    const body = await readWhole(
-      response.body as AsyncIterable<Uint8Array> & { destroy?(error?: Error): void },
-      options,
-    )
-    // Other services (STS, from a credential provider) have answers of other forms, and their own parsers.
-    const isDataPipeline = (request.headers['x-amz-target'] ?? '').startsWith('DataPipeline.')
-    if (isDataPipeline) refuseForeignAnswer(response, body)
-    response.body = body
-    return { response }
+    checkEndpoint(request)
+    const limit = AbortSignal.timeout(this.#limitMs)
+    const given = options.abortSignal as AbortSignal | undefined
+    const signal = given === undefined ? limit : AbortSignal.any([given, limit])
+    try {
+      const { response } = await this.#handler.handle(request as Parameters<NodeHttpHandler['handle']>[0], {
+        ...(options as object),
+        abortSignal: signal,
+      })
+      response.body = await readWhole(response.body as Body, signal)
+      // Other services (STS, from a credential provider) have answers of other forms, and their own parsers.
+      if (request.headers['x-amz-target']?.startsWith('DataPipeline.')) refuseForeignAnswer(response, response.body)
+      return { response }
+    } catch (error) {
+      if (limit.aborted)
+        throw new TryTimeoutError(`no answer from ${request.hostname} within ${this.#limitMs / 1000} s`)
+      throw error
+    }
   }
 
   /** Part of the SDK's handler interface; the settings of this handler don't change. */
@@ -63,41 +69,24 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Http
   }
 }
 
-/** Whether a host name of a URL is this machine. */
-export function isLoopback(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
+type Body = AsyncIterable<Uint8Array> & { destroy?(error?: Error): void }
 
-function refusePlainHttp(request: HttpRequest): void {
-  if (request.protocol === 'https:' || isLoopback(request.hostname)) return
-  throw new ConfigurationError(
-    `The endpoint ${request.protocol}//${request.hostname} is plain http, which would show the session token to everyone on the way.`,
-    {
-      hint: 'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.',
-    },
-  )
-}
-
-async function readWhole(
-  body: AsyncIterable<Uint8Array> & { destroy?(error?: Error): void },
-  options: HttpHandlerOptions,
-): Promise<Uint8Array> {
-  const signal = options.abortSignal as AbortSignal | undefined
+async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
   const abort = (): void => body.destroy?.(new Error('aborted while the answer was being read'))
-  signal?.addEventListener('abort', abort)
+  signal.addEventListener('abort', abort)
   try {
     const chunks: Uint8Array[] = []
     let size = 0
     for await (const chunk of body) {
       size += chunk.byteLength
-      if (size > LARGEST_ANSWER_BYTES)
+      if (size > LARGEST_ANSWER_BYTES) {
         throw new BrokenAnswerError(0, `the answer is larger than ${LARGEST_ANSWER_BYTES} bytes`)
+      }
       chunks.push(chunk)
     }
     return Buffer.concat(chunks)
   } finally {
-    signal?.removeEventListener('abort', abort)
+    signal.removeEventListener('abort', abort)
   }
 }
 

@@ -11,9 +11,9 @@ export interface Log {
 
 /**
  * The text such that the runner takes none of its lines for a workflow command. The runner takes a line for one that
- * begins with `::` after white space, or has `##[` anywhere (actions/runner, ActionCommand.cs), and its lines end at
+ * begins with `::` after white space (.NET's, which has U+0085), or has `##[` anywhere (actions/runner, ActionCommand.cs), and its lines end at
  * carriage returns, too. A zero-width space keeps the text readable.
  */
 export function withoutCommands(text: string): string {
-  return text.replace(/(^|[\r\n])(\s*)::/g, '$1$2\u200b::').replaceAll('##[', '#\u200b#[')
+  return text.replace(/(^|[\r\n])((?:[^\S\r\n]|\u0085)*)::/g, '$1$2\u200b::').replaceAll('##[', '#\u200b#[')
 }

@@ -19,11 +19,14 @@ export interface Runner {
 
 /** The runner that started this process. */
 export function currentRunner(): Runner {
+  ignoreEmptyAwsVariables(process.env)
   return {
     env: process.env,
     log: {
       info: (text) => core.info(withoutCommands(text)),
-      debug: core.debug,
+      debug: (text) => {
+        if (core.isDebug()) core.debug(text)
+      },
       notice: core.notice,
       warning: core.warning,
     },
@@ -35,4 +38,12 @@ export function currentRunner(): Runner {
     idToken: core.getIDToken,
     fail: core.setFailed,
   }
+}
+
+/**
+ * Takes empty AWS variables away, as `env: AWS_REGION: ${{ vars.AWS_REGION }}` makes them where the variable is not set:
+ * the SDK takes an empty text for a given one, and would not look into the profile.
+ */
+function ignoreEmptyAwsVariables(env: NodeJS.ProcessEnv): void {
+  for (const [name, value] of Object.entries(env)) if (name.startsWith('AWS_') && value === '') delete env[name]
 }

@@ -1,0 +1,43 @@
+import { ConfigurationError } from '../errors.ts'
+
+/** The variables that move the service elsewhere, as in every AWS SDK. */
+const ENDPOINT_VARIABLES = ['AWS_ENDPOINT_URL_DATA_PIPELINE', 'AWS_ENDPOINT_URL'] as const
+
+const ENDPOINT_HINT =
+  'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'
+
+/**
+ * Checks the endpoint variables.
+ *
+ * @throws ConfigurationError naming the variable that has no http or https address
+ */
+export function checkEndpointVariables(env: Readonly<Record<string, string | undefined>>): void {
+  for (const name of ENDPOINT_VARIABLES) {
+    const value = env[name]
+    if (!value || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) continue
+    throw new ConfigurationError(
+      `${name} is ${JSON.stringify(value.slice(0, 200))}, which is no address of a service.`,
+      {
+        hint: ENDPOINT_HINT,
+      },
+    )
+  }
+}
+
+/**
+ * Checks where a request goes, wherever its endpoint came from.
+ *
+ * @throws ConfigurationError for another protocol than https, unless it stays on this machine
+ */
+export function checkEndpoint({ protocol, hostname }: { protocol: string; hostname: string }): void {
+  if (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))) return
+  const why =
+    protocol === 'http:' ? 'is plain http, which would show the session token to everyone on the way' : 'is not https'
+  throw new ConfigurationError(`The endpoint ${protocol}//${hostname} ${why}.`, { hint: ENDPOINT_HINT })
+}
+
+/** Whether a host name of a URL is this machine. */
+export function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}

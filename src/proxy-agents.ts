@@ -1,0 +1,40 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy'] as const
+
+/** The proxy variables as Node takes them, and what is wrong with those that it could not take. */
+export interface ProxyEnvironment {
+  readonly env: Environment
+  /** A sentence for each variable that is not used. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * Makes proxy variables usable: `proxy.example:3128` is taken for `http://proxy.example:3128`, as other programs do;
+ * one that is no address of an HTTP proxy is left out, as it must not stop a report that perhaps needs no proxy.
+ */
+export function proxyEnvironment(env: Environment): ProxyEnvironment {
+  const usable: Record<string, string | undefined> = { NO_PROXY: env['NO_PROXY'], no_proxy: env['no_proxy'] }
+  const problems: string[] = []
+  for (const name of PROXY_VARIABLES) {
+    const value = env[name]?.trim()
+    if (!value) continue
+    const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
+    if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) usable[name] = address
+    // Without its value, which may hold a password.
+    else problems.push(`${name} is not the address of an HTTP proxy (http://host:port), and is not used.`)
+  }
+  return { env: usable, problems }
+}
+
+/**
+ * Agents for Node's HTTP clients that honour HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case: Node's own support,
+ * since 24.5. Sockets are not kept, since one that is kept for a later request only keeps the process from ending.
+ */
+export function proxyAgents(env: Environment): { http: HttpAgent; https: HttpsAgent } {
+  const options = { keepAlive: false, proxyEnv: proxyEnvironment(env).env }
+  return { http: new HttpAgent(options), https: new HttpsAgent(options) }
+}
