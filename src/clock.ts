@@ -27,6 +27,8 @@ export class Deadline {
   readonly #clock: Clock
   readonly #waiting = new Set<() => void>()
   #end: number
+  /** The last time somebody hurried, and when work that was under way then has to end. */
+  #hurried = { at: Number.NEGATIVE_INFINITY, workEnds: Number.POSITIVE_INFINITY }
 
   /** @param budgetMs milliseconds from now on */
   constructor(clock: Clock, budgetMs: number) {
@@ -39,9 +41,14 @@ export class Deadline {
     return Math.max(0, this.#end - this.#clock.now())
   }
 
-  /** Leaves at most `ms` milliseconds from now, and wakes everyone who sleeps or waits under this deadline. */
+  /**
+   * Leaves at most `ms` milliseconds from now, wakes everyone who sleeps under this deadline, and lets work under way
+   * have a third of what is left: if it hangs, there is time for another try.
+   */
   hurry(ms: number): void {
-    this.#end = Math.min(this.#end, this.#clock.now() + ms)
+    const now = this.#clock.now()
+    this.#end = Math.min(this.#end, now + ms)
+    this.#hurried = { at: now, workEnds: now + this.remaining() / 3 }
     for (const wake of [...this.#waiting]) wake()
   }
 
@@ -71,7 +78,10 @@ export class Deadline {
     onTimeout: (ms: number) => Error,
   ): Promise<T> {
     const started = this.#clock.now()
-    const left = (): number => Math.min(started + limitMs - this.#clock.now(), this.remaining())
+    const left = (): number => {
+      const workEnds = this.#hurried.at >= started ? this.#hurried.workEnds : Number.POSITIVE_INFINITY
+      return Math.min(started + limitMs - this.#clock.now(), this.remaining(), workEnds - this.#clock.now())
+    }
     const finished = new AbortController()
     const expire = async (): Promise<undefined> => {
       // Again after each waking: who hurries makes the time shorter, it need not be over.

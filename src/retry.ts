@@ -59,7 +59,9 @@ export async function retry<T>(
   for (let tries = 1; ; tries++) {
     let error: unknown
     try {
-      return await deadline.within(tryLimitMs, (signal) => attempt(tries, signal), onTryTimeout)
+      // Near the end, too, one try leaves time for another.
+      const limit = Math.min(tryLimitMs, Math.max(SHORTEST_TRY_MS, deadline.remaining() / 2))
+      return await deadline.within(limit, (signal) => attempt(tries, signal), onTryTimeout)
     } catch (thrown) {
       error = thrown
     }

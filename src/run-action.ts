@@ -24,9 +24,15 @@ export async function runAction(action: (invocation: Invocation) => Promise<void
   const fail = (thrown: unknown): void => {
     if (failed) return
     failed = true
-    for (const cause of causesOf(thrown))
-      runner.log.debug(cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause))
-    runner.fail(explain(thrown))
+    try {
+      for (const cause of causesOf(thrown)) {
+        runner.log.debug(cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause))
+      }
+      runner.fail(explain(thrown))
+    } catch {
+      // Anything can be thrown, also what throws when it is looked at.
+      runner.fail('Something was thrown that can not even be shown.')
+    }
   }
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
