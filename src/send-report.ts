@@ -80,6 +80,7 @@ export async function sendReport(
   // Whether the request of this try went out.
   let sent = false
   let renewed = false
+  let clockCorrected = false
 
   const decide = async (error: unknown, tries: number): Promise<Decision> => {
     const failure = classify(error)
@@ -95,6 +96,8 @@ export async function sendReport(
         return 'again-now'
       }
       case 'clock-corrected':
+        if (clockCorrected) return 'again-later'
+        clockCorrected = true
         log.info("This machine's clock is off; signing again with the time of the service.")
         return 'again-now'
       case 'credentials-expired': {

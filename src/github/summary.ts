@@ -18,12 +18,19 @@ export function summaryTable(heading: string, rows: readonly SummaryRow[]): stri
 }
 
 function cell(value: SummaryValue): string {
-  if (typeof value !== 'string') return `<a href="${escapeHtml(value.link)}">${escapeHtml(value.text)}</a>`
+  if (typeof value !== 'string') {
+    return `<a href="${escapeHtml(oneLine(value.link))}">${escapeHtml(oneLine(value.text))}</a>`
+  }
   const lines = cutMiddle(value, LONGEST_VALUE).split(/\r\n|\r|\n/)
   return lines
     .filter((line) => line.trim() !== '')
     .map((line) => `<code>${escapeHtml(line)}</code>`)
     .join('<br>')
+}
+
+/** An empty line would end the HTML, and what follows would be Markdown. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ')
 }
 
 /** The text as HTML shows it: nothing of it is markup. */
