@@ -2,7 +2,7 @@ import { connectDataPipeline, type DataPipeline } from './aws/data-pipeline.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './aws/settings.ts'
 import { Deadline, systemClock } from './clock.ts'
 import { secretsIn } from './environment-secrets.ts'
-import { type ErrorFields, errorFieldVersions } from './error-fields.ts'
+import { type ErrorFields, type ErrorFieldVersions, errorFieldVersions } from './error-fields.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import type { Log } from './github/log.ts'
 import type { Runner } from './github/runner.ts'
@@ -12,7 +12,7 @@ import { hintFor } from './hints.ts'
 import type { ErrorInputs, ReportingInputs } from './inputs.ts'
 import { proxyEnvironment } from './proxy-agents.ts'
 import type { Invocation } from './run-action.ts'
-import { type Report, ReportError, type ReportedStatus, requestOf, sendReport, tryLimitOf } from './send-report.ts'
+import { ReportError, type ReportedStatus, requestOf, sendReport, tryLimitOf } from './send-report.ts'
 import { readStackTraceFile } from './stack-trace-file.ts'
 import type { TaskStatus } from './status.ts'
 
@@ -25,8 +25,14 @@ export interface TaskEnd {
   readonly reporting: ReportingInputs
 }
 
-/** Finding the credentials beforehand, to keep them out of the texts, may take this long; the report goes out anyway. */
-const SECRETS_LIMIT_MS = 5_000
+/**
+ * The share of the first try that a request for credentials may take. Less than all: a request that several tries wait
+ * for has to end for a new one to be made.
+ */
+const SHARE_OF_CREDENTIALS = 0.8
+
+/** Reading the stack trace file may take this long, and a quarter of the budget: a drive may have gone. */
+const LONGEST_READ_MS = 10_000
 
 /** The outputs of an action that reports, as action.yml declares them. */
 export interface ReportOutputs {
@@ -46,46 +52,41 @@ export interface ReportOutputs {
 export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): Promise<void> {
   const deadline = new Deadline(systemClock, end.reporting.timeoutSeconds * 1000)
   onStop((leftMs) => deadline.hurry(leftMs))
-  const texts = await errorTexts(end, runner)
-
+  const texts = await errorTexts(end, runner, deadline)
+  const fitTexts = fitter(texts, runner)
   if (end.reporting.dryRun) {
-    const report = fitted(end, texts, secretsIn(runner.env), runner.log)
-    runner.log.info(
-      `Dry run, nothing was sent. SetTaskStatus would get:\n${JSON.stringify(requestOf(report, report.versions[0]), null, 2)}`,
-    )
-    await tell(end, report.versions[0], 'no, this was a dry run', undefined, runner)
+    const [fields] = fitTexts([])
+    const request = JSON.stringify(requestOf(end, fields), null, 2)
+    runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${request}`)
+    await tell(end, fields, 'no, this was a dry run', undefined, runner)
     return
   }
 
   for (const problem of proxyEnvironment(runner.env).problems) runner.log.warning(problem)
   let dataPipeline: DataPipeline | undefined
-  let fields: ErrorFields = {}
+  let fields: ErrorFields | undefined
   try {
     const tryLimitMs = tryLimitOf(end.reporting.timeoutSeconds * 1000)
-    // A try may have to get a token and a role before its own request.
-    dataPipeline = await connectDataPipeline(end.aws, { ...runner, requestLimitMs: tryLimitMs / 2 })
+    dataPipeline = await connectDataPipeline(end.aws, { ...runner, requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS })
     const region = dataPipeline.region
     if (!isKnownRegion(region)) {
       runner.log.warning(
         `AWS Data Pipeline is documented for ${DATA_PIPELINE_REGIONS.join(', ')}, not for ${region}. Trying all the same.`,
       )
     }
-    const secrets = Object.keys(texts.fields).length > 0 ? await secretsToKeep(runner, dataPipeline, deadline) : []
-    const report = fitted(end, texts, secrets, runner.log)
-    fields = report.versions[0]
-    const reported = await sendReport(report, {
-      dataPipeline,
-      deadline,
-      tryLimitMs,
-      random: Math.random,
-      log: runner.log,
-    })
-    fields = reported.fields
+    const { taskId, status } = end
+    const versions = (secrets: readonly string[]): ErrorFieldVersions['versions'] => {
+      const fitted = fitTexts(secrets)
+      fields = fitted[0]
+      return fitted
+    }
+    const dependencies = { dataPipeline, deadline, tryLimitMs, random: Math.random, log: runner.log }
+    const reported = await sendReport({ taskId, status, versions }, dependencies)
     announce(end, reported, region, runner.log)
-    await tell(end, fields, reported.presumed ? 'yes, most likely' : 'yes', reported, runner)
+    await tell(end, reported.fields, reported.presumed ? 'yes, most likely' : 'yes', reported, runner)
   } catch (error) {
     const message = `Could not report ${end.status} for task ${shortTaskId(end.taskId)}: ${explainFailure(error, end.aws, dataPipeline?.region)}`
-    await tell(end, fields, 'no', undefined, runner)
+    await tell(end, fields ?? fitTexts([])[0], 'no', undefined, runner)
     if (end.reporting.failOnError) throw new Error(message, { cause: error })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
   } finally {
@@ -100,7 +101,7 @@ interface RawTexts {
   readonly missing: number
 }
 
-async function errorTexts({ status, error }: TaskEnd, runner: Runner): Promise<RawTexts> {
+async function errorTexts({ status, error }: TaskEnd, runner: Runner, deadline: Deadline): Promise<RawTexts> {
   const { errorId, errorMessage, errorStackTrace, errorStackTraceFile } = error
   if (status === 'FINISHED') {
     const given = Object.values(error).some((text) => text !== undefined)
@@ -114,9 +115,13 @@ async function errorTexts({ status, error }: TaskEnd, runner: Runner): Promise<R
   }
   if (!errorStackTraceFile) return { fields, missing: 0 }
   try {
-    const { text, missing } = await readStackTraceFile(
-      errorStackTraceFile,
-      runner.env['GITHUB_WORKSPACE'] || process.cwd(),
+    const { text, missing } = await deadline.within(
+      Math.min(LONGEST_READ_MS, deadline.remaining() / 4),
+      () => readStackTraceFile(errorStackTraceFile, runner.env['GITHUB_WORKSPACE'] || process.cwd()),
+      (ms) =>
+        new Error(
+          `error-stack-trace-file: ${JSON.stringify(errorStackTraceFile)} could not be read within ${Math.round(ms / 1000)} s`,
+        ),
     )
     return { fields: { ...fields, errorStackTrace: text }, missing }
   } catch (cause) {
@@ -125,26 +130,17 @@ async function errorTexts({ status, error }: TaskEnd, runner: Runner): Promise<R
   }
 }
 
-function fitted(end: TaskEnd, texts: RawTexts, secrets: readonly string[], log: Log): Report {
-  const { versions, repairs } = errorFieldVersions(texts.fields, secrets, { errorStackTrace: texts.missing })
-  for (const repair of repairs) log.warning(repair)
-  return { taskId: end.taskId, status: end.status, versions }
-}
-
-/** What must not be sent: the credentials in the environment, and those that the SDK found elsewhere (a profile). */
-async function secretsToKeep(runner: Runner, dataPipeline: DataPipeline, deadline: Deadline): Promise<string[]> {
-  const known = secretsIn(runner.env)
-  try {
-    const inUse = await deadline.within(
-      SECRETS_LIMIT_MS,
-      () => dataPipeline.secrets(),
-      () => new Error('took too long'),
-    )
-    return [...known, ...inUse]
-  } catch (error) {
-    // Without credentials there is none to keep; the report itself says what is wrong with them.
-    runner.log.debug(`No credentials found beforehand: ${messageOf(error)}`)
-    return known
+/** The error fields within the limits of the API; each thing that had to be changed for it is one warning. */
+function fitter(texts: RawTexts, runner: Runner): (secrets: readonly string[]) => ErrorFieldVersions['versions'] {
+  const told = new Set<string>()
+  return (secrets) => {
+    runner.hide(secrets)
+    const { versions, repairs } = errorFieldVersions(texts.fields, [...secretsIn(runner.env), ...secrets], {
+      errorStackTrace: texts.missing,
+    })
+    for (const repair of repairs) if (!told.has(repair)) runner.log.warning(repair)
+    for (const repair of repairs) told.add(repair)
+    return versions
   }
 }
 
@@ -233,6 +229,7 @@ function isKnownRegion(region: string): boolean {
 
 /** A task id as people see it: its beginning and end, and how long it is. */
 export function shortTaskId(taskId: string): string {
-  if (taskId.length <= 40) return taskId
-  return `${taskId.slice(0, 12)}…${taskId.slice(-6)} (${taskId.length} characters)`
+  const characters = [...taskId]
+  if (characters.length <= 40) return taskId
+  return `${characters.slice(0, 12).join('')}…${characters.slice(-6).join('')} (${characters.length} characters)`
 }

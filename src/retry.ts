@@ -8,7 +8,7 @@ export interface RetryOptions {
   readonly deadline: Deadline
   /** 0 ≤ n < 1 */
   readonly random: () => number
-  /** Milliseconds that a single try may take. */
+  /** Milliseconds that the first try may take; each further one may take half as much again. */
   readonly tryLimitMs: number
   /** What is thrown inside when a try takes too long. */
   readonly onTryTimeout: (ms: number) => Error
@@ -34,6 +34,7 @@ export class RetriesSpentError extends Error {
 
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 20_000
+const TRY_GROWTH = 1.5
 /** A last try that has less than this is not worth making; one that was planned later is made while this much is left. */
 const SHORTEST_TRY_MS = 1_000
 
@@ -59,8 +60,8 @@ export async function retry<T>(
   for (let tries = 1; ; tries++) {
     let error: unknown
     try {
-      // Near the end, too, one try leaves time for another.
-      const limit = Math.min(tryLimitMs, Math.max(SHORTEST_TRY_MS, deadline.remaining() / 2))
+      // Longer from try to try: a slow server must be heard in the end.
+      const limit = tryLimitMs * TRY_GROWTH ** (tries - 1)
       return await deadline.within(limit, (signal) => attempt(tries, signal), onTryTimeout)
     } catch (thrown) {
       error = thrown

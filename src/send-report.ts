@@ -21,8 +21,11 @@ const TRIES_FOR_CREDENTIALS = 3
 export interface Report {
   readonly taskId: string
   readonly status: TaskStatus
-  /** The error fields to send; the further versions are for a service that finds the request invalid. */
-  readonly versions: readonly [ErrorFields, ...ErrorFields[]]
+  /**
+   * The error fields to send, without these secrets; the further versions are for a service that finds the request
+   * invalid.
+   */
+  readonly versions: (secrets: readonly string[]) => readonly [ErrorFields, ...ErrorFields[]]
 }
 
 export interface ReportDependencies {
@@ -75,7 +78,10 @@ export async function sendReport(
   report: Report,
   { dataPipeline, deadline, tryLimitMs, random, log }: ReportDependencies,
 ): Promise<ReportedStatus> {
+  // Fitted anew for each try, when its credentials are known: they must not be in the texts.
+  let versions: readonly ErrorFields[] = []
   let version = 0
+  const fieldsNow = (): ErrorFields => versions[version] ?? {}
   let answerLost = false
   // Whether the request of this try went out.
   let sent = false
@@ -87,11 +93,11 @@ export async function sendReport(
     answerLost ||= failure.answerLost && sent
     switch (failure.kind) {
       case 'invalid-request': {
-        if (failure.gettingCredentials || version + 1 >= report.versions.length) return 'stop'
+        if (failure.gettingCredentials || version + 1 >= versions.length) return 'stop'
         version += 1
         log.warning(
           `Data Pipeline refused the request (${failure.message}); sending the status again with ` +
-            `${Object.keys(report.versions[version] ?? {}).length > 0 ? 'shorter error texts' : 'no error texts'}.`,
+            `${Object.keys(fieldsNow()).length > 0 ? 'shorter error texts' : 'no error texts'}.`,
         )
         return 'again-now'
       }
@@ -113,13 +119,13 @@ export async function sendReport(
     }
   }
 
-  const fieldsNow = (): ErrorFields => report.versions[version] ?? {}
   let tries = 0
   try {
     const answer = await retry(
-      (number, signal) => {
+      async (number, signal) => {
         tries = number
         sent = false
+        versions = report.versions(await dataPipeline.secrets())
         const onSend = (): void => {
           sent = true
         }
@@ -151,8 +157,8 @@ export async function sendReport(
 }
 
 /** The request for a report; what it has no value for is left out. */
-export function requestOf(report: Report, fields: ErrorFields): StatusReport {
-  return { taskId: report.taskId, taskStatus: report.status, ...fields }
+export function requestOf({ taskId, status }: Pick<Report, 'taskId' | 'status'>, fields: ErrorFields): StatusReport {
+  return { taskId, taskStatus: status, ...fields }
 }
 
 async function renewCredentials(dataPipeline: DataPipeline): Promise<boolean> {

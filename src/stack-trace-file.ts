@@ -5,7 +5,7 @@ import { messageOf } from './errors.ts'
 /** What was read of a stack trace file. */
 export interface StackTraceText {
   readonly text: string
-  /** Bytes in the middle of a large file that were not read; for logs, about as many characters. */
+  /** About how many characters in the middle of a large file were not read; exact where each is a byte. */
   readonly missing: number
 }
 
@@ -39,7 +39,7 @@ export async function readStackTraceFile(path: string, workspace: string): Promi
     const join = (text: string): string => text.replace(/^\ufffd+|\ufffd+$/g, '')
     return {
       text: join(decoder.decode(head)) + join(new TextDecoder(encoding).decode(tail)),
-      missing: tailStart - WINDOW_BYTES,
+      missing: Math.round((tailStart - WINDOW_BYTES) / (encoding === 'utf-8' ? 1 : 2)),
     }
   } catch (cause) {
     throw new Error(`error-stack-trace-file: ${JSON.stringify(path)} can't be read: ${messageOf(cause)}`, { cause })

@@ -2,7 +2,7 @@ import { DataPipelineClient, SetTaskStatusCommand } from '@aws-sdk/client-data-p
 import type { ErrorFields } from '../error-fields.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { TaskStatus } from '../status.ts'
-import { checkEndpointVariables } from './endpoint.ts'
+import { checkEndpointVariable } from './endpoint.ts'
 import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
@@ -43,7 +43,7 @@ export async function connectDataPipeline(
   settings: AwsSettings,
   dependencies: OidcDependencies,
 ): Promise<DataPipeline> {
-  checkEndpointVariables(dependencies.env)
+  checkEndpointVariable(dependencies.env)
   const transport = new Transport(dependencies.env, dependencies.requestLimitMs)
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']

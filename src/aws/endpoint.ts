@@ -1,27 +1,20 @@
 import { ConfigurationError } from '../errors.ts'
 
-/** The variables that move the service elsewhere, as in every AWS SDK. */
-const ENDPOINT_VARIABLES = ['AWS_ENDPOINT_URL_DATA_PIPELINE', 'AWS_ENDPOINT_URL'] as const
-
 const ENDPOINT_HINT =
   'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'
 
 /**
- * Checks the endpoint variables.
+ * Checks the variable that moves the service elsewhere, as in every AWS SDK: that of the service, else that of all.
  *
  * @throws ConfigurationError naming the variable that has no http or https address
  */
-export function checkEndpointVariables(env: Readonly<Record<string, string | undefined>>): void {
-  for (const name of ENDPOINT_VARIABLES) {
-    const value = env[name]
-    if (!value || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) continue
-    throw new ConfigurationError(
-      `${name} is ${JSON.stringify(value.slice(0, 200))}, which is no address of a service.`,
-      {
-        hint: ENDPOINT_HINT,
-      },
-    )
-  }
+export function checkEndpointVariable(env: Readonly<Record<string, string | undefined>>): void {
+  const name = env['AWS_ENDPOINT_URL_DATA_PIPELINE'] ? 'AWS_ENDPOINT_URL_DATA_PIPELINE' : 'AWS_ENDPOINT_URL'
+  const value = env[name]
+  if (!value || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) return
+  throw new ConfigurationError(`${name} is ${JSON.stringify(value.slice(0, 200))}, which is no address of a service.`, {
+    hint: ENDPOINT_HINT,
+  })
 }
 
 /**

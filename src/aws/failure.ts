@@ -132,6 +132,9 @@ const NOT_SENT = new Set([
 // The connection was there, and broke; what was sent before may have arrived.
 const SENT_PERHAPS = new Set(['ECONNABORTED', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ETIMEDOUT'])
 
+// Statuses of answers that came from something on the way after it had perhaps passed the request on; 0 is one too large.
+const PASSED_ON = new Set([0, 200, 502, 504])
+
 // https://nodejs.org/api/tls.html#x509-certificate-error-codes
 const UNTRUSTED_CERTIFICATE =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|ERR_TLS_CERT_ALTNAME)/
@@ -165,7 +168,8 @@ export function classify(thrown: unknown): Failure {
     }
   }
   return {
-    kind: 'unknown',
+    // A provider of credentials fails in its own words.
+    kind: gettingCredentials ? 'no-credentials' : 'unknown',
     transient: false,
     answerLost: false,
     gettingCredentials,
@@ -183,8 +187,9 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   if (kind === 'credentials-refused' && error.$metadata?.clockSkewCorrected) {
     return { kind: 'clock-corrected', answerLost: false }
   }
+  if (kind === 'broken-answer') return { kind, answerLost: PASSED_ON.has(Number(error.statusCode)) }
   if (kind !== undefined && kind !== 'no-credentials') {
-    return { kind, answerLost: kind === 'broken-answer' || kind === 'timeout' }
+    return { kind, answerLost: kind === 'timeout' }
   }
   if (status === 429) return { kind: 'throttled', answerLost: false }
   if (status >= 500) return { kind: 'service-error', answerLost: false }

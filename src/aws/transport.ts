@@ -22,7 +22,7 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Http
   readonly #handler: NodeHttpHandler
   readonly #limitMs: number
 
-  /** @param limitMs milliseconds that a single request may take */
+  /** @param limitMs milliseconds that a request may take which comes without an abort signal */
   constructor(env: Environment, limitMs: number) {
     this.#limitMs = limitMs
     const agents = proxyAgents(env)
@@ -41,17 +41,17 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Http
 
   async handle(request: HttpRequest, options: HttpHandlerOptions = {}): Promise<{ response: HttpResponse }> {
     checkEndpoint(request)
+    // Credential providers set no limit of their own.
     const limit = AbortSignal.timeout(this.#limitMs)
-    const given = options.abortSignal as AbortSignal | undefined
-    const signal = given === undefined ? limit : AbortSignal.any([given, limit])
+    const signal = (options.abortSignal as AbortSignal | undefined) ?? limit
     try {
       const { response } = await this.#handler.handle(request as Parameters<NodeHttpHandler['handle']>[0], {
         ...(options as object),
         abortSignal: signal,
       })
       response.body = await readWhole(response.body as Body, signal)
-      // Other services (STS, from a credential provider) have answers of other forms, and their own parsers.
-      if (request.headers['x-amz-target']?.startsWith('DataPipeline.')) refuseForeignAnswer(response, response.body)
+      const form = formOf(request)
+      if (form !== undefined) refuseForeignAnswer(response, response.body, form)
       return { response }
     } catch (error) {
       if (limit.aborted)
@@ -90,21 +90,40 @@ async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
   }
 }
 
+type Form = 'JSON' | 'XML'
+
+/** The form that the answer must have: that of Data Pipeline, or that of STS, which credential providers call. */
+function formOf({ headers }: HttpRequest): Form | undefined {
+  if (headers['x-amz-target']?.startsWith('DataPipeline.')) return 'JSON'
+  return headers['content-type']?.startsWith('application/x-www-form-urlencoded') ? 'XML' : undefined
+}
+
 /**
- * Data Pipeline answers with a JSON object, or with nothing. Anything else comes from something on the way (a proxy's
- * page, a sign-in page with status 200) or was cut short, and must not pass for a report that arrived.
+ * AWS answers with a JSON object, or with nothing (Data Pipeline), or with an XML response (STS). Anything else comes
+ * from something on the way (a proxy's page, a sign-in page with status 200) or was cut short, and must not pass for a
+ * report that arrived.
  */
-function refuseForeignAnswer(response: HttpResponse, body: Uint8Array): void {
+function refuseForeignAnswer(response: HttpResponse, body: Uint8Array, form: Form): void {
   const text = Buffer.from(body).toString('utf8').trim()
-  const namesItsError = response.headers['x-amzn-errortype'] !== undefined
-  if (text === '' && (response.statusCode < 300 || namesItsError)) return
-  if (isJsonObject(text)) return
+  if (form === 'JSON' ? isDataPipelines(response, text) : isXmlResponse(text)) return
   const type = response.headers['content-type'] ?? 'no content type'
   const start = text === '' ? 'an empty body' : `a body that begins with ${JSON.stringify(text.slice(0, 80))}`
   throw new BrokenAnswerError(
     response.statusCode,
-    `the answer is not from Data Pipeline, or was cut short: status ${response.statusCode}, ${type}, ${start}`,
+    `the answer is not from AWS, or was cut short: status ${response.statusCode}, ${type}, ${start}`,
   )
+}
+
+function isDataPipelines({ statusCode, headers }: HttpResponse, text: string): boolean {
+  // Every answer of AWS names its request; a proxy that lets through known headers only would still leave the type.
+  const isFromAws =
+    headers['x-amzn-requestid'] !== undefined || headers['content-type']?.startsWith('application/x-amz-json') === true
+  if (text === '') return isFromAws && (statusCode < 300 || headers['x-amzn-errortype'] !== undefined)
+  return isJsonObject(text) && (isFromAws || statusCode >= 300)
+}
+
+function isXmlResponse(text: string): boolean {
+  return /^(?:<\?xml[^>]*\?>\s*)?<(\w*Response)[\s>][\s\S]*<\/\1>$/.test(text)
 }
 
 function isJsonObject(text: string): boolean {

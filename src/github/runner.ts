@@ -1,4 +1,6 @@
 import * as core from '@actions/core'
+import { secretsIn } from '../environment-secrets.ts'
+import { redact } from '../text/redact.ts'
 import { type Log, withoutCommands } from './log.ts'
 
 /** What the runner offers to an action; the only file that knows @actions/core. */
@@ -15,28 +17,35 @@ export interface Runner {
   idToken(audience: string): Promise<string>
   /** Ends the step as failed, with one error annotation. */
   fail(message: string): void
+  /** From now on these are replaced by *** in everything that is said; the credentials in the environment always are. */
+  hide(secrets: Iterable<string>): void
 }
 
 /** The runner that started this process. */
 export function currentRunner(): Runner {
   ignoreEmptyAwsVariables(process.env)
+  const secrets = new Set(secretsIn(process.env))
+  const safe = (text: string): string => redact(text, secrets).text
   return {
     env: process.env,
     log: {
-      info: (text) => core.info(withoutCommands(text)),
+      info: (text) => core.info(withoutCommands(safe(text))),
       debug: (text) => {
-        if (core.isDebug()) core.debug(text)
+        if (core.isDebug()) core.debug(safe(text))
       },
-      notice: core.notice,
-      warning: core.warning,
+      notice: (text) => core.notice(safe(text)),
+      warning: (text) => core.warning(safe(text)),
     },
     input: core.getInput,
-    output: core.setOutput,
+    output: (name, value) => core.setOutput(name, safe(value)),
     async summarize(html) {
-      await core.summary.addRaw(html, true).write()
+      await core.summary.addRaw(safe(html), true).write()
     },
     idToken: core.getIDToken,
-    fail: core.setFailed,
+    fail: (message) => core.setFailed(safe(message)),
+    hide(more) {
+      for (const secret of more) secrets.add(secret)
+    },
   }
 }
 
