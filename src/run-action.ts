@@ -5,7 +5,7 @@ import { currentRunner, type Runner } from './github/runner.ts'
 const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000 } as const
 
 /** What is left open (a credential helper's process, a socket) must not keep the step from ending. */
-const EXIT_AFTER_MS = 2_000
+const EXIT_AFTER_MS = 250
 
 /** What an action is run with. */
 export interface Invocation {

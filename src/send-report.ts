@@ -57,7 +57,7 @@ export class ReportError extends Error {
 
   constructor(failure: Failure, options: { tries: number; timeSpent: boolean; answerLost: boolean; cause: unknown }) {
     const times = options.timeSpent
-      ? `no success in ${options.tries} tries within the time allowed; the last one: `
+      ? `no success in ${options.tries} ${options.tries === 1 ? 'try' : 'tries'} within the time allowed; the last one: `
       : ''
     super(times + failure.message, { cause: options.cause })
     this.failure = failure

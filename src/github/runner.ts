@@ -23,7 +23,7 @@ export interface Runner {
 
 /** The runner that started this process. */
 export function currentRunner(): Runner {
-  ignoreEmptyAwsVariables(process.env)
+  tidyAwsVariables(process.env)
   const secrets = new Set(secretsIn(process.env))
   const safe = (text: string): string => redact(text, secrets).text
   return {
@@ -50,9 +50,14 @@ export function currentRunner(): Runner {
 }
 
 /**
- * Takes empty AWS variables away, as `env: AWS_REGION: ${{ vars.AWS_REGION }}` makes them where the variable is not set:
- * the SDK takes an empty text for a given one, and would not look into the profile.
+ * Makes AWS variables what they were meant to be. A secret that was pasted with a line end after it can't be signed
+ * with. An empty one, as `env: AWS_REGION: ${{ vars.AWS_REGION }}` makes where the variable is not set, counts for the
+ * SDK as given, and it would not look into the profile.
  */
-function ignoreEmptyAwsVariables(env: NodeJS.ProcessEnv): void {
-  for (const [name, value] of Object.entries(env)) if (name.startsWith('AWS_') && value === '') delete env[name]
+function tidyAwsVariables(env: NodeJS.ProcessEnv): void {
+  for (const [name, value = ''] of Object.entries(env)) {
+    if (!name.startsWith('AWS_')) continue
+    if (value.trim() === '') delete env[name]
+    else if (value !== value.trim()) env[name] = value.trim()
+  }
 }
