@@ -16,13 +16,13 @@ describe.each(ACTION_FOLDERS)('the action in %s', (folder) => {
   const required = { 'task-id': 'task' }
   const contexts = { job: { status: 'success' } }
   const variables = inputVariables(action, required, contexts)
-  const valueOf = (name: string): string => variables[`INPUT_${name.toUpperCase()}`] ?? ''
+  const inputOf = (name: string): string => variables[`INPUT_${name.toUpperCase()}`] ?? ''
 
   test('declares the inputs that the code reads, no more and no fewer', () => {
     const read = new Set<string>()
     readers[folder]?.((name) => {
       read.add(name)
-      return valueOf(name)
+      return inputOf(name)
     })
     expect([...read].sort()).toEqual(Object.keys(action.inputs).sort())
   })
@@ -30,7 +30,7 @@ describe.each(ACTION_FOLDERS)('the action in %s', (folder) => {
   test('has the defaults that the code has for an empty input', () => {
     const withoutDefaults: Record<string, string> = { ...required, 'job-status': 'success' }
     const fromCode = readers[folder]?.((name) => withoutDefaults[name] ?? '')
-    expect(readers[folder]?.(valueOf)).toEqual(fromCode)
+    expect(readers[folder]?.(inputOf)).toEqual(fromCode)
   })
 
   test('declares the outputs that the code sets, no more and no fewer', async () => {

@@ -14,7 +14,8 @@ export function commandsIn(output: string): Command[] {
 }
 
 function commandIn(line: string): Command | undefined {
-  const current = /^\s*::([^\s:]+)(?:\s+(.*?))?::(.*)$/s.exec(line)
+  // .NET's TrimStart takes U+0085 for white space, JavaScript's \s does not.
+  const current = /^[\s\u0085]*::([^\s:]+)(?:\s+(.*?))?::(.*)$/s.exec(line)
   if (current) return command(current[1], current[2], ',', current[3])
   const old = /##\[([^\s\]]+)(?:\s+([^\]]*))?\](.*)$/s.exec(line)
   if (old) return command(old[1], old[2], ';', old[3])

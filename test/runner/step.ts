@@ -25,6 +25,8 @@ export interface StepOptions {
   readonly files?: Readonly<Record<string, string | Uint8Array>>
   /** Called with the started process, to send it signals. */
   readonly onStart?: (child: ChildProcess) => void
+  /** Where the standard output goes: a pipe that is read to its end (default), or one that nobody reads. */
+  readonly stdout?: 'read' | 'closed'
   /** The step is killed, and the test fails, after this time; default 30 s. */
   readonly limitMs?: number
 }
@@ -43,6 +45,10 @@ export interface StepResult {
   readonly state: Readonly<Record<string, string>>
   /** The text added to the job summary. */
   readonly summary: string
+  /** Milliseconds from its start to its end. */
+  readonly tookMs: number
+  /** Milliseconds since 1970. */
+  readonly endedAt: number
 }
 
 /** The run that the steps of tests belong to. */
@@ -82,6 +88,8 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     AWS_SHARED_CREDENTIALS_FILE: join(folder, 'no-aws-credentials'),
     AWS_EC2_METADATA_DISABLED: 'true',
     CI: 'true',
+    // The bundle is compiled once and not for each of some hundred steps.
+    NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'steps'),
     GITHUB_ACTIONS: 'true',
     GITHUB_JOB: 'work',
     GITHUB_OUTPUT: files.output,
@@ -100,14 +108,19 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     ...inputVariables(action, options.inputs, contexts),
     ...options.env,
   }
+  const started = performance.now()
   const child = spawn(node24(), [join(REPOSITORY, options.action ?? '.', script)], {
     cwd: workspace,
     env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  if (options.stdout === 'closed') child.stdout?.destroy()
   options.onStart?.(child)
   const { exitCode, stdout, stderr } = await outcomeOf(child, options.limitMs ?? 30_000)
-  const commands = commandsIn(stdout)
+  const tookMs = performance.now() - started
+  const endedAt = Date.now()
+  // The runner reads both streams for commands.
+  const commands = [...commandsIn(stdout), ...commandsIn(stderr)]
   const messages = (name: string): string[] =>
     commands.filter((command) => command.name === name).map(({ message }) => message)
   return {
@@ -121,6 +134,8 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     outputs: parseFileCommands(readFileSync(files.output, 'utf8')),
     state: parseFileCommands(readFileSync(files.state, 'utf8')),
     summary: readFileSync(files.summary, 'utf8'),
+    tookMs,
+    endedAt,
   }
 }
 

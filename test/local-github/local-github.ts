@@ -1,0 +1,325 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Answer, commitFault, type DelayFault, type Fault } from './faults.ts'
+import { type Job, type JobInput, jobFrom } from './jobs.ts'
+import { type Listener, listen } from './listener.ts'
+import { type Download, LogStorage, type RangeSupport, type StorageFault, storageFaults } from './log-storage.ts'
+import { AnswerViolation, assertAnswer, type DescriptionName } from './openapi.ts'
+import { type ApiRoute, errorAnswer, type Found, findOperation, type Permission, type Run } from './rest-api.ts'
+
+export type { Fault, FaultRule, Job, JobInput, Permission, RangeSupport, RecordedRequest, Route }
+
+/** The calls that are served; `log-storage` is where `logs` redirects to. */
+type Route = ApiRoute | 'log-storage'
+
+export interface LocalGitHubOptions {
+  /** `owner/name` */
+  repository?: string
+  runId?: number
+  /** The run's latest attempt, to which a job belongs that names no other. */
+  attempt?: number
+  token?: string
+  /** '' as on api.github.com, or '/api/v3' as on GitHub Enterprise Server. */
+  basePath?: string
+  /** Where links for people go. */
+  serverUrl?: string
+  /** The repository is private: GitHub does not tell a stranger (no token) that it exists, 404 instead of 401. */
+  private?: boolean
+  permissions?: Permission[]
+  /** See RangeSupport. Default `every-form`; github.com is `no-suffix`. */
+  ranges?: RangeSupport
+  logLinkLifetimeMs?: number
+  /** The description that answers are checked against. Default: by the base path. False: no check. */
+  description?: DescriptionName | false
+}
+
+/** A request to the API. */
+interface RecordedRequest {
+  /** Undefined where nothing is served. */
+  readonly route: Route | undefined
+  /** The how-manieth of its route, from 1. */
+  readonly nth: number
+  readonly method: string
+  readonly path: string
+  readonly query: Readonly<Record<string, string>>
+  readonly headers: IncomingMessage['headers']
+  readonly authorization: 'valid' | 'wrong' | 'none'
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Of the answer; undefined while there is none. */
+  status: number | undefined
+}
+
+interface FaultRule {
+  /** Default: every route but the log storage. */
+  route?: Route | undefined
+  /** How many requests it lasts. Default: until `behave()`. */
+  times?: number | undefined
+}
+
+/**
+ * GitHub, as far as it takes to find out why a job failed: jobs and their steps, logs, annotations, and cancelling.
+ * Answers are checked against GitHub's own OpenAPI description; faults can be asked for.
+ */
+export class LocalGitHub {
+  /** The requests to the API, in order. Downloads of logs are in `downloads`. */
+  readonly requests: RecordedRequest[] = []
+  /** Well-behaved answers that GitHub's description does not allow: errors of this server or of the test's data. */
+  readonly violations: string[] = []
+  readonly jobs: Job[] = []
+  readonly token: string
+  readonly repository: string
+  readonly runId: number
+  /** The run's latest attempt. */
+  attempt: number
+  readonly #options: LocalGitHubOptions
+  readonly #permissions = new Set<Permission>()
+  readonly #rules: { fault: Fault; route: Route | undefined; left: number }[] = []
+  readonly #listeners = new Set<(request: RecordedRequest) => void | Promise<void>>()
+  readonly #counts = new Map<Route | undefined, number>()
+  #api!: Listener
+  #storage!: LogStorage
+
+  private constructor(options: LocalGitHubOptions) {
+    this.#options = options
+    this.repository = options.repository ?? 'octo/pipes'
+    this.runId = options.runId ?? 30_352_059_484
+    this.attempt = options.attempt ?? 1
+    this.token = options.token ?? 'ghs_localGitHubToken00000000000000000000'
+    this.grant(options.permissions ?? ['actions: read', 'checks: read'])
+  }
+
+  static async start(options: LocalGitHubOptions = {}): Promise<LocalGitHub> {
+    const github = new LocalGitHub(options)
+    github.#storage = await LogStorage.start({
+      ranges: options.ranges ?? 'every-form',
+      linkLifetimeMs: options.logLinkLifetimeMs ?? 60_000,
+      find: (jobId) => github.jobs.find((job) => job.id === jobId)?.log,
+      nextFault: () => github.#nextStorageFault(),
+    })
+    github.#api = await listen((request, response) => github.#receive(request, response))
+    return github
+  }
+
+  /** What `GITHUB_API_URL` is. */
+  get apiUrl(): string {
+    return `${this.#api.origin}${this.#basePath}`
+  }
+
+  /** What `GITHUB_SERVER_URL` is. */
+  get serverUrl(): string {
+    return this.#options.serverUrl ?? (this.#basePath ? 'https://github.example.com' : 'https://github.com')
+  }
+
+  get runUrl(): string {
+    return `${this.serverUrl}/${this.repository}/actions/runs/${this.runId}`
+  }
+
+  /** The origin that logs are downloaded from. */
+  get storageOrigin(): string {
+    return this.#storage.origin
+  }
+
+  /** The variables that the runner would set for this run. */
+  get environment(): Record<string, string> {
+    return {
+      GITHUB_API_URL: this.apiUrl,
+      GITHUB_SERVER_URL: this.serverUrl,
+      GITHUB_REPOSITORY: this.repository,
+      GITHUB_RUN_ID: String(this.runId),
+      GITHUB_RUN_ATTEMPT: String(this.attempt),
+    }
+  }
+
+  /** The downloads of logs, in order. */
+  get downloads(): readonly Download[] {
+    return this.#storage.downloads
+  }
+
+  /** Bytes of logs that all downloads together were sent. */
+  get logBytesSent(): number {
+    return this.downloads.reduce((sum, download) => sum + download.bytesSent, 0)
+  }
+
+  /** The requests for cancelling that were granted. */
+  get cancellations(): readonly RecordedRequest[] {
+    return this.requests.filter((request) => request.route === 'cancel' && request.status === 202)
+  }
+
+  set ranges(ranges: RangeSupport) {
+    this.#storage.ranges = ranges
+  }
+
+  get #basePath(): string {
+    return this.#options.basePath ?? ''
+  }
+
+  get #run(): Run {
+    const { apiUrl, serverUrl, repository, runId, jobs, attempt } = this
+    return { apiUrl, serverUrl, repository, runId, jobs, attempt, logLink: (jobId) => this.#storage.link(jobId) }
+  }
+
+  addJob(input: JobInput): Job {
+    const job = jobFrom(input, this.jobs.length + 1, this.attempt, this.#run)
+    this.jobs.push(job)
+    return job
+  }
+
+  /** Replaces the permissions of the token. */
+  grant(permissions: Permission[]): void {
+    this.#permissions.clear()
+    for (const permission of permissions) {
+      this.#permissions.add(permission)
+      this.#permissions.add(permission.replace('write', 'read') as Permission)
+    }
+  }
+
+  /** Adds a fault. Of those that apply to a request the first added is committed. */
+  misbehave(fault: Fault, { route, times = Number.POSITIVE_INFINITY }: FaultRule = {}): void {
+    if (route === 'log-storage' && !isStorageFault(fault)) {
+      throw new Error(`The log storage knows the faults ${storageFaults.join(', ')}, and delays`)
+    }
+    this.#rules.push({ fault, route, left: times })
+  }
+
+  /** Ends all faults. */
+  behave(): void {
+    this.#rules.length = 0
+  }
+
+  /** Calls `listener` for each request of the API before it is answered; what it changes shows in the answer. */
+  onRequest(listener: (request: RecordedRequest) => void | Promise<void>): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Ends the server and every connection at once, hanging ones too. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#api.stop(), this.#storage.stop()])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #nextFault(route: Route | undefined): Fault | undefined {
+    const applies = (to: Route | undefined) => (to === undefined ? route !== 'log-storage' : to === route)
+    const rule = this.#rules.find((rule) => rule.left > 0 && applies(rule.route))
+    if (rule) rule.left -= 1
+    return rule?.fault
+  }
+
+  #nextStorageFault(): StorageFault | DelayFault | undefined {
+    const fault = this.#nextFault('log-storage')
+    return fault !== undefined && isStorageFault(fault) ? fault : undefined
+  }
+
+  async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    request.resume()
+    const url = new URL(request.url ?? '/', this.#api.origin)
+    const found = this.#find(request.method ?? '', url)
+    const route = found?.operation.route
+    const nth = (this.#counts.get(route) ?? 0) + 1
+    this.#counts.set(route, nth)
+    const record: RecordedRequest = {
+      route,
+      nth,
+      method: request.method ?? '',
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      headers: request.headers,
+      authorization: this.#authorization(request.headers.authorization),
+      at: Date.now(),
+      status: undefined,
+    }
+    this.requests.push(record)
+    for (const listener of this.#listeners) await listener(record)
+
+    const send = (answer: Answer) => {
+      record.status = answer.status
+      this.#send(answer, response)
+    }
+    const wellBehaved = () => this.#wellBehaved(found, record, url)
+    const fault = this.#nextFault(route)
+    if (fault === undefined) {
+      send(await wellBehaved())
+    } else if (typeof fault === 'object' && 'delayMs' in fault) {
+      await new Promise((resolve) => setTimeout(resolve, fault.delayMs).unref())
+      send(await wellBehaved())
+    } else {
+      await commitFault(fault, { response, documentationUrl: found?.operation.documentationUrl, wellBehaved, send })
+    }
+  }
+
+  #authorization(header: string | undefined): RecordedRequest['authorization'] {
+    if (header === undefined) return 'none'
+    return /^(?:token|bearer) (.+)$/i.exec(header)?.[1] === this.token ? 'valid' : 'wrong'
+  }
+
+  #find(method: string, url: URL): Found | undefined {
+    if (!url.pathname.startsWith(`${this.#basePath}/`)) return undefined
+    return findOperation(method, url.pathname.slice(this.#basePath.length), this.repository)
+  }
+
+  /** The right answer, checked; a 500 that says what is wrong with it where GitHub's description does not allow it. */
+  async #wellBehaved(found: Found | undefined, record: RecordedRequest, url: URL): Promise<Answer> {
+    if (!url.pathname.startsWith(`${this.#basePath}/`)) {
+      // What a GitHub Enterprise Server shows to one who forgot the base path.
+      return { status: 404, raw: { type: 'text/html; charset=utf-8', text: '<!DOCTYPE html><title>404</title>' } }
+    }
+    const answer = this.#answer(found, record, url.searchParams)
+    return found ? this.#checked(found.operation.id, answer) : answer
+  }
+
+  #answer(found: Found | undefined, record: RecordedRequest, query: URLSearchParams): Answer {
+    const documentationUrl = found?.operation.documentationUrl
+    if (record.authorization === 'wrong') return errorAnswer(401, 'Bad credentials')
+    if (record.authorization === 'none') {
+      return this.#options.private ? errorAnswer(404, 'Not Found') : errorAnswer(401, 'Requires authentication')
+    }
+    if (!found) return errorAnswer(404, 'Not Found')
+    const { operation, ids } = found
+    if (!this.#permissions.has(operation.permission)) {
+      const answer = errorAnswer(403, 'Resource not accessible by integration', documentationUrl)
+      return { ...answer, headers: { 'x-accepted-github-permissions': operation.permission.replace(': ', '=') } }
+    }
+    const answer = operation.answer(this.#run, ids, query)
+    if (answer.status < 400) return answer
+    return errorAnswer(answer.status, (answer.json as { message: string }).message, documentationUrl)
+  }
+
+  async #checked(operationId: string, answer: Answer): Promise<Answer> {
+    const description = this.#options.description ?? (this.#basePath ? 'ghes-3.19' : 'api.github.com')
+    if (description === false) return answer
+    try {
+      const asSent = answer.json === undefined ? undefined : JSON.parse(JSON.stringify(answer.json))
+      await assertAnswer(operationId, answer.status, asSent, description)
+      return answer
+    } catch (error) {
+      if (!(error instanceof AnswerViolation)) throw error
+      this.violations.push(error.message)
+      return { status: 500, json: { message: error.message } }
+    }
+  }
+
+  #send(answer: Answer, response: ServerResponse): void {
+    if (response.destroyed) return
+    const remaining = String(Math.max(0, 1000 - this.requests.length))
+    const body = answer.raw?.text ?? (answer.json === undefined ? '' : JSON.stringify(answer.json))
+    response.writeHead(answer.status, {
+      server: 'github.com',
+      'x-github-request-id': `F00D:${this.requests.length.toString(16).toUpperCase().padStart(4, '0')}`,
+      'x-ratelimit-limit': '1000',
+      'x-ratelimit-remaining': remaining,
+      'x-ratelimit-reset': String(Math.floor(Date.now() / 1000) + 3600),
+      'x-ratelimit-resource': 'core',
+      ...(body ? { 'content-type': answer.raw?.type ?? 'application/json; charset=utf-8' } : {}),
+      'content-length': Buffer.byteLength(body),
+      ...answer.headers,
+    })
+    response.end(body)
+  }
+}
+
+function isStorageFault(fault: Fault): fault is StorageFault | DelayFault {
+  return typeof fault === 'string' ? storageFaults.some((known) => known === fault) : 'delayMs' in fault
+}

@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals'
+import { jobAnswer, jobFrom } from './jobs.ts'
+import { AnswerViolation, assertAnswer, type DescriptionName } from './openapi.ts'
+
+const place = {
+  apiUrl: 'https://api.github.com',
+  serverUrl: 'https://github.com',
+  repository: 'octo/pipes',
+  runId: 5_000_000_000,
+}
+const job = jobAnswer(
+  jobFrom({ name: 'build', steps: [{ name: 'Set up job', conclusion: 'success' }] }, 1, 1, place),
+  place,
+)
+const getJob = 'actions/get-job-for-workflow-run'
+
+test.each<DescriptionName>(['api.github.com', 'ghec', 'ghes-3.17', 'ghes-3.18', 'ghes-3.19'])(
+  'takes a job as %s describes it',
+  async (description) => {
+    await assertAnswer(getJob, 200, job, description)
+  },
+)
+
+test.each([
+  { what: 'a field left out', body: { ...job, name: undefined }, says: "must have required property 'name'" },
+  { what: 'a misspelt optional field', body: { ...job, runAttempt: 1 }, says: '(runAttempt)' },
+  { what: 'a wrong type', body: { ...job, id: '1' }, says: '/id must be integer' },
+  { what: 'null where there is none', body: { ...job, steps: null }, says: '/steps must be array' },
+  { what: 'a status that is none', body: { ...job, status: 'done' }, says: '/status must be equal to one of' },
+  { what: 'a date that is none', body: { ...job, started_at: 'yesterday' }, says: '/started_at must match format' },
+  { what: 'no body', body: undefined, says: 'must be object' },
+])('finds $what', async ({ body, says }) => {
+  const asSent = body && JSON.parse(JSON.stringify(body))
+  await expect(assertAnswer(getJob, 200, asSent)).rejects.toThrow(AnswerViolation)
+  await expect(assertAnswer(getJob, 200, asSent)).rejects.toThrow(says)
+})
+
+test('takes null where GitHub’s enum leaves it out', async () => {
+  await assertAnswer(getJob, 200, { ...job, conclusion: null })
+})
+
+test('finds a status that the operation does not answer', async () => {
+  await expect(assertAnswer(getJob, 204, undefined)).rejects.toThrow(`${getJob} does not answer 204`)
+  await expect(assertAnswer('actions/get-a-pony', 200, {})).rejects.toThrow('no operation actions/get-a-pony')
+})
+
+test('takes the errors that come before any operation', async () => {
+  await assertAnswer(getJob, 403, { message: 'Resource not accessible by integration', status: '403' })
+  await expect(assertAnswer(getJob, 403, { message: 7 })).rejects.toThrow('/message must be string')
+})
+
+test('finds a body where there is none', async () => {
+  await assertAnswer('actions/download-job-logs-for-workflow-run', 302, undefined)
+  await expect(assertAnswer('actions/download-job-logs-for-workflow-run', 302, {})).rejects.toThrow('has a body')
+})

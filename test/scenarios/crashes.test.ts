@@ -1,0 +1,133 @@
+// Whatever is thrown, now or later, by whomever: one clean error, and exit code 1.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { throttle } from '../local-aws/faults.ts'
+import { type Reporting, reportTo } from './reporting.ts'
+
+/** Reports with this module loaded before the action; the service throttles once, so that there is time for it. */
+async function reportWith(module: string, env: Record<string, string> = {}, throttled = true): Promise<Reporting> {
+  const folder = mkdtempSync(join(tmpdir(), 'crash-'))
+  try {
+    writeFileSync(join(folder, 'crash.mjs'), module)
+    await using service = await LocalDataPipeline.start()
+    if (throttled) service.misbehave(throttle())
+    return await reportTo(
+      service,
+      { status: 'FAILED', 'timeout-seconds': '5' },
+      { env: { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'crash.mjs'))}`, ...env } },
+    )
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Runs code in the midst of the action. */
+const inTheMidst = (code: string): string => `setTimeout(() => { ${code} }, 350).unref()`
+
+function expectOneCleanError({ step }: Reporting, words: string | RegExp): void {
+  expect(step.errors).toHaveLength(1)
+  expect(step.errors[0]).toMatch(words)
+  expect(step.errors[0]).not.toMatch(/\n\s+at /)
+  expect(step.exitCode).toBe(1)
+  expect(step.stderr).toBe('')
+  const shown = step.stdout.split('\n').filter((line) => !line.startsWith('::debug::'))
+  expect(shown.join('\n')).not.toMatch(/^\s+at .*:\d+:\d+/m)
+}
+
+describe('an uncaught exception', () => {
+  test.concurrent.each([
+    ['an Error', `throw new Error('out of the blue')`, /out of the blue/],
+    ['a string', `throw 'just a text'`, /just a text/],
+    ['an object', `throw { code: 42 }`, /42/],
+    ['undefined', `throw undefined`, /./],
+    ['null', `throw null`, /./],
+    ['a symbol', `throw Symbol('odd')`, /odd/],
+    ['a bigint', `throw 42n`, /42/],
+    ['an object without a prototype', `throw Object.create(null)`, /./],
+    ['an object in a circle', `const o = {}; o.o = o; throw o`, /./],
+    [
+      'an Error whose message is a getter that throws',
+      `const e = new Error('x'); Object.defineProperty(e, 'message', { get() { throw new Error('inner') } }); throw e`,
+      /./,
+    ],
+    ['an Error whose cause is a circle', `const e = new Error('round'); e.cause = e; throw e`, /round/],
+    ['an Error with commands in it', `throw new Error('a\\n::add-path::/tmp/evil\\r##[add-path]/tmp')`, /a\n/],
+    ['an Error with an empty message', `throw new TypeError('')`, /TypeError/],
+    ['an AggregateError', `throw new AggregateError([new Error('one'), new Error('two')])`, /one.*two/s],
+    [
+      'a Proxy that refuses everything',
+      `throw new Proxy({}, { get() { throw new Error('no') }, has() { throw 1 }, ownKeys() { throw 2 }, getPrototypeOf() { throw 3 } })`,
+      /./,
+    ],
+  ])('of %s', async (_name, code, words) => {
+    const reporting = await reportWith(inTheMidst(code))
+    expectOneCleanError(reporting, words)
+    expect(reporting.step.commands.filter(({ name }) => name !== 'error' && name !== 'debug')).toEqual([])
+  })
+
+  test.concurrent('twice is told once', async () => {
+    const reporting = await reportWith(inTheMidst(`setTimeout(() => { throw 'two' }, 10); throw 'one'`))
+    expectOneCleanError(reporting, /one/)
+  })
+
+  test.concurrent('does not keep the report from being made', async () => {
+    const reporting = await reportWith(inTheMidst(`throw new Error('out of the blue')`))
+    expect(reporting.bodies.length).toBeGreaterThan(0)
+  })
+})
+
+describe('a late rejection', () => {
+  test.concurrent.each([
+    ['an Error', `Promise.reject(new Error('late'))`, /late/],
+    ['a string', `Promise.reject('late text')`, /late text/],
+    ['undefined', `Promise.reject()`, /./],
+  ])('of %s', async (_name, code, words) => {
+    expectOneCleanError(await reportWith(inTheMidst(code)), words)
+  })
+})
+
+test.concurrent('a rejection after the report was made fails the step with one error', async () => {
+  const reporting = await reportWith(
+    `process.once('beforeExit', () => { Promise.reject(new Error('after all')) })`,
+    {},
+    false,
+  )
+  expect(reporting.bodies).toHaveLength(1)
+  expectOneCleanError(reporting, /after all/)
+})
+
+test.concurrent('work that waits for what never comes does not end in green', async () => {
+  // The action's requests get no answer and no error, and hold nothing open.
+  const reporting = await reportWith(
+    `import http from 'node:http'
+     http.Agent.prototype.addRequest = () => {}
+     globalThis.setTimeout = () => ({ unref() {}, ref() {}, hasRef: () => false })`,
+    {},
+    false,
+  )
+  expect(reporting.bodies).toEqual([])
+  expect(reporting.step.errors).toHaveLength(1)
+  expect(reporting.step.exitCode).toBe(1)
+})
+
+test.concurrent('a handle that stays open does not hold the step', async () => {
+  const reporting = await reportWith(`setInterval(() => {}, 1000)`, {}, false)
+  expect(reporting.step.errors).toEqual([])
+  expect(reporting.step.exitCode).toBe(0)
+  expect(reporting.step.tookMs).toBeLessThan(5_000)
+})
+
+test.concurrent('process.exitCode that others set to 0 later does not hide the failure', async () => {
+  const reporting = await reportWith(inTheMidst(`throw new Error('first')`))
+  expect(reporting.step.exitCode).toBe(1)
+})
+
+test.concurrent('the stack is told with debug logging only', async () => {
+  const { step } = await reportWith(inTheMidst(`throw new Error('where')`), { RUNNER_DEBUG: '1' })
+  expect(step.commands.some(({ name, message }) => name === 'debug' && /\n\s+at /.test(message))).toBe(true)
+  expect(step.errors[0]).not.toMatch(/\n\s+at /)
+})

@@ -1,0 +1,71 @@
+import { describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import { LocalProxy } from '../runner/proxy.ts'
+import { report, reportTo } from './reporting.ts'
+
+describe('dry-run', () => {
+  test.concurrent('shows what would be sent, and calls nothing', async () => {
+    const { step, bodies, taskId } = await report({
+      'dry-run': 'true',
+      status: 'false',
+      'error-id': 'Service_X',
+      'error-message': 'why\nnot',
+      'error-stack-trace': '\u001b[31mtrace',
+    })
+    expect(bodies).toEqual([])
+    expect(step.errors).toEqual([])
+    expect(step.stdout).toContain(taskId)
+    expect(step.stdout).toContain('FALSE')
+    expect(step.stdout).toContain('"why\\nnot"')
+    expect(step.stdout).toContain('"trace"')
+    expect(step.warnings).toHaveLength(2)
+    expect(step.outputs).toEqual({
+      status: 'FALSE',
+      'error-id': expect.stringMatching(/.Service_X$/),
+      'error-message': 'why\nnot',
+      reported: 'false',
+      'request-id': '',
+    })
+    expect(step.summary).toContain('dry run')
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('of FINISHED leaves the error inputs out, too', async () => {
+    const { step } = await report({ 'dry-run': 'true', 'error-id': 'NotSent' })
+    expect(step.stdout).not.toContain('NotSent')
+    expect(step.outputs).toMatchObject({ status: 'FINISHED', 'error-id': '' })
+  })
+
+  test.concurrent('needs neither region nor credentials', async () => {
+    const { step } = await report(
+      { 'dry-run': 'true' },
+      { env: { AWS_REGION: undefined, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } },
+    )
+    expect(step.errors).toEqual([])
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('asks for no token, assumes no role, and goes to no proxy', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using oidc = await LocalOidc.start()
+    await using proxy = await LocalProxy.start()
+    const { step } = await reportTo(
+      service,
+      { 'dry-run': 'true', status: 'FAILED', 'error-id': 'x', 'role-to-assume': 'arn:aws:iam::123456789012:role/ci' },
+      { env: { ...oidc.env(), HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url } },
+    )
+    expect(oidc.requests).toEqual([])
+    expect(service.requests).toEqual([])
+    expect(proxy.requests).toEqual([])
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('reads the stack trace file', async () => {
+    const { step } = await report(
+      { 'dry-run': 'true', status: 'FAILED', 'error-stack-trace-file': 'log' },
+      { files: { log: 'from the file' } },
+    )
+    expect(step.stdout).toContain('from the file')
+  })
+})

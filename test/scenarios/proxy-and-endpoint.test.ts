@@ -1,0 +1,339 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalProxy, TlsFront } from '../runner/proxy.ts'
+import { reportTo } from './reporting.ts'
+
+// Lower and upper case of a name are one variable on Windows.
+const BOTH_CASES = process.platform === 'win32' ? ['HTTP_PROXY'] : ['HTTP_PROXY', 'http_proxy']
+
+describe('HTTP_PROXY', () => {
+  test.concurrent.each(BOTH_CASES)('%s is gone through', async (name) => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start()
+    const { step } = await reportTo(service, {}, { env: { [name]: proxy.url } })
+    expect(step.errors).toEqual([])
+    expect(proxy.requests).toEqual([`POST ${service.url}/`])
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent.each(
+    BOTH_CASES.map((name) => name.replace(/http_proxy/, 'no_proxy').replace(/HTTP_PROXY/, 'NO_PROXY')),
+  )('%s goes around it', async (name) => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start()
+    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url, [name]: 'example.com,127.0.0.1' } })
+    expect(step.errors).toEqual([])
+    expect(proxy.requests).toEqual([])
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('NO_PROXY=* goes around it', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start()
+    await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url, NO_PROXY: '*' } })
+    expect(proxy.requests).toEqual([])
+  })
+
+  test.concurrent('NO_PROXY of another host changes nothing', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start()
+    await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url, NO_PROXY: 'example.com,.internal' } })
+    expect(proxy.requests).toHaveLength(1)
+  })
+
+  test.concurrent('is given the user and password of its URL', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start()
+    const url = proxy.url.replace('://', '://user:pass%40word@')
+    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: url } })
+    expect(step.exitCode).toBe(0)
+    expect(proxy.authorizations).toEqual([`Basic ${Buffer.from('user:pass@word').toString('base64')}`])
+  })
+
+  test.concurrent('empty is none', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { step } = await reportTo(
+      service,
+      {},
+      { env: { HTTP_PROXY: '', http_proxy: '', HTTPS_PROXY: '', https_proxy: '', NO_PROXY: '', no_proxy: '' } },
+    )
+    expect(step.errors).toEqual([])
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('that refuses with a page: one error at once, that names proxies', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start({ status: 407, page: '<html>Sign in</html>' })
+    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url } })
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('407')
+    expect(step.errors[0]).toContain('HTTPS_PROXY')
+    expect(step.exitCode).toBe(1)
+    expect(step.tookMs).toBeLessThan(5_000)
+  })
+
+  // As curl and @actions/http-client take it; a proxy for http says nothing of https either.
+  test.concurrent('without a scheme, or unusable, does not stop a report that does not need it', async () => {
+    await using service = await LocalDataPipeline.start()
+    for (const value of ['proxy.internal:3128', '10.0.0.1:3128', 'http://']) {
+      const { step } = await reportTo(service, {}, { env: { HTTPS_PROXY: value, 'timeout-seconds': '3' } })
+      expect(step.errors).toEqual([])
+      expect(step.exitCode).toBe(0)
+    }
+  })
+
+  test.concurrent('without a scheme is taken for http', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start()
+    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url.replace('http://', '') } })
+    expect(step.errors).toEqual([])
+    expect(proxy.requests).toHaveLength(1)
+  })
+})
+
+describe('HTTPS_PROXY', () => {
+  const names = process.platform === 'win32' ? ['HTTPS_PROXY'] : ['HTTPS_PROXY', 'https_proxy']
+
+  /** A Data Pipeline under the name it has at AWS, which only the proxy can reach. */
+  test.concurrent.each(names)('%s leads to the service through a tunnel', async (name) => {
+    await inFolder(async (folder) => {
+      await using service = await LocalDataPipeline.start()
+      await using front = await TlsFront.start(service.url, ['datapipeline.eu-west-1.amazonaws.com'])
+      await using proxy = await LocalProxy.start('forward', front.url)
+      writeFileSync(join(folder, 'ca.pem'), front.cert)
+      const { step } = await reportTo(
+        service,
+        { 'aws-region': 'eu-west-1' },
+        {
+          env: {
+            [name]: proxy.url,
+            NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
+            AWS_ENDPOINT_URL_DATA_PIPELINE: undefined,
+          },
+        },
+      )
+      expect(step.errors).toEqual([])
+      expect(proxy.requests).toEqual(['CONNECT datapipeline.eu-west-1.amazonaws.com:443'])
+      expect(service.requests[0]?.headers.host).toBe('datapipeline.eu-west-1.amazonaws.com')
+      expect(step.exitCode).toBe(0)
+    })
+  })
+
+  test.concurrent('two proxies: https goes through HTTPS_PROXY', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using plain = await LocalProxy.start()
+    await using tls = await LocalProxy.start({ status: 403, page: 'no' })
+    const { step } = await reportTo(
+      service,
+      { 'timeout-seconds': '2' },
+      { env: { HTTP_PROXY: plain.url, HTTPS_PROXY: tls.url, AWS_ENDPOINT_URL_DATA_PIPELINE: undefined } },
+    )
+    expect(plain.requests).toEqual([])
+    expect(tls.requests[0]).toBe('CONNECT datapipeline.us-east-1.amazonaws.com:443')
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('HTTPS_PROXY')
+    expect(step.exitCode).toBe(1)
+  })
+
+  test.concurrent('does not answer: one error in time', async () => {
+    const silent = createServer()
+    silent.on('connect', () => {})
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    try {
+      await using service = await LocalDataPipeline.start()
+      const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+      const { step } = await reportTo(
+        service,
+        { 'timeout-seconds': '2' },
+        { env: { HTTPS_PROXY: url, AWS_ENDPOINT_URL_DATA_PIPELINE: undefined } },
+      )
+      expect(step.errors).toHaveLength(1)
+      expect(step.tookMs).toBeLessThan(3_500)
+    } finally {
+      silent.closeAllConnections()
+      silent.close()
+    }
+  })
+
+  test.concurrent('its password is in no output', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start({ status: 407, page: 'no' })
+    const { step } = await reportTo(
+      service,
+      { 'timeout-seconds': '1' },
+      {
+        env: {
+          HTTPS_PROXY: proxy.url.replace('://', '://me:hunter2secret@'),
+          AWS_ENDPOINT_URL_DATA_PIPELINE: undefined,
+        },
+      },
+    )
+    expect(step.errors).toHaveLength(1)
+    expect(step.stdout + step.stderr + step.summary).not.toContain('hunter2secret')
+  })
+})
+
+describe('TLS', () => {
+  test.concurrent('an https endpoint with a certificate that is trusted', async () => {
+    await inFolder(async (folder) => {
+      await using service = await LocalDataPipeline.start()
+      await using front = await TlsFront.start(service.url)
+      writeFileSync(join(folder, 'ca.pem'), front.cert)
+      const { step } = await reportTo(
+        service,
+        {},
+        { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') } },
+      )
+      expect(step.errors).toEqual([])
+      expect(step.exitCode).toBe(0)
+    })
+  })
+
+  test.concurrent('one that is not: one error at once, that says so', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using front = await TlsFront.start(service.url)
+    const { step, bodies } = await reportTo(service, {}, { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url } })
+    expect(bodies).toEqual([])
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toMatch(/certificate/)
+    expect(step.errors[0]).toContain('NODE_EXTRA_CA_CERTS')
+    expect(step.exitCode).toBe(1)
+    expect(step.tookMs).toBeLessThan(3_000)
+  })
+})
+
+describe('the endpoint', () => {
+  const NOWHERE = 'http://127.0.0.1:9'
+
+  test.concurrent('AWS_ENDPOINT_URL', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { step } = await reportTo(
+      service,
+      {},
+      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: undefined, AWS_ENDPOINT_URL: service.url } },
+    )
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('AWS_ENDPOINT_URL_DATA_PIPELINE goes before AWS_ENDPOINT_URL', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { step } = await reportTo(service, {}, { env: { AWS_ENDPOINT_URL: NOWHERE } })
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent.each([
+    ['for all services', (url: string) => `[default]\nendpoint_url = ${url}\n`],
+    [
+      'for this one',
+      (url: string) =>
+        `[default]\nservices = local\nendpoint_url = ${NOWHERE}\n[services local]\ndata_pipeline =\n  endpoint_url = ${url}\n`,
+    ],
+  ])('endpoint_url in the profile, %s', async (_name, config) => {
+    await inFolder(async (folder) => {
+      await using service = await LocalDataPipeline.start()
+      writeFileSync(join(folder, 'config'), config(service.url))
+      const { step } = await reportTo(
+        service,
+        { 'timeout-seconds': '3' },
+        { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: undefined, AWS_CONFIG_FILE: join(folder, 'config') } },
+      )
+      expect(step.errors).toEqual([])
+      expect(step.exitCode).toBe(0)
+    })
+  })
+
+  test.concurrent('empty variables are none', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { step } = await reportTo(
+      service,
+      {},
+      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: '', AWS_ENDPOINT_URL: service.url } },
+    )
+    expect(step.errors).toEqual([])
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent.each(['localhost', '[::1]', '127.0.0.1'])('plain http to %s is loopback', async (host) => {
+    await using service = await LocalDataPipeline.start()
+    const front = createServer((incoming, outgoing) => {
+      const options = { method: incoming.method, headers: incoming.headers }
+      const onward = request(service.url, options, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
+        answer.pipe(outgoing)
+      })
+      incoming.pipe(onward)
+    })
+    const listening = await new Promise<boolean>((resolve) => {
+      front.once('error', () => resolve(false))
+      front.listen(0, host === '[::1]' ? '::1' : host, () => resolve(true))
+    })
+    // Containers often have no IPv6.
+    if (!listening) return
+    try {
+      const url = `http://${host}:${(front.address() as AddressInfo).port}`
+      const { step } = await reportTo(service, {}, { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: url } })
+      expect(step.errors).toEqual([])
+      expect(step.exitCode).toBe(0)
+    } finally {
+      front.closeAllConnections()
+      front.close()
+    }
+  })
+
+  test.concurrent.each([
+    'http://datapipeline.us-east-1.amazonaws.com',
+    'http://10.0.0.1:8080',
+    'http://127.0.0.1.example.com',
+    'http://localhost.example.com',
+    'http://0.0.0.0:80',
+    'http://user@192.168.0.1',
+    'http://[fe80::1]',
+    'HTTP://EXAMPLE.COM',
+  ])('plain http to %s is refused before anything is sent', async (url) => {
+    await using service = await LocalDataPipeline.start()
+    // Whatever is sent to other hosts would come by here.
+    await using proxy = await LocalProxy.start({ status: 502, page: '' })
+    const { step, bodies } = await reportTo(
+      service,
+      {},
+      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: url, HTTP_PROXY: proxy.url } },
+    )
+    expect(proxy.requests).toEqual([])
+    expect(bodies).toEqual([])
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toMatch(/plain http|https/)
+    expect(step.errors[0]).toContain('AWS_ENDPOINT_URL')
+    expect(step.exitCode).toBe(1)
+    expect(step.tookMs).toBeLessThan(3_000)
+  })
+
+  test.concurrent.each(['not a url', 'ftp://127.0.0.1', '127.0.0.1:8080'])(
+    '%j is no endpoint: one error at once',
+    async (url) => {
+      await using service = await LocalDataPipeline.start()
+      const { step } = await reportTo(
+        service,
+        { 'timeout-seconds': '4' },
+        { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: url } },
+      )
+      expect(step.errors).toHaveLength(1)
+      expect(step.errors[0]).toContain('AWS_ENDPOINT_URL')
+      expect(step.exitCode).toBe(1)
+      expect(step.tookMs).toBeLessThan(2_500)
+    },
+  )
+})
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+  try {
+    await work(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

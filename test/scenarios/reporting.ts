@@ -1,0 +1,42 @@
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+
+/** A step that reports a task to a local Data Pipeline, and what arrived there. */
+export interface Reporting {
+  readonly step: StepResult
+  readonly taskId: string
+  /** The bodies of all SetTaskStatus requests of the step, in order. */
+  readonly bodies: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** What differs from a plain report; `service.env()` and a new task are there already. */
+export type ReportingOptions = Omit<StepOptions, 'inputs'>
+
+/** Runs the built action for a new task of this service, with the inputs of a `with:`. */
+export async function reportTo(
+  service: LocalDataPipeline,
+  inputs: Readonly<Record<string, string>> = {},
+  options: ReportingOptions = {},
+): Promise<Reporting> {
+  const taskId = inputs['task-id'] ?? service.addTask().taskId
+  const before = service.requestsFor('SetTaskStatus').length
+  const step = await runStep({
+    ...options,
+    inputs: { 'task-id': taskId, ...inputs },
+    env: { ...service.env(), ...options.env },
+  })
+  const bodies = service
+    .requestsFor('SetTaskStatus')
+    .slice(before)
+    .map(({ body }) => body)
+  return { step, taskId, bodies }
+}
+
+/** Runs the built action against a local Data Pipeline of its own, which is gone afterwards. */
+export async function report(
+  inputs: Readonly<Record<string, string>> = {},
+  options: ReportingOptions = {},
+): Promise<Reporting> {
+  await using service = await LocalDataPipeline.start()
+  return await reportTo(service, inputs, options)
+}

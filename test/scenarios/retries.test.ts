@@ -1,0 +1,381 @@
+// The status always gets through, as long as there is time and hope; and nobody waits where there is none.
+import { createServer } from 'node:net'
+import { describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import {
+  accessDenied,
+  bare,
+  dribble,
+  emptyAnswer,
+  error,
+  type Fault,
+  hang,
+  html,
+  internalError,
+  invalidRequest,
+  late,
+  lostReply,
+  notJson,
+  pipelineDeleted,
+  pipelineNotFound,
+  reset,
+  taskNotFound,
+  throttle,
+  times,
+  truncated,
+  truncatedJson,
+  unrecognizedClient,
+} from '../local-aws/faults.ts'
+import type { StepResult } from '../runner/step.ts'
+import { reportTo } from './reporting.ts'
+
+const ONE_LINE_OF_SUCCESS = /Reported FAILED for task .*/
+
+describe('once, then all is well: reported at the second try', () => {
+  const effects: ReadonlyArray<readonly [string, Fault]> = [
+    ['ThrottlingException', throttle('ThrottlingException')],
+    ['Throttling', throttle('Throttling')],
+    ['TooManyRequestsException', throttle('TooManyRequestsException')],
+    ['RequestLimitExceeded', throttle('RequestLimitExceeded')],
+    ['a namespaced code', error('com.amazon.coral.availability#ThrottlingException', 'Rate exceeded')],
+    ['InternalServiceError', internalError()],
+    ['an unknown error with status 500', error('SomethingNew', 'oops', 500)],
+    ['ServiceUnavailable', error('ServiceUnavailableException', 'busy', 503)],
+    ['an unknown error with status 429', error('SlowPlease', 'slow', 429)],
+    ['a bare 500', bare(500)],
+    ['a bare 502', bare(502)],
+    ['a bare 503', bare(503)],
+    ['a bare 504', bare(504)],
+    ['a reset before the request was read', reset('before reading')],
+    ['a reset after the request was read', reset('after reading')],
+    ['an HTML page with status 502', html(502)],
+    ['an HTML page with status 200', html(200)],
+    ['text that is no JSON, with status 200', notJson()],
+  ]
+  test.concurrent.each(effects)('%s', async (_name, fault) => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(fault)
+    const { step, bodies, taskId } = await reportTo(service, { status: 'FAILED', 'error-id': 'E' })
+    expect(step.errors).toEqual([])
+    expect(step.exitCode).toBe(0)
+    expect(bodies.length === 2 || fault.kind === 'reset').toBe(true)
+    expect(bodies.at(-1)).toEqual({ taskId, taskStatus: 'FAILED', errorId: 'E' })
+    expect(service.task(taskId).status).toBe('FAILED')
+    expect(step.stdout).toMatch(ONE_LINE_OF_SUCCESS)
+    expect(step.stdout).toContain('Try 1 failed')
+    expect(step.warnings).toEqual([])
+    expect(step.outputs['reported']).toBe('true')
+  })
+})
+
+test.concurrent('a service that throttles for longer than the SDK tries is waited for', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.misbehave(...times(4, throttle()))
+  const { step, bodies } = await reportTo(service)
+  expect(bodies).toHaveLength(5)
+  expect(step.exitCode).toBe(0)
+  const arrivals = service.requestsFor('SetTaskStatus').map(({ at }) => at)
+  const waits = arrivals.slice(1).map((at, index) => at - (arrivals[index] ?? 0))
+  // Exponential: later waits are longer than the first.
+  expect(waits[0]).toBeGreaterThan(100)
+  expect(waits[3]).toBeGreaterThan(Number(waits[0]))
+})
+
+describe('whose answer is lost', () => {
+  // The service has the report; the second one is told that the task has ended.
+  test.concurrent.each([
+    ['reset', lostReply()],
+    ['truncated', truncated()],
+    ['truncated JSON', truncatedJson()],
+  ] as ReadonlyArray<readonly [string, Fault]>)(
+    '%s, then TaskNotFound: a warning, and the step is green',
+    async (_name, fault) => {
+      await using service = await LocalDataPipeline.start()
+      service.misbehave(fault)
+      const { step, bodies, taskId } = await reportTo(service, { status: 'FAILED', 'error-message': 'why' })
+      expect(bodies).toHaveLength(2)
+      expect(service.task(taskId).status).toBe('FAILED')
+      expect(step.errors).toEqual([])
+      expect(step.warnings).toHaveLength(1)
+      expect(step.warnings[0]).toMatch(/most likely/)
+      expect(step.warnings[0]).toContain(taskId.slice(0, 12))
+      expect(step.exitCode).toBe(0)
+      expect(step.outputs).toMatchObject({ status: 'FAILED', reported: 'true' })
+      expect(step.summary).toContain('most likely')
+    },
+  )
+
+  test.concurrent('but the service accepts another report of the same task: a plain success', async () => {
+    await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
+    service.misbehave(lostReply())
+    const { step } = await reportTo(service, { status: 'FAILED' })
+    expect(step.warnings).toEqual([])
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('then throttling, then TaskNotFound', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(lostReply(), throttle())
+    const { step, bodies } = await reportTo(service)
+    expect(bodies).toHaveLength(3)
+    expect(step.warnings).toHaveLength(1)
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('TaskNotFound after a throttled try, which had no effect, stays an error', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(throttle(), internalError(), taskNotFound())
+    const { step } = await reportTo(service)
+    expect(step.errors).toHaveLength(1)
+    expect(step.outputs['reported']).toBe('false')
+    expect(step.exitCode).toBe(1)
+  })
+})
+
+describe('a service without a word', () => {
+  test.concurrent('hangs once: the try is given up, and the next one reports', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(hang())
+    const { step, taskId } = await reportTo(service, { status: 'FAILED', 'timeout-seconds': '10' })
+    expect(step.exitCode).toBe(0)
+    expect(service.task(taskId).status).toBe('FAILED')
+    expect(fromFirstRequest(service, step)).toBeLessThan(7_000)
+  })
+
+  test.concurrent('hangs for ever: several tries, and one error in time', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(hang())
+    const { step, bodies, taskId } = await reportTo(service, { 'timeout-seconds': '5' })
+    expect(bodies.length).toBeGreaterThan(1)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain(taskId.slice(0, 12))
+    expect(step.errors[0]).toContain('timeout-seconds')
+    expect(step.exitCode).toBe(1)
+    expect(fromFirstRequest(service, step)).toBeLessThan(5_700)
+    expect(step.tookMs).toBeGreaterThan(3_000)
+  })
+
+  test.concurrent('answers a byte at a time, too slowly to be waited for', async () => {
+    await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
+    service.misbehave(dribble(4_000))
+    const { step } = await reportTo(service, { 'timeout-seconds': '8' })
+    expect(step.exitCode).toBe(0)
+    expect(step.tookMs).toBeLessThan(7_000)
+  })
+
+  test.concurrent('dribbles its answer for ever: one error in time', async () => {
+    await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
+    service.keepMisbehaving(dribble(3_000))
+    const { step, bodies } = await reportTo(service, { 'timeout-seconds': '4' })
+    expect(bodies.length).toBeGreaterThan(1)
+    expect(step.errors).toHaveLength(1)
+    expect(fromFirstRequest(service, step)).toBeLessThan(4_700)
+  })
+
+  test.concurrent('answers late, but in time', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(late(700))
+    const { step, bodies } = await reportTo(service)
+    expect(bodies).toHaveLength(1)
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('takes connections and says nothing, not even TCP to the end', async () => {
+    const sockets = new Set<{ destroy(): void }>()
+    let connectedAt = 0
+    const server = createServer((socket) => {
+      connectedAt ||= Date.now()
+      sockets.add(socket.on('error', () => {}))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    await using service = await LocalDataPipeline.start()
+    const { step } = await reportTo(
+      service,
+      { 'timeout-seconds': '3' },
+      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: `http://127.0.0.1:${port}` } },
+    )
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    expect(step.errors).toHaveLength(1)
+    expect(step.endedAt - connectedAt).toBeLessThan(3_700)
+  })
+})
+
+test.concurrent.each(['{}', ''] as const)('status 200 with %j is a success', async (text) => {
+  await using service = await LocalDataPipeline.start()
+  service.misbehave(emptyAnswer(text))
+  const { step, bodies } = await reportTo(service)
+  expect(bodies).toHaveLength(1)
+  expect(step.exitCode).toBe(0)
+  expect(step.outputs['reported']).toBe('true')
+})
+
+describe('never tried again', () => {
+  test.concurrent.each([
+    ['TaskNotFoundException', taskNotFound(), /task-id/],
+    ['PipelineNotFoundException', pipelineNotFound(), /pipeline/],
+    ['PipelineDeletedException', pipelineDeleted(), /deleted/],
+    ['AccessDeniedException', accessDenied(), /"Action": ?"datapipeline:SetTaskStatus", ?"Resource": ?"\*"/],
+    ['UnrecognizedClientException', unrecognizedClient(), /credentials/],
+    ['InvalidRequestException', invalidRequest(), /task-id/],
+    ['ValidationException', error('ValidationException', 'no'), /task-id/],
+    ['SomethingNobodyKnows', error('SomethingNobodyKnows', 'what?'), /debug/],
+  ] as ReadonlyArray<readonly [string, Fault, RegExp]>)('%s', async (code, fault, hint) => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(fault)
+    const { step, bodies, taskId } = await reportTo(service)
+    expect(bodies).toHaveLength(1)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain(code)
+    expect(step.errors[0]).toContain(fault.kind === 'error' ? fault.message : '')
+    expect(step.errors[0]).toContain('FINISHED')
+    expect(step.errors[0]).toContain(taskId.slice(0, 12))
+    expect(step.errors[0]).toMatch(hint)
+    expect(step.errors[0]).toMatch(/request id:? ?[0-9a-f-]{36}/i)
+    expect(step.errors[0]).not.toMatch(/\n {4}at /)
+    expect(step.warnings).toEqual([])
+    expect(step.exitCode).toBe(1)
+    expect(step.outputs).toMatchObject({ status: 'FINISHED', reported: 'false' })
+    expect(step.tookMs).toBeLessThan(3_000)
+  })
+})
+
+test.concurrent('an empty page with status 200, that names neither a request nor a type of AWS, is not taken for a success', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.misbehave({ kind: 'page', status: 200, contentType: 'text/html', text: '' })
+  const { bodies, taskId } = await reportTo(service, { status: 'FAILED' })
+  expect(bodies).toHaveLength(2)
+  expect(service.task(taskId).status).toBe('FAILED')
+})
+
+// A try that is given up too soon, each time, would never hear of its own success.
+test.concurrent('a service that takes two of ten seconds for each answer is heard', async () => {
+  await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
+  service.keepMisbehaving(late(2_000))
+  const { step } = await reportTo(service, { status: 'FAILED', 'timeout-seconds': '10' })
+  expect(step.errors).toEqual([])
+  expect(step.exitCode).toBe(0)
+})
+
+describe('the budget', () => {
+  test.concurrent.each([
+    ['throttling', throttle()],
+    ['500', internalError()],
+    ['resets', reset()],
+    ['HTML', html(502)],
+  ] as ReadonlyArray<readonly [string, Fault]>)(
+    'spent on %s: one error within it, with the cause and a hint',
+    async (_name, fault) => {
+      await using service = await LocalDataPipeline.start()
+      service.keepMisbehaving(fault)
+      const { step, bodies } = await reportTo(service, { 'timeout-seconds': '3' })
+      expect(bodies.length).toBeGreaterThan(1)
+      expect(step.errors).toHaveLength(1)
+      expect(step.errors[0]).toMatch(/tries|time/)
+      expect(step.exitCode).toBe(1)
+      expect(fromFirstRequest(service, step)).toBeLessThan(3_700)
+      // The last moment is spent on a try, not on a sleep that ends in giving up.
+      const last = service.requestsFor('SetTaskStatus').at(-1)?.at ?? 0
+      expect(last - (service.requests[0]?.at ?? 0)).toBeGreaterThan(1_000)
+    },
+  )
+
+  test.concurrent('of one second is enough for a service that answers', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { step } = await reportTo(service, { 'timeout-seconds': '1' })
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('of one second ends within it when nobody answers', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(hang())
+    const { step } = await reportTo(service, { 'timeout-seconds': '1' })
+    expect(step.errors).toHaveLength(1)
+    expect(fromFirstRequest(service, step)).toBeLessThan(1_700)
+  })
+})
+
+test.concurrent('a service that comes up a moment later', async () => {
+  const port = idlePort()
+
+  await using idle = await LocalDataPipeline.start()
+  const starting = new Promise<LocalDataPipeline>((resolve, reject) => {
+    setTimeout(() => LocalDataPipeline.start({ port }).then(resolve, reject), 900)
+  })
+  const task = 'a-task-of-the-late-service'
+  void starting.then((service) => service.addTask({ taskId: task }))
+  const { step } = await reportTo(
+    idle,
+    { 'task-id': task },
+    { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: `http://127.0.0.1:${port}` } },
+  )
+  await using service = await starting
+  expect(step.exitCode).toBe(0)
+  expect(service.task(task).status).toBe('FINISHED')
+  expect(step.stdout).toContain('ECONNREFUSED')
+})
+
+test.concurrent('a clock that is 20 minutes off is put right with the time of the service', async () => {
+  for (const offMs of [-20 * 60_000, 20 * 60_000]) {
+    await using service = await LocalDataPipeline.start({ clock: () => Date.now() + offMs })
+    const { step, taskId } = await reportTo(service, { status: 'FAILED', 'timeout-seconds': '10' })
+    expect(step.errors).toEqual([])
+    expect(step.exitCode).toBe(0)
+    expect(service.task(taskId).status).toBe('FAILED')
+  }
+})
+
+// A middle box that makes times up, each different from the last.
+test.concurrent('a service whose clock jumps with each answer is not hammered', async () => {
+  let reads = 0
+  await using service = await LocalDataPipeline.start({
+    clock: () => Date.now() + 3_600_000 * ++reads,
+  })
+  const { step, bodies } = await reportTo(service, { status: 'FAILED', 'timeout-seconds': '4' })
+  expect(step.exitCode).toBe(1)
+  expect(step.errors).toHaveLength(1)
+  expect(bodies.length).toBeLessThan(20)
+  expect(step.tookMs).toBeLessThan(10_000)
+})
+
+describe('a task that is not found, when no earlier request can have arrived', () => {
+  test.concurrent.each([
+    ['was refused by a proxy', 403],
+    ['was too much for a proxy', 429],
+  ])('because it %s: an error', async (_name, status) => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave({ kind: 'page', status, contentType: 'text/html', text: '<html>no</html>' })
+    const { step } = await reportTo(service, { 'task-id': 'no-such-task', 'timeout-seconds': '6' })
+    expect(step.outputs['reported']).toBe('false')
+    expect(step.exitCode).toBe(1)
+  })
+
+  test.concurrent('because nobody listened: an error', async () => {
+    const port = idlePort()
+    await using idle = await LocalDataPipeline.start()
+    const starting = new Promise<LocalDataPipeline>((resolve, reject) => {
+      setTimeout(() => LocalDataPipeline.start({ port }).then(resolve, reject), 600)
+    })
+    const { step } = await reportTo(
+      idle,
+      { 'task-id': 'no-such-task' },
+      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: `http://127.0.0.1:${port}` } },
+    )
+    await using service = await starting
+    expect(service.requests.length).toBeGreaterThan(0)
+    expect(step.outputs['reported']).toBe('false')
+    expect(step.errors).toHaveLength(1)
+    expect(step.exitCode).toBe(1)
+  })
+})
+
+/** A port on which nobody listens yet; below those that systems give out themselves, so that nobody else comes by. */
+function idlePort(): number {
+  return 20_000 + Math.floor(Math.random() * 10_000)
+}
+
+/** Milliseconds from the step's first request to its end: how fast the machine starts a process is not asked here. */
+function fromFirstRequest(service: LocalDataPipeline, step: StepResult): number {
+  return step.endedAt - (service.requests[0]?.at ?? 0)
+}

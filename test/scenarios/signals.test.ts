@@ -1,0 +1,99 @@
+// The runner cancels a step with SIGINT, 7.5 s later SIGTERM, and 2.5 s later it kills the process.
+import type { ChildProcess } from 'node:child_process'
+import { expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { hang, throttle, times } from '../local-aws/faults.ts'
+import { reportTo } from './reporting.ts'
+
+// Windows has no signals; a runner there ends the process.
+const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as typeof test.concurrent
+
+/** Sends a signal to the step when so many requests have arrived and some more time has passed. */
+function signalAfter(service: LocalDataPipeline, count: number, moreMs: number, ...signals: NodeJS.Signals[]) {
+  let sentAt = 0
+  const onStart = (child: ChildProcess): void => {
+    void service.received('SetTaskStatus', count).then(() =>
+      setTimeout(() => {
+        sentAt = performance.now()
+        for (const signal of signals) child.kill(signal)
+      }, moreMs),
+    )
+  }
+  return { onStart, sinceSignal: () => performance.now() - sentAt }
+}
+
+onPosix.each([
+  ['SIGINT', 7_500],
+  ['SIGTERM', 2_500],
+] as const)(
+  '%s while nobody answers: one error, before the runner goes on to the next means',
+  async (signal, withinMs) => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(hang())
+    const { onStart, sinceSignal } = signalAfter(service, 1, 50, signal)
+    const { step } = await reportTo(service, { status: 'FAILED' }, { onStart })
+    expect(sinceSignal()).toBeLessThan(withinMs)
+    expect(step.errors).toHaveLength(1)
+    expect(step.exitCode).toBe(1)
+    expect(step.outputs).toMatchObject({ status: 'FAILED', reported: 'false' })
+  },
+)
+
+onPosix.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s while the action waits: the next try comes at once, and reports',
+  async (signal) => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(...times(5, throttle()))
+    // The fifth wait is 4 s at the least.
+    const { onStart, sinceSignal } = signalAfter(service, 5, 100, signal)
+    const { step, taskId } = await reportTo(service, { status: 'FAILED' }, { onStart })
+    expect(step.errors).toEqual([])
+    expect(service.task(taskId).status).toBe('FAILED')
+    expect(step.exitCode).toBe(0)
+    expect(sinceSignal()).toBeLessThan(2_500)
+  },
+)
+
+onPosix('SIGINT, then SIGTERM: the shorter time counts', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.keepMisbehaving(hang())
+  const { onStart, sinceSignal } = signalAfter(service, 1, 50, 'SIGINT', 'SIGTERM')
+  const { step } = await reportTo(service, {}, { onStart })
+  expect(sinceSignal()).toBeLessThan(2_500)
+  expect(step.errors).toHaveLength(1)
+})
+
+onPosix('SIGTERM, then SIGINT, and again: time once lost does not come back', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.keepMisbehaving(hang())
+  const { onStart, sinceSignal } = signalAfter(service, 1, 50, 'SIGTERM', 'SIGINT', 'SIGINT')
+  const { step } = await reportTo(service, {}, { onStart })
+  expect(sinceSignal()).toBeLessThan(2_500)
+  expect(step.errors).toHaveLength(1)
+})
+
+onPosix('SIGINT while a hanging try is under way, and the service is well again: reported', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.misbehave(hang())
+  const { onStart, sinceSignal } = signalAfter(service, 1, 50, 'SIGINT')
+  const { step, taskId } = await reportTo(service, { status: 'FAILED' }, { onStart })
+  expect(service.task(taskId).status).toBe('FAILED')
+  expect(step.exitCode).toBe(0)
+  expect(sinceSignal()).toBeLessThan(7_500)
+})
+
+onPosix.each(['SIGINT', 'SIGTERM'] as const)('%s before anything was sent: the report is made', async (signal) => {
+  await using service = await LocalDataPipeline.start()
+  const { step, bodies } = await reportTo(
+    service,
+    { status: 'FAILED' },
+    {
+      onStart: (child) => {
+        // As soon as the action listens; before that, Node's own start ends at a signal.
+        setTimeout(() => child.kill(signal), 150)
+      },
+    },
+  )
+  // Either it came too early for any program to take it, or the report was made.
+  if (step.exitCode !== null) expect(bodies).toHaveLength(1)
+})

@@ -1,0 +1,77 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { cleanText } from '../../src/text/clean.ts'
+import { cutMiddle, fits, sizeOf } from '../../src/text/cut.ts'
+import { anyLongText } from './texts.ts'
+
+const limit = (characters: number, bytes = Number.POSITIVE_INFINITY) => ({ characters, bytes })
+const MARK = /\[\.\.\. (\d+) characters left out \.\.\.\]/
+
+// Also those that share a line end with the one before.
+const MARKS = /(?=(\n\[\.\.\. (\d+) characters left out \.\.\.\]\n))/g
+
+test.each([
+  ['', 0, 0],
+  ['abc', 3, 3],
+  ['é', 1, 2],
+  ['漢', 1, 3],
+  ['\u{1f600}', 2, 4],
+])('%j has %i characters and %i bytes', (text, characters, bytes) => {
+  expect(sizeOf(text)).toEqual({ characters, bytes })
+})
+
+describe('cutMiddle', () => {
+  test('leaves alone what fits', () => {
+    expect(cutMiddle('abc', limit(3))).toBe('abc')
+    expect(cutMiddle('', limit(0))).toBe('')
+  })
+
+  test('keeps the beginning and the end', () => {
+    const cut = cutMiddle(`BEGIN${'x'.repeat(1000)}END`, limit(100))
+    expect(cut).toMatch(/^BEGINx+\n\[\.\.\. \d+ characters left out \.\.\.\]\nx+END$/)
+    expect(cut.length).toBeLessThanOrEqual(100)
+    expect(cut.length).toBeGreaterThan(95)
+  })
+
+  test('the mark stands even for a text that fits, when some of it was never read', () => {
+    expect(Number(MARK.exec(cutMiddle('a'.repeat(50), limit(200), 1234))?.[1])).toBe(1234)
+  })
+
+  test.each([0, 1, 5, 10, 36, 37, 38, 39, 40, 41, 45])(
+    'keeps a limit of %i, which leaves no or little room for a mark',
+    (size) => {
+      const cut = cutMiddle('\u{1f600}'.repeat(100), limit(size))
+      expect(cut.length).toBeLessThanOrEqual(size)
+      expect(cut.isWellFormed()).toBe(true)
+    },
+  )
+
+  test('counts what is missing, within the limit, never in the middle of a pair', () => {
+    fc.assert(
+      fc.property(
+        anyLongText,
+        fc.integer({ min: 60, max: 5_000 }),
+        fc.integer({ min: 60, max: 12_000 }),
+        (any, characters, bytes) => {
+          const { text } = cleanText(any)
+          const cut = cutMiddle(text, limit(characters, bytes))
+          expect(fits(cut, limit(characters, bytes))).toBe(true)
+          expect(cut.isWellFormed()).toBe(true)
+          if (cut === text) return
+          expect(fits(text, limit(characters, bytes))).toBe(false)
+          // The mark that was made, not one that was in the text: the kept parts around it are parts of the text.
+          const found = [...cut.matchAll(MARKS)].some(({ index, 1: mark = '', 2: missing }) => {
+            const [head, tail] = [cut.slice(0, index), cut.slice(index + mark.length)]
+            return (
+              text.startsWith(head) &&
+              text.endsWith(tail) &&
+              head.length + Number(missing) + tail.length === text.length
+            )
+          })
+          expect(found).toBe(true)
+        },
+      ),
+      { numRuns: 1_000 },
+    )
+  })
+})

@@ -1,0 +1,163 @@
+import { describe, expect, test } from '@jest/globals'
+import {
+  BrokenAnswerError,
+  CredentialsError,
+  classify,
+  OidcTokenError,
+  TryTimeoutError,
+} from '../../src/aws/failure.ts'
+import { ConfigurationError } from '../../src/errors.ts'
+
+/** An error as the SDK throws it for an answer of a service. */
+function answer(name: string, httpStatusCode = 400, more: object = {}): Error {
+  return Object.assign(new Error('the message'), {
+    name,
+    $metadata: { httpStatusCode, requestId: 'request-1', ...more },
+  })
+}
+
+/** An error of Node's network code. */
+function network(code: string, more: object = {}): Error {
+  return Object.assign(new Error(`connect ${code}`), { code, ...more })
+}
+
+describe('an answer of the service', () => {
+  test.each([
+    ['ThrottlingException', 400, 'throttled', true],
+    ['Throttling', 400, 'throttled', true],
+    ['TooManyRequestsException', 429, 'throttled', true],
+    ['RequestLimitExceeded', 503, 'throttled', true],
+    ['Whatever', 429, 'throttled', true],
+    ['InternalServiceError', 500, 'service-error', true],
+    ['Whatever', 500, 'service-error', true],
+    ['Whatever', 503, 'service-error', true],
+    ['TaskNotFoundException', 400, 'task-not-found', false],
+    ['PipelineNotFoundException', 400, 'pipeline-gone', false],
+    ['PipelineDeletedException', 400, 'pipeline-gone', false],
+    ['AccessDeniedException', 400, 'access-denied', false],
+    ['AccessDenied', 403, 'access-denied', false],
+    ['InvalidRequestException', 400, 'invalid-request', false],
+    ['ValidationException', 400, 'invalid-request', false],
+    ['ExpiredTokenException', 400, 'credentials-expired', false],
+    ['UnrecognizedClientException', 400, 'credentials-refused', false],
+    ['InvalidSignatureException', 400, 'credentials-refused', false],
+    ['SomethingNew', 400, 'unknown', false],
+  ] as const)('%s with status %i: %s, transient %s', (name, status, kind, transient) => {
+    expect(classify(answer(name, status))).toEqual({
+      kind,
+      transient,
+      answerLost: false,
+      gettingCredentials: false,
+      message: `${name}: the message`,
+      requestId: 'request-1',
+    })
+  })
+
+  test('that told the right time is worth another try at once', () => {
+    expect(classify(answer('InvalidSignatureException', 400, { clockSkewCorrected: true }))).toMatchObject({
+      kind: 'clock-corrected',
+    })
+  })
+})
+
+describe('no answer: whether the request may have taken effect', () => {
+  test.each([
+    ['refused', network('ECONNREFUSED', { syscall: 'connect' }), false],
+    ['no such host', network('ENOTFOUND', { syscall: 'getaddrinfo' }), false],
+    ['no name service', network('EAI_AGAIN', { syscall: 'getaddrinfo' }), false],
+    ['no route', network('EHOSTUNREACH', { syscall: 'connect' }), false],
+    ['no tunnel', network('ERR_PROXY_TUNNEL'), false],
+    ['no time left while connecting', network('ETIMEDOUT', { syscall: 'connect' }), false],
+    ['a reset while connecting', network('ECONNRESET', { syscall: 'connect' }), false],
+    [
+      'a reset in the TLS handshake',
+      Object.assign(new Error('Client network socket disconnected before secure TLS connection was established'), {
+        code: 'ECONNRESET',
+      }),
+      false,
+    ],
+    ['a reset while reading', network('ECONNRESET', { syscall: 'read' }), true],
+    ['hung up', Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }), true],
+    ['a broken pipe', network('EPIPE', { syscall: 'write' }), true],
+    ['silence on a connection', network('ETIMEDOUT', { syscall: 'read' }), true],
+    ['a try that took too long', new TryTimeoutError('no answer within 2 s'), true],
+    ['JSON cut short', new BrokenAnswerError(200, 'cut'), true],
+    ['a page with status 502', new BrokenAnswerError(502, 'page'), true],
+    [
+      'two addresses, both refused',
+      new AggregateError([
+        network('ECONNREFUSED', { syscall: 'connect' }),
+        network('ECONNREFUSED', { syscall: 'connect' }),
+      ]),
+      false,
+    ],
+  ])('%s', (_name, error, answerLost) => {
+    expect(classify(error)).toMatchObject({ transient: true, answerLost })
+  })
+
+  test.each([
+    [403, false],
+    [404, false],
+    [407, false],
+    [408, true],
+    [429, true],
+    [200, true],
+    [302, true],
+    [502, true],
+    [503, true],
+  ])('a page with status %i: another try %s', (status, transient) => {
+    expect(classify(new BrokenAnswerError(status, 'page')).transient).toBe(transient)
+  })
+
+  test.each([
+    'CERT_HAS_EXPIRED',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ])('a certificate that is not trusted (%s) is no matter of time', (code) => {
+    expect(classify(network(code))).toMatchObject({
+      kind: 'untrusted-certificate',
+      transient: false,
+      answerLost: false,
+    })
+  })
+})
+
+describe('getting credentials', () => {
+  const getting = (cause: unknown) => new CredentialsError('No AWS credentials could be had', { cause })
+
+  test.each([
+    [
+      'none there',
+      Object.assign(new Error('Could not load'), { name: 'CredentialsProviderError' }),
+      'no-credentials',
+      false,
+    ],
+    ['a network error', network('ECONNRESET'), 'network', true],
+    ['STS busy', answer('Throttling'), 'throttled', true],
+    ['STS has an error', answer('InternalFailure', 500), 'service-error', true],
+    ['the role says no', answer('AccessDenied', 403), 'access-denied', false],
+    ['the token expired on its way', answer('ExpiredTokenException'), 'credentials-expired', true],
+    ['no OIDC token', new OidcTokenError('none'), 'no-oidc-token', true],
+    ['a mistake of the user', new ConfigurationError('no id-token'), 'configuration', false],
+  ] as const)('%s: %s, and nothing was sent to Data Pipeline', (_name, cause, kind, transient) => {
+    expect(classify(getting(cause))).toMatchObject({ kind, transient, answerLost: false, gettingCredentials: true })
+  })
+})
+
+describe('things that are no errors', () => {
+  test.each([['a text'], [undefined], [null], [42], [Symbol('x')], [{}], [{ cause: 'x' }], [Object.create(null)]])(
+    '%p',
+    (thrown) => {
+      const failure = classify(thrown)
+      expect(failure).toMatchObject({ kind: 'unknown', transient: false })
+      expect(typeof failure.message).toBe('string')
+    },
+  )
+
+  test('a circle of causes', () => {
+    const error = new Error('round')
+    error.cause = new Error('inner', { cause: error })
+    expect(classify(error).kind).toBe('unknown')
+  })
+})

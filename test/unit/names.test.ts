@@ -1,0 +1,46 @@
+import { describe, expect, test } from '@jest/globals'
+import { isLoopback } from '../../src/aws/endpoint.ts'
+import { shortTaskId } from '../../src/report-task.ts'
+
+describe('isLoopback', () => {
+  test.each([
+    ['127.0.0.1', true],
+    ['127.255.255.254', true],
+    ['localhost', true],
+    ['LOCALHOST', true],
+    ['::1', true],
+    ['[::1]', true],
+    ['0.0.0.0', false],
+    ['::', false],
+    ['10.0.0.1', false],
+    ['169.254.169.254', false],
+    ['128.0.0.1', false],
+    ['127.0.0.1.example.com', false],
+    ['127.example.com', false],
+    ['localhost.example.com', false],
+    ['notlocalhost', false],
+    ['evil-localhost', false],
+    ['[::ffff:10.0.0.1]', false],
+    ['::2', false],
+    ['', false],
+  ])('%j: %s', (host, expected) => {
+    expect(isLoopback(host)).toBe(expected)
+  })
+})
+
+describe('shortTaskId', () => {
+  test('leaves a short one alone', () => {
+    expect(shortTaskId('task-1')).toBe('task-1')
+    expect(shortTaskId('x'.repeat(40))).toBe('x'.repeat(40))
+  })
+
+  test('shows the beginning, the end and the length of a long one', () => {
+    expect(shortTaskId(`BEGIN${'x'.repeat(910)}END+/=`)).toBe('BEGINxxxxxxx…END+/= (921 characters)')
+  })
+
+  test('cuts no surrogate pair in two', () => {
+    for (let shift = 0; shift < 4; shift++) {
+      expect(shortTaskId('x'.repeat(shift) + '\u{1f600}'.repeat(100)).isWellFormed()).toBe(true)
+    }
+  })
+})

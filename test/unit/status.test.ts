@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals'
+import { deriveStatus, OUTCOMES, parseOutcome, parseStatus, STATUS_WORDS } from '../../src/status.ts'
+
+describe('parseStatus', () => {
+  test.each([
+    ['FINISHED', 'FINISHED'],
+    ['failed', 'FAILED'],
+    ['False', 'FALSE'],
+    ['false', 'FALSE'],
+    ['success', 'FINISHED'],
+    ['FAILURE', 'FAILED'],
+    ['cancelled', 'FAILED'],
+    ['canceled', undefined],
+    ['skipped', undefined],
+    ['true', undefined],
+    ['', undefined],
+    [' FAILED', undefined],
+    ['constructor', undefined],
+    ['__proto__', undefined],
+    // Turkish and other case mappings make no status.
+    ['FİNİSHED', undefined],
+    ['ﬁnished', undefined],
+    ['faıled', undefined],
+  ])('%j is %s', (word, status) => {
+    expect(parseStatus(word)).toBe(status)
+  })
+
+  test('knows every word that it tells the user', () => {
+    for (const word of STATUS_WORDS) expect(parseStatus(word)).toBeDefined()
+  })
+})
+
+describe('deriveStatus', () => {
+  test.each([
+    ['success', false, 'FINISHED'],
+    ['success', true, 'FINISHED'],
+    ['failure', false, 'FAILED'],
+    ['failure', true, 'FALSE'],
+    ['cancelled', false, 'FAILED'],
+    ['cancelled', true, 'FAILED'],
+  ] as const)('of %s, precondition %s, is %s', (outcome, precondition, status) => {
+    expect(deriveStatus(outcome, precondition)).toBe(status)
+  })
+})
+
+describe('parseOutcome', () => {
+  test.each([
+    ['success', 'success'],
+    ['Failure', 'failure'],
+    ['CANCELLED', 'cancelled'],
+    ['skipped', undefined],
+    ['', undefined],
+  ])('%j is %s', (word, outcome) => {
+    expect(parseOutcome(word)).toBe(outcome)
+  })
+
+  test('there are the three words of job.status', () => {
+    expect([...OUTCOMES].sort()).toEqual(['cancelled', 'failure', 'success'])
+  })
+})
