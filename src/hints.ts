@@ -8,6 +8,10 @@ export interface HintContext {
   readonly region: string | undefined
   readonly regionIsKnown: boolean
   readonly timeSpent: boolean
+  /** A try may have landed, as its answer was lost. */
+  readonly answerLost: boolean
+  /** AWS_PROFILE, which the SDK prefers to keys in the environment. */
+  readonly profile: string | undefined
 }
 
 export const HINTS = {
@@ -27,6 +31,9 @@ export const HINTS = {
   pipelineGone: 'The pipeline was deleted, so there is nothing left to report to.',
   invalidRequest:
     'Data Pipeline found the request itself invalid; check the task-id, which must be the whole text from PollForTask.',
+  lookAtAttempt: 'Look at the attempt: if the lost report landed, it has its status already.',
+  profile:
+    'AWS_PROFILE is set, so the keys in the environment, if there are any, are not used: check the profile, or unset AWS_PROFILE.',
   untrustedCertificate:
     'The certificate of the endpoint is not trusted here. If a proxy on the way has its own, set NODE_EXTRA_CA_CERTS to its certificate.',
   network:
@@ -47,7 +54,7 @@ export function hintFor(context: HintContext): string {
   }
   switch (kind) {
     case 'no-credentials':
-      return HINTS.noCredentials
+      return context.profile === undefined ? HINTS.noCredentials : HINTS.profile
     case 'credentials-expired':
       return HINTS.credentialsExpired
     case 'credentials-refused':
@@ -62,7 +69,7 @@ export function hintFor(context: HintContext): string {
     case 'pipeline-gone':
       return HINTS.pipelineGone
     case 'invalid-request':
-      return HINTS.invalidRequest
+      return context.answerLost ? HINTS.lookAtAttempt : HINTS.invalidRequest
     case 'untrusted-certificate':
       return HINTS.untrustedCertificate
     case 'network':

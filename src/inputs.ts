@@ -1,14 +1,24 @@
 import type { AwsSettings } from './aws/settings.ts'
 import { ConfigurationError } from './errors.ts'
-import { OUTCOMES, type Outcome, parseOutcome, parseStatus, STATUS_WORDS, type TaskStatus } from './status.ts'
+import type { Cause } from './evidence/cause.ts'
+import { badJobs, checkAllowances, type NeededJob, parseNeeds, worst } from './needs.ts'
+import { deriveStatus, JOB_STATUSES, parseJobStatus, parseStatus, STATUS_WORDS, type TaskStatus } from './status.ts'
 
 /** Gives an input as the runner passes it: a trimmed string, empty when it isn't given. */
 export type ReadInput = (name: string) => string
 
-/** The status to report: given by the user, or to be derived from how the job ended. */
-export type StatusInput =
-  | { readonly given: TaskStatus }
-  | { readonly derivedFrom: Outcome; readonly precondition: boolean }
+/** The status to report, and why. */
+export interface StatusInput {
+  readonly status: TaskStatus
+  readonly cause: Cause
+}
+
+/** How GitHub may be asked for the evidence of a failure. */
+export interface EvidenceInputs {
+  readonly githubToken: string | undefined
+  /** This job's id in the REST API; older runners and GitHub Enterprise Server don't give it. */
+  readonly checkRunId: number | undefined
+}
 
 /** The texts that go with FAILED and FALSE, as they were given. */
 export interface ErrorInputs {
@@ -32,6 +42,7 @@ export interface SetTaskStatusInputs {
   readonly taskId: string
   readonly status: StatusInput
   readonly error: ErrorInputs
+  readonly evidence: EvidenceInputs
   readonly aws: AwsSettings
   readonly reporting: ReportingInputs
 }
@@ -46,6 +57,7 @@ export function readSetTaskStatusInputs(read: ReadInput): SetTaskStatusInputs {
     taskId: readTaskId(read),
     status: readStatus(read),
     error: readErrorInputs(read),
+    evidence: readEvidenceInputs(read),
     aws: readAwsSettings(read),
     reporting: readReportingInputs(read),
   }
@@ -82,16 +94,48 @@ function readStatus(read: ReadInput): StatusInput {
   const word = read('status')
   const jobStatus = read('job-status')
   const precondition = readBoolean(read, 'precondition', false)
+  const { bad: needed, fine } = readNeededJobs(read)
   if (word !== '') {
-    const given = parseStatus(word)
-    if (given === undefined)
+    const status = parseStatus(word)
+    if (status === undefined) {
       throw unknownValue('status', word, `${STATUS_WORDS.join(', ')}, or nothing to derive it from job.status`)
-    return { given }
+    }
+    return { status, cause: { kind: 'given' } }
   }
-  const outcome = parseOutcome(jobStatus)
-  if (outcome === undefined)
-    throw unknownValue('job-status', jobStatus, `${OUTCOMES.join(', ')}; leave it out to use \${{ job.status }}`)
-  return { derivedFrom: outcome, precondition }
+  const own = parseJobStatus(jobStatus)
+  if (own === undefined) {
+    throw unknownValue('job-status', jobStatus, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ job.status }}`)
+  }
+  const outcome = worst([own, ...needed.map(({ result }) => result)])
+  const status = deriveStatus(outcome, precondition)
+  // Of two that are alike, the needed job came first, and this one perhaps failed for it.
+  if (needed[0]?.result === outcome) return { status, cause: { kind: 'needs', jobs: needed, fine } }
+  return { status, cause: { kind: 'job', outcome: own } }
+}
+
+/** The needed jobs that did not succeed and may not do so, and the keys of the others. */
+function readNeededJobs(read: ReadInput): { bad: NeededJob[]; fine: string[] } {
+  const text = read('needs')
+  const allowances = { skips: readNames(read, 'allowed-skips'), failures: readNames(read, 'allowed-failures') }
+  const jobs = text === '' ? [] : parseNeeds(text)
+  checkAllowances(allowances, jobs)
+  const bad = badJobs(jobs, allowances)
+  return { bad, fine: jobs.filter((job) => !bad.includes(job)).map(({ key }) => key) }
+}
+
+/** Names that stand on lines or between commas. */
+function readNames(read: ReadInput, name: string): string[] {
+  return read(name)
+    .split(/[,\r\n]/)
+    .map((each) => each.trim())
+    .filter((each) => each !== '')
+}
+
+function readEvidenceInputs(read: ReadInput): EvidenceInputs {
+  const githubToken = optional(read, 'github-token')
+  const id = read('check-run-id')
+  // It only helps to find evidence, so a strange one is as good as none.
+  return { githubToken, checkRunId: /^[1-9]\d{0,15}$/.test(id) ? Number(id) : undefined }
 }
 
 function readErrorInputs(read: ReadInput): ErrorInputs {

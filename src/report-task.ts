@@ -1,28 +1,26 @@
 import { connectDataPipeline, type DataPipeline } from './aws/data-pipeline.ts'
-import { type AwsSettings, DATA_PIPELINE_REGIONS } from './aws/settings.ts'
+import { tryLimitOf } from './aws/reliable-call.ts'
+import { type AwsSettings, DATA_PIPELINE_REGIONS, isKnownRegion } from './aws/settings.ts'
 import { Deadline, systemClock } from './clock.ts'
 import { secretsIn } from './environment-secrets.ts'
 import { type ErrorFields, type ErrorFieldVersions, errorFieldVersions } from './error-fields.ts'
-import { ConfigurationError, causesOf, messageOf } from './errors.ts'
+import { type ErrorTexts, type ErrorTextsRequest, errorTexts } from './error-texts.ts'
+import { messageOf } from './errors.ts'
+import { explainFailure } from './explain-failure.ts'
 import type { Log } from './github/log.ts'
 import type { Runner } from './github/runner.ts'
 import { type SummaryRow, summaryTable } from './github/summary.ts'
 import { workflowRunOf } from './github/workflow-run.ts'
-import { hintFor } from './hints.ts'
-import type { ErrorInputs, ReportingInputs } from './inputs.ts'
 import { proxyEnvironment } from './proxy-agents.ts'
 import type { Invocation } from './run-action.ts'
-import { ReportError, type ReportedStatus, requestOf, sendReport, tryLimitOf } from './send-report.ts'
-import { readStackTraceFile } from './stack-trace-file.ts'
+import { type ReportedStatus, requestOf, sendReport } from './send-report.ts'
 import type { TaskStatus } from './status.ts'
+import { shortTaskId } from './task-id.ts'
 
 /** The end of a task, and how to report it. */
-export interface TaskEnd {
+export interface TaskEnd extends ErrorTextsRequest {
   readonly taskId: string
-  readonly status: TaskStatus
-  readonly error: ErrorInputs
   readonly aws: AwsSettings
-  readonly reporting: ReportingInputs
 }
 
 /**
@@ -31,8 +29,8 @@ export interface TaskEnd {
  */
 const SHARE_OF_CREDENTIALS = 0.8
 
-/** Reading the stack trace file may take this long, and a quarter of the budget: a drive may have gone. */
-const LONGEST_READ_MS = 10_000
+/** All calls to GitHub together may take this long, and a quarter of the budget at the most. */
+const LONGEST_EVIDENCE_MS = 10_000
 
 /** The outputs of an action that reports, as action.yml declares them. */
 export interface ReportOutputs {
@@ -51,12 +49,17 @@ export interface ReportOutputs {
  */
 export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): Promise<void> {
   const deadline = new Deadline(systemClock, end.reporting.timeoutSeconds * 1000)
-  onStop((leftMs) => deadline.hurry(leftMs))
-  const texts = await errorTexts(end, runner, deadline)
+  const evidenceDeadline = new Deadline(systemClock, Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4))
+  onStop((leftMs) => {
+    deadline.hurry(leftMs)
+    evidenceDeadline.hurry(leftMs / 4)
+  })
+  const { status } = end.status
+  const texts = await errorTexts(end, runner, deadline, evidenceDeadline)
   const fitTexts = fitter(texts, runner)
   if (end.reporting.dryRun) {
     const [fields] = fitTexts([])
-    const request = JSON.stringify(requestOf(end, fields), null, 2)
+    const request = JSON.stringify(requestOf({ taskId: end.taskId, status }, fields), null, 2)
     runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${request}`)
     await tell(end, fields, 'no, this was a dry run', undefined, runner)
     return
@@ -74,7 +77,7 @@ export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): 
         `AWS Data Pipeline is documented for ${DATA_PIPELINE_REGIONS.join(', ')}, not for ${region}. Trying all the same.`,
       )
     }
-    const { taskId, status } = end
+    const { taskId } = end
     const versions = (secrets: readonly string[]): ErrorFieldVersions['versions'] => {
       const fitted = fitTexts(secrets)
       fields = fitted[0]
@@ -85,7 +88,8 @@ export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): 
     announce(end, reported, region, runner.log)
     await tell(end, reported.fields, reported.presumed ? 'yes, most likely' : 'yes', reported, runner)
   } catch (error) {
-    const message = `Could not report ${end.status} for task ${shortTaskId(end.taskId)}: ${explainFailure(error, end.aws, dataPipeline?.region)}`
+    const why = explainFailure(error, { aws: end.aws, region: dataPipeline?.region, env: runner.env })
+    const message = `Could not report ${status} for task ${shortTaskId(end.taskId)}: ${why}`
     await tell(end, fields ?? fitTexts([])[0], 'no', undefined, runner)
     if (end.reporting.failOnError) throw new Error(message, { cause: error })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
@@ -94,44 +98,8 @@ export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): 
   }
 }
 
-/** Error texts before they are fitted. */
-interface RawTexts {
-  readonly fields: ErrorFields
-  /** Characters of a stack trace file that were not read. */
-  readonly missing: number
-}
-
-async function errorTexts({ status, error }: TaskEnd, runner: Runner, deadline: Deadline): Promise<RawTexts> {
-  const { errorId, errorMessage, errorStackTrace, errorStackTraceFile } = error
-  if (status === 'FINISHED') {
-    const given = Object.values(error).some((text) => text !== undefined)
-    if (given) runner.log.info('The error inputs are left out, as the status is FINISHED.')
-    return { fields: {}, missing: 0 }
-  }
-  const fields = { ...(errorId && { errorId }), ...(errorMessage && { errorMessage }) }
-  if (errorStackTrace) {
-    if (errorStackTraceFile) runner.log.info('error-stack-trace is given, so error-stack-trace-file is not read.')
-    return { fields: { ...fields, errorStackTrace }, missing: 0 }
-  }
-  if (!errorStackTraceFile) return { fields, missing: 0 }
-  try {
-    const { text, missing } = await deadline.within(
-      Math.min(LONGEST_READ_MS, deadline.remaining() / 4),
-      () => readStackTraceFile(errorStackTraceFile, runner.env['GITHUB_WORKSPACE'] || process.cwd()),
-      (ms) =>
-        new Error(
-          `error-stack-trace-file: ${JSON.stringify(errorStackTraceFile)} could not be read within ${Math.round(ms / 1000)} s`,
-        ),
-    )
-    return { fields: { ...fields, errorStackTrace: text }, missing }
-  } catch (cause) {
-    runner.log.warning(`${messageOf(cause)}. The status is reported without a stack trace.`)
-    return { fields, missing: 0 }
-  }
-}
-
 /** The error fields within the limits of the API; each thing that had to be changed for it is one warning. */
-function fitter(texts: RawTexts, runner: Runner): (secrets: readonly string[]) => ErrorFieldVersions['versions'] {
+function fitter(texts: ErrorTexts, runner: Runner): (secrets: readonly string[]) => ErrorFieldVersions['versions'] {
   const told = new Set<string>()
   return (secrets) => {
     runner.hide(secrets)
@@ -148,14 +116,14 @@ function announce(end: TaskEnd, reported: ReportedStatus, region: string, log: L
   const task = shortTaskId(end.taskId)
   if (reported.presumed) {
     log.warning(
-      `The answer to a report of ${end.status} for task ${task} was lost, and now Data Pipeline does not find the task: ` +
+      `The answer to a report of ${end.status.status} for task ${task} was lost, and now Data Pipeline does not find the task: ` +
         'most likely the report landed, and the task has ended. Look at the attempt to be sure.',
     )
     return
   }
   const tries = reported.tries === 1 ? '' : ` at try ${reported.tries}`
   log.info(
-    `Reported ${end.status} for task ${task} to AWS Data Pipeline in ${region}${tries} (request id ${reported.requestId ?? 'not given'}).`,
+    `Reported ${end.status.status} for task ${task} to AWS Data Pipeline in ${region}${tries} (request id ${reported.requestId ?? 'not given'}).`,
   )
 }
 
@@ -168,7 +136,7 @@ async function tell(
   runner: Runner,
 ): Promise<void> {
   const outputs: ReportOutputs = {
-    status: end.status,
+    status: end.status.status,
     'error-id': fields.errorId ?? '',
     'error-message': fields.errorMessage ?? '',
     reported: reported === undefined ? 'false' : 'true',
@@ -192,44 +160,11 @@ function summaryRows(end: TaskEnd, fields: ErrorFields, reportedAs: string, runn
   const { link } = workflowRunOf(runner.env)
   const rows: SummaryRow[] = [
     ['Task', shortTaskId(end.taskId)],
-    ['Status', end.status],
+    ['Status', end.status.status],
     ['Reported', reportedAs],
   ]
   if (fields.errorId) rows.push(['Error id', fields.errorId])
   if (fields.errorMessage) rows.push(['Error message', fields.errorMessage])
   if (link) rows.push(['Run', { text: link, link }])
   return rows
-}
-
-function explainFailure(error: unknown, aws: AwsSettings, region: string | undefined): string {
-  if (!(error instanceof ReportError)) {
-    return error instanceof ConfigurationError && error.hint ? `${error.message} ${error.hint}` : messageOf(error)
-  }
-  const { failure, timeSpent, answerLost } = error
-  const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
-  const requestId = failure.requestId ? ` Request id: ${failure.requestId}.` : ''
-  const lost = answerLost ? ' The answer to one try was lost, so that one may have landed all the same.' : ''
-  const configuration = causesOf(error).find((cause) => cause instanceof ConfigurationError)
-  const hint =
-    configuration?.hint !== undefined
-      ? configuration.hint
-      : hintFor({
-          ...failure,
-          usesRole: aws.role !== undefined,
-          region,
-          regionIsKnown: region !== undefined && isKnownRegion(region),
-          timeSpent,
-        })
-  return `${sentence}${requestId}${lost} ${hint}`
-}
-
-function isKnownRegion(region: string): boolean {
-  return (DATA_PIPELINE_REGIONS as readonly string[]).includes(region)
-}
-
-/** A task id as people see it: its beginning and end, and how long it is. */
-export function shortTaskId(taskId: string): string {
-  const characters = [...taskId]
-  if (characters.length <= 40) return taskId
-  return `${characters.slice(0, 12).join('')}…${characters.slice(-6).join('')} (${characters.length} characters)`
 }

@@ -14,7 +14,7 @@ const readers: Record<string, (read: ReadInput) => unknown> = { '.': readSetTask
 describe.each(ACTION_FOLDERS)('the action in %s', (folder) => {
   const action = readActionFile(folder)
   const required = { 'task-id': 'task' }
-  const contexts = { job: { status: 'success' } }
+  const contexts = { github: { token: 'the-token-of-the-job' }, job: { status: 'success', check_run_id: 4711 } }
   const variables = inputVariables(action, required, contexts)
   const inputOf = (name: string): string => variables[`INPUT_${name.toUpperCase()}`] ?? ''
 
@@ -28,7 +28,13 @@ describe.each(ACTION_FOLDERS)('the action in %s', (folder) => {
   })
 
   test('has the defaults that the code has for an empty input', () => {
-    const withoutDefaults: Record<string, string> = { ...required, 'job-status': 'success' }
+    // What only GitHub knows has no default in the code.
+    const withoutDefaults: Record<string, string> = {
+      ...required,
+      'job-status': 'success',
+      'github-token': 'the-token-of-the-job',
+      'check-run-id': '4711',
+    }
     const fromCode = readers[folder]?.((name) => withoutDefaults[name] ?? '')
     expect(readers[folder]?.(inputOf)).toEqual(fromCode)
   })

@@ -20,3 +20,8 @@ export const DATA_PIPELINE_REGIONS = [
   'ap-northeast-1',
   'ap-southeast-2',
 ] as const
+
+/** Whether the service is documented for a region. */
+export function isKnownRegion(region: string): boolean {
+  return (DATA_PIPELINE_REGIONS as readonly string[]).includes(region)
+}

@@ -1,15 +1,36 @@
-/** The workflow run that this job belongs to, as the runner's default environment variables tell. */
+/** The workflow run that this job belongs to, as the runner's default environment variables tell; parts may be missing. */
 export interface WorkflowRun {
-  /** The page of this attempt of the run; undefined outside of GitHub Actions. */
+  readonly id: string | undefined
+  /** owner/name */
+  readonly repository: string | undefined
+  readonly workflow: string | undefined
+  readonly number: string | undefined
+  readonly attempt: string | undefined
+  /** The key of this job in the workflow. */
+  readonly jobKey: string | undefined
+  readonly runnerName: string | undefined
+  readonly apiUrl: string
+  /** The page of this attempt of the run. */
   readonly link: string | undefined
 }
 
 /** Reads the run from the environment. GITHUB_SERVER_URL makes the links right on GitHub Enterprise Server. */
 export function workflowRunOf(env: Readonly<Record<string, string | undefined>>): WorkflowRun {
-  const repository = env['GITHUB_REPOSITORY']
-  const runId = env['GITHUB_RUN_ID']
-  if (!repository || !runId) return { link: undefined }
-  const server = (env['GITHUB_SERVER_URL'] || 'https://github.com').replace(/\/+$/, '')
-  const attempt = env['GITHUB_RUN_ATTEMPT']
-  return { link: `${server}/${repository}/actions/runs/${runId}${attempt ? `/attempts/${attempt}` : ''}` }
+  const value = (name: string): string | undefined => env[name]?.trim() || undefined
+  const [id, repository, attempt] = [value('GITHUB_RUN_ID'), value('GITHUB_REPOSITORY'), value('GITHUB_RUN_ATTEMPT')]
+  const server = (value('GITHUB_SERVER_URL') ?? 'https://github.com').replace(/\/+$/, '')
+  return {
+    id,
+    repository,
+    workflow: value('GITHUB_WORKFLOW'),
+    number: value('GITHUB_RUN_NUMBER'),
+    attempt,
+    jobKey: value('GITHUB_JOB'),
+    runnerName: value('RUNNER_NAME'),
+    apiUrl: value('GITHUB_API_URL') ?? 'https://api.github.com',
+    link:
+      id && repository
+        ? `${server}/${repository}/actions/runs/${id}${attempt ? `/attempts/${attempt}` : ''}`
+        : undefined,
+  }
 }

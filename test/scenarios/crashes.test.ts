@@ -17,7 +17,7 @@ async function reportWith(module: string, env: Record<string, string> = {}, thro
     if (throttled) service.misbehave(throttle())
     return await reportTo(
       service,
-      { status: 'FAILED', 'timeout-seconds': '5' },
+      { 'timeout-seconds': '5' },
       { env: { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'crash.mjs'))}`, ...env } },
     )
   } finally {

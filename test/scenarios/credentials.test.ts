@@ -8,7 +8,7 @@ import { bare, error, expiredToken, hang, html, reset, times, truncated } from '
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { invalidIdentityToken, LocalSts, notAuthorized, type Role, TEST_ROLE } from '../local-aws/sts.ts'
 import { LocalProxy } from '../runner/proxy.ts'
-import { reportTo } from './reporting.ts'
+import { localEvidence, NO_TOKEN_NOTICE, reportTo } from './reporting.ts'
 
 const NO_CREDENTIALS = {
   AWS_ACCESS_KEY_ID: undefined,
@@ -63,6 +63,25 @@ describe('in the environment', () => {
     const { step } = await reportTo(service, {}, { env: service.env(TEMPORARY) })
     expect(step.exitCode).toBe(0)
     expect(service.requests[0]?.signedBy).toBe(TEMPORARY.accessKeyId)
+  })
+
+  test.concurrent('pasted with a line end after each', async () => {
+    await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
+    const pasted = Object.fromEntries(
+      Object.entries(service.env(TEMPORARY))
+        .filter(([name]) => /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)$/.test(name))
+        .map(([name, value]) => [name, `${value}\n`]),
+    )
+    expect(Object.keys(pasted)).toHaveLength(3)
+    const { step, bodies } = await reportTo(
+      service,
+      { status: 'FAILED', 'error-message': `key ${TEMPORARY.secretAccessKey}, token ${TEMPORARY.sessionToken}` },
+      { env: pasted },
+    )
+    expect(step.errors).toEqual([])
+    expect(step.exitCode).toBe(0)
+    expect(service.requests[0]?.signedBy).toBe(TEMPORARY.accessKeyId)
+    expect(bodies).toMatchObject([{ errorMessage: 'key ***, token ***' }])
   })
 
   test.concurrent('expired: one error at once, with the hint for long jobs', async () => {
@@ -128,6 +147,23 @@ aws_session_token = ${TEMPORARY.sessionToken}
       expect(step.errors).toHaveLength(1)
       expect(step.errors[0]).toMatch(/profile|credentials/)
       expect(step.exitCode).toBe(1)
+    })
+  })
+
+  test.concurrent('that does not exist, beside good keys: one error, that speaks of AWS_PROFILE', async () => {
+    await inFolder({ credentials: FILE }, async (folder) => {
+      await using service = await LocalDataPipeline.start()
+      const { step, bodies } = await reportTo(
+        service,
+        {},
+        { env: { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'), AWS_PROFILE: 'nobody' } },
+      )
+      expect(bodies).toEqual([])
+      expect(step.errors).toHaveLength(1)
+      expect(step.errors[0]).toMatch(/AWS_PROFILE is set.*unset AWS_PROFILE/)
+      expect(step.errors[0]).not.toContain('configure-aws-credentials')
+      expect(step.exitCode).toBe(1)
+      expect(step.outputs['reported']).toBe('false')
     })
   })
 
@@ -220,6 +256,7 @@ describe('secrets in error texts', () => {
     ACTIONS_RUNTIME_TOKEN: 'eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.runtime.token',
     GITHUB_TOKEN: 'ghs_16C7e42F292c6912E7710c838347Ae178B4a',
     GH_TOKEN: 'ghp_0123456789abcdefABCDEF0123456789abcd',
+    'INPUT_GITHUB-TOKEN': 'ghs_16C7e42F292c6912E7710c838347Ae178B4b',
     ...{ AWS_SECRET_ACCESS_KEY: TEMPORARY.secretAccessKey, AWS_SESSION_TOKEN: TEMPORARY.sessionToken },
   }
 
@@ -347,7 +384,8 @@ describe('role-to-assume', () => {
     await using cloud = await startCloud()
     const { step, bodies, taskId } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step.errors).toEqual([])
-    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED' }])
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('given') }])
+    expect(step.notices).toEqual([NO_TOKEN_NOTICE])
     expect(cloud.oidc.requests).toMatchObject([{ audience: 'sts.amazonaws.com', status: 200 }])
     expect(cloud.sts.requests).toHaveLength(1)
     expect(cloud.sts.requests[0]?.parameters).toMatchObject({

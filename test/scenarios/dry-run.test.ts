@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalProxy } from '../runner/proxy.ts'
-import { report, reportTo } from './reporting.ts'
+import { localEvidence, report, reportTo } from './reporting.ts'
 
 describe('dry-run', () => {
   test.concurrent('shows what would be sent, and calls nothing', async () => {
@@ -28,6 +28,22 @@ describe('dry-run', () => {
       'request-id': '',
     })
     expect(step.summary).toContain('dry run')
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('of a failure shows the evidence that needs no call, and says nothing of the rest', async () => {
+    const { step, bodies, taskId } = await report({ 'dry-run': 'true' }, { jobStatus: 'failure' })
+    const request = { taskId, taskStatus: 'FAILED', ...localEvidence('failure') }
+    expect(bodies).toEqual([])
+    expect(step.stdout).toContain(JSON.stringify(request, null, 2))
+    expect(step.commands).toEqual([])
+    expect(step.outputs).toEqual({
+      status: 'FAILED',
+      'error-id': request.errorId,
+      'error-message': request.errorMessage,
+      reported: 'false',
+      'request-id': '',
+    })
     expect(step.exitCode).toBe(0)
   })
 

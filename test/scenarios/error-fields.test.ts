@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
-import { type Reporting, type ReportingOptions, report } from './reporting.ts'
+import { localEvidence, NO_TOKEN_NOTICE, type Reporting, type ReportingOptions, report } from './reporting.ts'
 
 const MARK = /\n?\[\.\.\. ?([\d,]+) characters[^\]]*\]\n?/
 
@@ -219,7 +219,25 @@ describe('which statuses take them', () => {
     const { bodies, step } = await report({ ...inputs, status })
     expect(bodies).toMatchObject([{ taskStatus: status, errorId: 'A', errorMessage: 'B', errorStackTrace: 'C' }])
     expect(step.outputs).toMatchObject({ 'error-id': 'A', 'error-message': 'B' })
+    expect(step.commands).toEqual([])
+  })
+
+  const evidence = localEvidence('given')
+  test.concurrent.each([
+    ['error-id', { 'error-id': 'A' }, { ...evidence, errorId: 'A' }, [NO_TOKEN_NOTICE]],
+    ['error-message', { 'error-message': 'B' }, { ...evidence, errorMessage: 'B' }, []],
+    ['error-stack-trace', { 'error-stack-trace': 'C' }, { ...evidence, errorStackTrace: 'C' }, [NO_TOKEN_NOTICE]],
+  ])('FAILED with %s alone gets the others from the evidence', async (_name, given, texts, notices) => {
+    const { bodies, taskId, step } = await failed(given)
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...texts }])
+    expect(step.notices).toEqual(notices)
     expect(step.warnings).toEqual([])
+  })
+
+  test.concurrent('FALSE gets none that was not given', async () => {
+    const { bodies, taskId, step } = await report({ status: 'FALSE', 'error-id': 'A' })
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FALSE', errorId: 'A' }])
+    expect(step.commands).toEqual([])
   })
 
   test.concurrent.each([
@@ -275,7 +293,13 @@ describe('error-stack-trace-file', () => {
     ['a device', '/dev/zero'],
   ])('%s: a warning, and the status is reported without it', async (_name, path) => {
     const reporting = await failed({ 'error-message': 'why', 'error-stack-trace-file': path }, { files: { file: '' } })
-    expect(reporting.bodies[0]).toEqual({ taskId: reporting.taskId, taskStatus: 'FAILED', errorMessage: 'why' })
+    expect(reporting.bodies[0]).toEqual({
+      taskId: reporting.taskId,
+      taskStatus: 'FAILED',
+      errorId: localEvidence('given').errorId,
+      errorMessage: 'why',
+    })
+    expect(reporting.step.notices).toEqual([])
     expect(reporting.step.warnings).toHaveLength(1)
     expect(reporting.step.warnings[0]).toContain('error-stack-trace-file')
     expect(reporting.step.warnings[0]).toContain(path.slice(0, 40))
@@ -304,7 +328,9 @@ describe('error-stack-trace-file', () => {
 
   test.concurrent('empty: nothing is sent, and nothing is said but perhaps that', async () => {
     const reporting = await failed({ 'error-stack-trace-file': 'empty' }, { files: { empty: '' } })
-    expect(reporting.bodies[0]).not.toHaveProperty('errorStackTrace')
+    const { bodies, taskId } = reporting
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('given') }])
+    expect(reporting.step.warnings).toEqual([])
   })
 
   test.concurrent('of 200 MB: its beginning and its end are sent, and the mark counts the rest', async () => {

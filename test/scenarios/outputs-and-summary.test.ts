@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { taskNotFound } from '../local-aws/faults.ts'
 import { RUN_LINK } from '../runner/step.ts'
-import { report, reportTo } from './reporting.ts'
+import { localEvidence, NO_TOKEN_NOTICE, report, reportTo } from './reporting.ts'
 
 /** The cells of the table, as a browser shows their text. */
 function cellsOf(html: string): Record<string, string> {
@@ -172,9 +172,22 @@ describe('outputs', () => {
   })
 
   test.concurrent('success is one line in the log', async () => {
-    const { step } = await report({ status: 'FAILED', 'error-id': 'E' })
-    expect(step.stdout.trim().split('\n')).toHaveLength(1)
+    const { step } = await report({ status: 'FAILED', 'error-id': 'E', 'error-message': 'M' })
+    expect(step.stdout.trim().split('\n')).toEqual([expect.stringMatching(/^Reported FAILED for task /)])
     expect(step.stderr).toBe('')
+  })
+
+  test.concurrent('of evidence are what was sent, and that it could be more is one notice before the line', async () => {
+    const { step } = await report({}, { jobStatus: 'failure' })
+    const { errorId, errorMessage } = localEvidence('failure')
+    expect(step.outputs).toMatchObject({ status: 'FAILED', 'error-id': errorId, 'error-message': errorMessage })
+    expect(step.commands).toEqual([{ name: 'notice', properties: {}, message: NO_TOKEN_NOTICE }])
+    expect(step.stdout.trim().split('\n')).toEqual([
+      `::notice::${NO_TOKEN_NOTICE}`,
+      expect.stringMatching(/^Reported FAILED for task /),
+    ])
+    expect(Object.values(cellsOf(step.summary))).toContain(errorId)
+    expect(Object.values(cellsOf(step.summary))).toContain(errorMessage)
   })
 })
 
@@ -223,6 +236,9 @@ describe('weird but legal surroundings', () => {
   test.concurrent('every optional input is the empty string', async () => {
     const names = [
       'status',
+      'needs',
+      'allowed-skips',
+      'allowed-failures',
       'precondition',
       'error-id',
       'error-message',
@@ -236,17 +252,23 @@ describe('weird but legal surroundings', () => {
       'fail-on-error',
       'dry-run',
       'summary',
+      'github-token',
+      'check-run-id',
     ]
     const { step, bodies, taskId } = await report(Object.fromEntries(names.map((name) => [name, ''])), {
       jobStatus: 'failure',
     })
-    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED' }])
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('failure') }])
+    expect(step.commands).toEqual([{ name: 'notice', properties: {}, message: NO_TOKEN_NOTICE }])
     expect(step.exitCode).toBe(0)
   })
 
   test.concurrent('no optional input is there at all', async () => {
     const names = [
       'STATUS',
+      'NEEDS',
+      'ALLOWED-SKIPS',
+      'ALLOWED-FAILURES',
       'PRECONDITION',
       'ERROR-ID',
       'ERROR-MESSAGE',
@@ -260,6 +282,8 @@ describe('weird but legal surroundings', () => {
       'FAIL-ON-ERROR',
       'DRY-RUN',
       'SUMMARY',
+      'GITHUB-TOKEN',
+      'CHECK-RUN-ID',
     ]
     const { bodies, step } = await report(
       {},

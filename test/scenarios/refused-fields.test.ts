@@ -8,7 +8,7 @@ import {
   times,
   validationError,
 } from '../local-aws/faults.ts'
-import { reportTo } from './reporting.ts'
+import { localEvidence, reportTo } from './reporting.ts'
 
 const LONG = {
   status: 'FAILED',
@@ -92,6 +92,31 @@ describe.each([
     expect(step.errors).toHaveLength(1)
     expect(step.warnings).toEqual([])
     expect(step.exitCode).toBe(1)
+  })
+
+  test.concurrent('to FALSE without error fields, which gets none, is never tried again', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(refusal)
+    const { step, bodies, taskId } = await reportTo(service, { status: 'FALSE' })
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FALSE' }])
+    expect(step.errors).toHaveLength(1)
+    expect(step.warnings).toEqual([])
+    expect(step.exitCode).toBe(1)
+  })
+
+  test.concurrent('to the evidence of a failure: it is left out, too', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(refusal)
+    const { step, bodies, taskId } = await reportTo(service, {}, { jobStatus: 'failure' })
+    expect(bodies).toEqual([
+      { taskId, taskStatus: 'FAILED', ...localEvidence('failure') },
+      { taskId, taskStatus: 'FAILED' },
+    ])
+    expect(step.warnings).toHaveLength(1)
+    expect(step.warnings[0]).toContain(code)
+    expect(step.warnings[0]).toContain('no error texts')
+    expect(step.outputs).toMatchObject({ reported: 'true', 'error-id': '', 'error-message': '' })
+    expect(step.exitCode).toBe(0)
   })
 
   test.concurrent('to short error fields: they are left out at once, as shortening changes nothing', async () => {

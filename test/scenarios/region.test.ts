@@ -37,6 +37,7 @@ describe('the region', () => {
   test.concurrent.each([
     ['the input', { 'aws-region': 'us-east-1' }, ALL, 'us-east-1'],
     ['AWS_REGION', {}, ALL, 'us-west-2'],
+    ['AWS_REGION with a line end after it', {}, { ...ALL, AWS_REGION: 'us-west-2\n' }, 'us-west-2'],
     ['AWS_REGION, when the input is empty', { 'aws-region': '' }, ALL, 'us-west-2'],
     ['AWS_DEFAULT_REGION', {}, { AWS_DEFAULT_REGION: 'eu-west-1' }, 'eu-west-1'],
     ['AWS_DEFAULT_REGION, when AWS_REGION is empty', {}, { ...ALL, AWS_REGION: '' }, 'eu-west-1'],

@@ -1,5 +1,5 @@
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+import { RUN_LINK, runStep, type StepOptions, type StepResult } from '../runner/step.ts'
 
 /** A step that reports a task to a local Data Pipeline, and what arrived there. */
 export interface Reporting {
@@ -11,6 +11,27 @@ export interface Reporting {
 
 /** What differs from a plain report; `service.env()` and a new task are there already. */
 export type ReportingOptions = Omit<StepOptions, 'inputs'>
+
+/** What a FAILED report gets where no error texts are given and GitHub is not asked, by why it is FAILED. */
+export function localEvidence(cause: keyof typeof CAUSES): { errorId: string; errorMessage: string } {
+  const { errorId, sentence } = CAUSES[cause]
+  const run = 'GitHub Actions: workflow "Nightly", octo-org/pipes, run 17, attempt 2'
+  return { errorId, errorMessage: `${sentence}\n${run}\n${RUN_LINK}` }
+}
+
+const CAUSES = {
+  given: {
+    errorId: 'GitHubActions:ReportedFailed',
+    sentence: 'Job "work" was reported as failed by its workflow.',
+  },
+  failure: { errorId: 'GitHubActions:JobFailed', sentence: 'Job "work" failed.' },
+  cancelled: { errorId: 'GitHubActions:JobCancelled', sentence: 'Job "work" was cancelled.' },
+} as const
+
+/** What is said once where evidence is wanted and there is no github-token. */
+export const NO_TOKEN_NOTICE =
+  'The report says less than it could about the failure: the input github-token is empty. For failed steps and logs ' +
+  'the job needs "permissions: actions: read", for annotations "checks: read"; both are optional.'
 
 /** Runs the built action for a new task of this service, with the inputs of a `with:`. */
 export async function reportTo(

@@ -1,4 +1,5 @@
 // The status always gets through, as long as there is time and hope; and nobody waits where there is none.
+import type { ChildProcess } from 'node:child_process'
 import { createServer } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
@@ -29,6 +30,9 @@ import {
 import type { StepResult } from '../runner/step.ts'
 import { reportTo } from './reporting.ts'
 
+/** All of them, so that nothing is added. */
+const ERROR_INPUTS = { 'error-id': 'E', 'error-message': 'M', 'error-stack-trace': 'T' }
+
 const ONE_LINE_OF_SUCCESS = /Reported FAILED for task .*/
 
 describe('once, then all is well: reported at the second try', () => {
@@ -55,15 +59,16 @@ describe('once, then all is well: reported at the second try', () => {
   test.concurrent.each(effects)('%s', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
     service.misbehave(fault)
-    const { step, bodies, taskId } = await reportTo(service, { status: 'FAILED', 'error-id': 'E' })
+    const { step, bodies, taskId } = await reportTo(service, { status: 'FAILED', ...ERROR_INPUTS })
     expect(step.errors).toEqual([])
     expect(step.exitCode).toBe(0)
     expect(bodies.length === 2 || fault.kind === 'reset').toBe(true)
-    expect(bodies.at(-1)).toEqual({ taskId, taskStatus: 'FAILED', errorId: 'E' })
+    const report = { taskId, taskStatus: 'FAILED', errorId: 'E', errorMessage: 'M', errorStackTrace: 'T' }
+    expect(bodies.at(-1)).toEqual(report)
     expect(service.task(taskId).status).toBe('FAILED')
     expect(step.stdout).toMatch(ONE_LINE_OF_SUCCESS)
     expect(step.stdout).toContain('Try 1 failed')
-    expect(step.warnings).toEqual([])
+    expect(step.commands).toEqual([])
     expect(step.outputs['reported']).toBe('true')
   })
 })
@@ -120,6 +125,31 @@ describe('whose answer is lost', () => {
     expect(bodies).toHaveLength(3)
     expect(step.warnings).toHaveLength(1)
     expect(step.exitCode).toBe(0)
+  })
+
+  // The service finds the second request invalid, and has ended the task by the third.
+  test.concurrent('then InvalidRequestException, then TaskNotFound: the outputs are those of the report that landed', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(lostReply(), invalidRequest())
+    const { step, bodies } = await reportTo(service, { status: 'FALSE', 'error-id': 'E', 'error-message': 'why' })
+    expect(bodies).toHaveLength(3)
+    expect(step.outputs).toMatchObject({ reported: 'true', 'error-id': 'E', 'error-message': 'why' })
+    expect(step.exitCode).toBe(0)
+  })
+
+  // So a service may answer whose task has its status already.
+  test.concurrent('then InvalidRequestException: an error that says to look at the attempt', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(lostReply(), invalidRequest())
+    const { step, bodies } = await reportTo(service)
+    expect(bodies).toHaveLength(2)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('InvalidRequestException')
+    expect(step.errors[0]).toMatch(/may have landed.*Look at the attempt/)
+    expect(step.errors[0]).not.toContain('task-id')
+    expect(step.warnings).toEqual([])
+    expect(step.outputs['reported']).toBe('false')
+    expect(step.exitCode).toBe(1)
   })
 
   test.concurrent('TaskNotFound after a throttled try, which had no effect, stays an error', async () => {
@@ -300,15 +330,13 @@ test.concurrent('a service that comes up a moment later', async () => {
   const port = idlePort()
 
   await using idle = await LocalDataPipeline.start()
-  const starting = new Promise<LocalDataPipeline>((resolve, reject) => {
-    setTimeout(() => LocalDataPipeline.start({ port }).then(resolve, reject), 900)
-  })
+  const { starting, onStart } = startOnceRefused(port)
   const task = 'a-task-of-the-late-service'
   void starting.then((service) => service.addTask({ taskId: task }))
   const { step } = await reportTo(
     idle,
     { 'task-id': task },
-    { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: `http://127.0.0.1:${port}` } },
+    { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: `http://127.0.0.1:${port}` }, onStart },
   )
   await using service = await starting
   expect(step.exitCode).toBe(0)
@@ -354,13 +382,11 @@ describe('a task that is not found, when no earlier request can have arrived', (
   test.concurrent('because nobody listened: an error', async () => {
     const port = idlePort()
     await using idle = await LocalDataPipeline.start()
-    const starting = new Promise<LocalDataPipeline>((resolve, reject) => {
-      setTimeout(() => LocalDataPipeline.start({ port }).then(resolve, reject), 600)
-    })
+    const { starting, onStart } = startOnceRefused(port)
     const { step } = await reportTo(
       idle,
       { 'task-id': 'no-such-task' },
-      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: `http://127.0.0.1:${port}` } },
+      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: `http://127.0.0.1:${port}` }, onStart },
     )
     await using service = await starting
     expect(service.requests.length).toBeGreaterThan(0)
@@ -373,6 +399,22 @@ describe('a task that is not found, when no earlier request can have arrived', (
 /** A port on which nobody listens yet; below those that systems give out themselves, so that nobody else comes by. */
 function idlePort(): number {
   return 20_000 + Math.floor(Math.random() * 10_000)
+}
+
+/** A service that comes up on this port when the step has told that its first try was refused there, however late. */
+function startOnceRefused(port: number) {
+  const { promise: starting, resolve, reject } = Promise.withResolvers<LocalDataPipeline>()
+  const onStart = (child: ChildProcess): void => {
+    let said = ''
+    const listen = (text: string | Buffer): void => {
+      said += text
+      if (!said.includes('ECONNREFUSED')) return
+      child.stdout?.off('data', listen)
+      LocalDataPipeline.start({ port }).then(resolve, reject)
+    }
+    child.stdout?.on('data', listen)
+  }
+  return { starting, onStart }
 }
 
 /** Milliseconds from the step's first request to its end: how fast the machine starts a process is not asked here. */

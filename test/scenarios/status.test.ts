@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { report } from './reporting.ts'
+import { localEvidence, NO_TOKEN_NOTICE, report } from './reporting.ts'
 
 describe('a status that is given', () => {
   test.concurrent.each([
@@ -23,46 +23,49 @@ describe('a status that is given', () => {
       { jobStatus: status === 'FAILED' ? 'success' : 'failure' },
     )
     expect(step.errors).toEqual([])
-    expect(bodies).toEqual([{ taskId, taskStatus: reported }])
+    const isFailed = reported === 'FAILED'
+    expect(bodies).toEqual([{ taskId, taskStatus: reported, ...(isFailed && localEvidence('given')) }])
+    expect(step.notices).toEqual(isFailed ? [NO_TOKEN_NOTICE] : [])
     expect(step.outputs).toMatchObject({ status: reported, reported: 'true' })
     expect(step.exitCode).toBe(0)
   })
 
   test.concurrent('is taken as it is for a precondition, too', async () => {
-    const { bodies } = await report({ status: 'FAILED', precondition: 'true' }, { jobStatus: 'failure' })
-    expect(bodies).toMatchObject([{ taskStatus: 'FAILED' }])
+    const { bodies, taskId } = await report({ status: 'FAILED', precondition: 'true' }, { jobStatus: 'failure' })
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('given') }])
   })
 
   test.concurrent("GitHub's word failure stays FAILED for a precondition: only a derived failure becomes FALSE", async () => {
-    const { bodies } = await report({ status: 'failure', precondition: 'true' }, { jobStatus: 'failure' })
-    expect(bodies).toMatchObject([{ taskStatus: 'FAILED' }])
+    const { bodies, taskId } = await report({ status: 'failure', precondition: 'true' }, { jobStatus: 'failure' })
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('given') }])
   })
 })
 
 describe('a status that is derived', () => {
   test.concurrent.each([
-    ['success', 'false', 'FINISHED'],
-    ['failure', 'false', 'FAILED'],
-    ['cancelled', 'false', 'FAILED'],
-    ['success', 'true', 'FINISHED'],
-    ['failure', 'true', 'FALSE'],
-    ['cancelled', 'true', 'FAILED'],
-    ['Failure', 'TRUE', 'FALSE'],
-  ])('of a job with %s, precondition %s, is %s', async (jobStatus, precondition, reported) => {
-    const { step, bodies } = await report({ precondition }, { jobStatus })
-    expect(bodies).toMatchObject([{ taskStatus: reported }])
+    ['success', 'false', 'FINISHED', {}],
+    ['failure', 'false', 'FAILED', localEvidence('failure')],
+    ['cancelled', 'false', 'FAILED', localEvidence('cancelled')],
+    ['success', 'true', 'FINISHED', {}],
+    ['failure', 'true', 'FALSE', {}],
+    ['cancelled', 'true', 'FAILED', localEvidence('cancelled')],
+    ['Failure', 'TRUE', 'FALSE', {}],
+  ])('of a job with %s, precondition %s, is %s', async (jobStatus, precondition, reported, evidence) => {
+    const { step, bodies, taskId } = await report({ precondition }, { jobStatus })
+    expect(bodies).toEqual([{ taskId, taskStatus: reported, ...evidence }])
+    expect(step.notices).toEqual(reported === 'FAILED' ? [NO_TOKEN_NOTICE] : [])
     expect(step.outputs['status']).toBe(reported)
     expect(step.exitCode).toBe(0)
   })
 
   test.concurrent.each(['', '   '])('when the input status is %j', async (status) => {
-    const { bodies } = await report({ status }, { jobStatus: 'failure' })
-    expect(bodies).toMatchObject([{ taskStatus: 'FAILED' }])
+    const { bodies, taskId } = await report({ status }, { jobStatus: 'failure' })
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('failure') }])
   })
 
   test.concurrent('of a job-status that the user set', async () => {
-    const { bodies } = await report({ 'job-status': 'failure' }, { jobStatus: 'success' })
-    expect(bodies).toMatchObject([{ taskStatus: 'FAILED' }])
+    const { bodies, taskId } = await report({ 'job-status': 'failure' }, { jobStatus: 'success' })
+    expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('failure') }])
   })
 })
 

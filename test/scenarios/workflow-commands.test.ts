@@ -64,6 +64,9 @@ describe('a text in an input', () => {
   test.concurrent.each([
     'task-id',
     'status',
+    'needs',
+    'allowed-skips',
+    'allowed-failures',
     'precondition',
     'timeout-seconds',
     'fail-on-error',
@@ -75,11 +78,13 @@ describe('a text in an input', () => {
     'role-session-name',
     'audience',
     'error-stack-trace-file',
+    'github-token',
+    'check-run-id',
   ])('%s', async (input) => {
     for (const text of [`x${SHORT}\u0000`.replaceAll('\u0000', ''), '::add-path::/tmp/evil', '##[add-path]/tmp/evil']) {
       const { step } = await report(
         { status: 'FAILED', 'role-to-assume': 'arn:aws:iam::123456789012:role/ci', [input]: text },
-        { env: { AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9' } },
+        { env: { AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9', GITHUB_API_URL: 'http://127.0.0.1:9' } },
       )
       expectNoCommandOfOthers(step)
     }
@@ -131,6 +136,18 @@ test.concurrent('names and values in the environment', async () => {
   )
   expectNoCommandOfOthers(step)
 })
+
+test.concurrent.each(['GITHUB_JOB', 'GITHUB_WORKFLOW', 'GITHUB_REPOSITORY', 'GITHUB_RUN_NUMBER', 'GITHUB_SERVER_URL'])(
+  '%s in the evidence of a failure',
+  async (name) => {
+    for (const dryRun of ['true', 'false']) {
+      const { step } = await report({ status: 'FAILED', 'dry-run': dryRun }, { env: { [name]: `x${SHORT}` } })
+      expectNoCommandOfOthers(step)
+      expect(step.outputs['error-message']).toContain('add-path')
+      expect(step.exitCode).toBe(0)
+    }
+  },
+)
 
 test.concurrent('values for GITHUB_OUTPUT stay within their block', async () => {
   const message = 'a\nreported=false\nghadelimiter_x\nstatus<<EOF\nFAKE\nEOF'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { isLoopback } from '../../src/aws/endpoint.ts'
-import { shortTaskId } from '../../src/report-task.ts'
+import { shortTaskId } from '../../src/task-id.ts'
 
 describe('isLoopback', () => {
   test.each([

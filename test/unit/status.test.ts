@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { deriveStatus, OUTCOMES, parseOutcome, parseStatus, STATUS_WORDS } from '../../src/status.ts'
+import {
+  deriveStatus,
+  JOB_STATUSES,
+  NEEDED_RESULTS,
+  parseJobStatus,
+  parseStatus,
+  STATUS_WORDS,
+} from '../../src/status.ts'
 
 describe('parseStatus', () => {
   test.each([
@@ -38,12 +45,14 @@ describe('deriveStatus', () => {
     ['failure', true, 'FALSE'],
     ['cancelled', false, 'FAILED'],
     ['cancelled', true, 'FAILED'],
+    ['skipped', false, 'FAILED'],
+    ['skipped', true, 'FAILED'],
   ] as const)('of %s, precondition %s, is %s', (outcome, precondition, status) => {
     expect(deriveStatus(outcome, precondition)).toBe(status)
   })
 })
 
-describe('parseOutcome', () => {
+describe('parseJobStatus', () => {
   test.each([
     ['success', 'success'],
     ['Failure', 'failure'],
@@ -51,10 +60,14 @@ describe('parseOutcome', () => {
     ['skipped', undefined],
     ['', undefined],
   ])('%j is %s', (word, outcome) => {
-    expect(parseOutcome(word)).toBe(outcome)
+    expect(parseJobStatus(word)).toBe(outcome)
   })
 
   test('there are the three words of job.status', () => {
-    expect([...OUTCOMES].sort()).toEqual(['cancelled', 'failure', 'success'])
+    expect([...JOB_STATUSES].sort()).toEqual(['cancelled', 'failure', 'success'])
+  })
+
+  test('there are the four words of needs.<job>.result', () => {
+    expect([...NEEDED_RESULTS].sort()).toEqual(['cancelled', 'failure', 'skipped', 'success'])
   })
 })

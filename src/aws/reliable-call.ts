@@ -1,0 +1,141 @@
+import type { Deadline } from '../clock.ts'
+import type { Log } from '../github/log.ts'
+import { type Decision, RetriesSpentError, retry } from '../retry.ts'
+import type { Call, DataPipeline } from './data-pipeline.ts'
+import { classify, type Failure, TryTimeoutError } from './failure.ts'
+
+const SHORTEST_TRY_LIMIT_MS = 1_000
+const LONGEST_TRY_LIMIT_MS = 15_000
+
+/** The milliseconds that a try may take: a quarter of the budget, within bounds; a silent server must leave room for others. */
+export function tryLimitOf(budgetMs: number): number {
+  return Math.min(LONGEST_TRY_LIMIT_MS, Math.max(SHORTEST_TRY_LIMIT_MS, budgetMs / 4))
+}
+
+// A missing credential is seldom a passing fault (the machine's metadata service was busy), so few tries are enough.
+const TRIES_FOR_CREDENTIALS = 3
+
+export interface CallDependencies {
+  readonly dataPipeline: DataPipeline
+  /** All tries and waits happen before it. */
+  readonly deadline: Deadline
+  /** Milliseconds that the first try may take, getting credentials included; each further one has half as much again. */
+  readonly tryLimitMs: number
+  readonly random: () => number
+  readonly log: Log
+}
+
+/** What a call that succeeded in the end gave. */
+export interface CallResult<T> {
+  readonly answer: T
+  readonly tries: number
+}
+
+/** A call that did not succeed. The cause is the error of the last try. */
+export class CallError extends Error {
+  override readonly name = 'CallError'
+  readonly failure: Failure
+  readonly tries: number
+  readonly timeSpent: boolean
+  /** A try may have taken effect all the same, as its answer was lost. */
+  readonly answerLost: boolean
+
+  constructor(failure: Failure, options: { tries: number; timeSpent: boolean; answerLost: boolean; cause: unknown }) {
+    const times = options.timeSpent
+      ? `no success in ${options.tries} ${options.tries === 1 ? 'try' : 'tries'} within the time allowed; the last one: `
+      : ''
+    super(times + failure.message, { cause: options.cause })
+    this.failure = failure
+    this.tries = options.tries
+    this.timeSpent = options.timeSpent
+    this.answerLost = options.answerLost
+  }
+}
+
+/**
+ * Makes a call until it succeeds, fails for good, or the deadline is over. Passing faults are tried again with growing
+ * waits, a wrong clock is corrected, credentials that expired are renewed where that is possible.
+ *
+ * @param decideFirst what the caller has to say about a failure; undefined leaves it to the rules here
+ * @throws CallError
+ */
+export async function callReliably<T>(
+  call: (call: Call) => Promise<T>,
+  { dataPipeline, deadline, tryLimitMs, random, log }: CallDependencies,
+  decideFirst: (failure: Failure) => Decision | undefined = () => undefined,
+): Promise<CallResult<T>> {
+  let tries = 0
+  // Whether the request of this try went out.
+  let sent = false
+  let answerLost = false
+  let renewed = false
+  let clockCorrected = false
+
+  const decide = async (error: unknown): Promise<Decision> => {
+    const failure = classify(error)
+    answerLost ||= failure.answerLost && sent
+    const decision = decideFirst(failure)
+    if (decision !== undefined) return decision
+    switch (failure.kind) {
+      case 'clock-corrected': {
+        if (clockCorrected) return 'again-later'
+        clockCorrected = true
+        log.info("This machine's clock is off; signing again with the time of the service.")
+        return 'again-now'
+      }
+      case 'credentials-expired': {
+        if (failure.gettingCredentials) return 'again-later'
+        if (renewed) return 'stop'
+        renewed = true
+        return (await renewCredentials(dataPipeline)) ? 'again-now' : 'stop'
+      }
+      case 'no-credentials':
+        return tries < TRIES_FOR_CREDENTIALS ? 'again-later' : 'stop'
+      default:
+        return failure.transient ? 'again-later' : 'stop'
+    }
+  }
+
+  try {
+    const answer = await retry(
+      (number, signal) => {
+        tries = number
+        sent = false
+        const onSend = (): void => {
+          sent = true
+        }
+        return call({ signal, onSend })
+      },
+      {
+        deadline,
+        random,
+        tryLimitMs,
+        onTryTimeout: (ms) => new TryTimeoutError(`no answer within ${seconds(ms)}`),
+        decide,
+        onWait: (error, number, waitMs) =>
+          log.info(
+            `Try ${number} failed: ${classify(error).message}. Trying again in ${seconds(waitMs)} ` +
+              `(${seconds(deadline.remaining())} left).`,
+          ),
+      },
+    )
+    return { answer, tries }
+  } catch (error) {
+    const spent = error instanceof RetriesSpentError ? error : undefined
+    const cause = spent?.cause ?? error
+    throw new CallError(classify(cause), { tries, timeSpent: spent?.timeSpent ?? false, answerLost, cause })
+  }
+}
+
+async function renewCredentials(dataPipeline: DataPipeline): Promise<boolean> {
+  try {
+    return await dataPipeline.renewCredentials()
+  } catch {
+    // The next try meets the same failure, and is judged by it.
+    return true
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`
+}

@@ -1,0 +1,116 @@
+import type { Deadline } from './clock.ts'
+import { secretsIn } from './environment-secrets.ts'
+import { type ErrorFields, PUBLISHED_LIMITS } from './error-fields.ts'
+import { messageOf } from './errors.ts'
+import { errorIdOf } from './evidence/cause.ts'
+import { collectEvidence } from './evidence/evidence.ts'
+import { connectGitHub } from './github/api.ts'
+import type { Runner } from './github/runner.ts'
+import { workflowRunOf } from './github/workflow-run.ts'
+import type { ErrorInputs, EvidenceInputs, ReportingInputs, StatusInput } from './inputs.ts'
+import { readStackTraceFile } from './stack-trace-file.ts'
+import { redact } from './text/redact.ts'
+
+/** Reading the stack trace file may take this long, and a quarter of the time left: a drive may have gone. */
+const LONGEST_READ_MS = 10_000
+
+/** Error texts before they are fitted to the limits of the API. */
+export interface ErrorTexts {
+  readonly fields: ErrorFields
+  /** Characters of a stack trace file that were not read. */
+  readonly missing: number
+}
+
+/** What the texts are for. */
+export interface ErrorTextsRequest {
+  readonly status: StatusInput
+  readonly error: ErrorInputs
+  readonly evidence: EvidenceInputs
+  readonly reporting: ReportingInputs
+}
+
+/**
+ * The error texts of a report: those that were given, and for FAILED the evidence where one is missing. Never fails: a
+ * report goes out with the texts that there are.
+ *
+ * @param deadline of the report
+ * @param evidenceDeadline of all calls to GitHub together
+ */
+export async function errorTexts(
+  end: ErrorTextsRequest,
+  runner: Runner,
+  deadline: Deadline,
+  evidenceDeadline: Deadline,
+): Promise<ErrorTexts> {
+  const { status } = end.status
+  if (status === 'FINISHED') {
+    const given = Object.values(end.error).some((text) => text !== undefined)
+    if (given) runner.log.info('The error inputs are left out, as the status is FINISHED.')
+    return { fields: {}, missing: 0 }
+  }
+  const given = await givenTexts(end.error, runner, deadline)
+  if (status !== 'FAILED') return given
+  return { fields: await withEvidence(end, given.fields, runner, evidenceDeadline), missing: given.missing }
+}
+
+async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline): Promise<ErrorTexts> {
+  const { errorId, errorMessage, errorStackTrace, errorStackTraceFile } = error
+  const fields = { ...(errorId && { errorId }), ...(errorMessage && { errorMessage }) }
+  if (errorStackTrace) {
+    if (errorStackTraceFile) runner.log.info('error-stack-trace is given, so error-stack-trace-file is not read.')
+    return { fields: { ...fields, errorStackTrace }, missing: 0 }
+  }
+  if (!errorStackTraceFile) return { fields, missing: 0 }
+  try {
+    const { text, missing } = await deadline.within(
+      Math.min(LONGEST_READ_MS, deadline.remaining() / 4),
+      () => readStackTraceFile(errorStackTraceFile, runner.env['GITHUB_WORKSPACE'] || process.cwd()),
+      (ms) =>
+        new Error(
+          `error-stack-trace-file: ${JSON.stringify(errorStackTraceFile)} could not be read within ${Math.round(ms / 1000)} s`,
+        ),
+    )
+    return { fields: { ...fields, ...(text && { errorStackTrace: text }) }, missing }
+  } catch (cause) {
+    runner.log.warning(`${messageOf(cause)}. The status is reported without it.`)
+    return { fields, missing: 0 }
+  }
+}
+
+/** The fields, with what is missing of them filled in: what failed, and where to look. */
+async function withEvidence(
+  end: ErrorTextsRequest,
+  given: ErrorFields,
+  runner: Runner,
+  deadline: Deadline,
+): Promise<ErrorFields> {
+  const { cause } = end.status
+  const errorId = given.errorId ?? errorIdOf(cause)
+  // Only a needed job has ended, and so has a log: of the own job, GitHub gives the steps.
+  const wantsTrace = given.errorStackTrace === undefined && cause.kind === 'needs'
+  if (given.errorMessage !== undefined && !wantsTrace) return { ...given, errorId }
+
+  const run = workflowRunOf(runner.env)
+  const token = end.evidence.githubToken
+  const { repository, id: runId, apiUrl } = run
+  const canAsk = token !== undefined && repository !== undefined && runId !== undefined && !end.reporting.dryRun
+  const { message, trace, problem } = await collectEvidence(
+    { cause, run, checkRunId: end.evidence.checkRunId, wantsTrace },
+    {
+      connect: canAsk
+        ? (signal, onProblem) => connectGitHub({ token, repository, runId, apiUrl, env: runner.env, signal, onProblem })
+        : undefined,
+      deadline,
+      redact: (text) => redact(text, secretsIn(runner.env)).text,
+    },
+    PUBLISHED_LIMITS.errorMessage.bytes,
+  )
+  const why = problem ?? (token === undefined && !end.reporting.dryRun ? 'the input github-token is empty' : undefined)
+  if (why !== undefined) {
+    runner.log.notice(
+      `The report says less than it could about the failure: ${why}. For failed steps and logs the job needs ` +
+        '"permissions: actions: read", for annotations "checks: read"; both are optional.',
+    )
+  }
+  return { errorMessage: message, ...(trace && { errorStackTrace: trace }), ...given, errorId }
+}

@@ -1,0 +1,33 @@
+import type { NeededJob } from '../needs.ts'
+
+/** Why a task is reported as it is. */
+export type Cause =
+  /** The workflow said so. */
+  | { readonly kind: 'given' }
+  /** How this job stands. */
+  | { readonly kind: 'job'; readonly outcome: 'success' | 'failure' | 'cancelled' }
+  /** Needed jobs that did not succeed, worst first, at least one; and the keys of those that are all right. */
+  | { readonly kind: 'needs'; readonly jobs: readonly NeededJob[]; readonly fine: readonly string[] }
+
+/** The error id of a failure that has none of the user's: stable, made for machines. */
+export function errorIdOf(cause: Cause): string {
+  return `GitHubActions:${nameOf(cause)}`
+}
+
+function nameOf(cause: Cause): string {
+  switch (cause.kind) {
+    case 'given':
+      return 'ReportedFailed'
+    case 'job':
+      return cause.outcome === 'cancelled' ? 'JobCancelled' : 'JobFailed'
+    case 'needs':
+      switch (cause.jobs[0]?.result) {
+        case 'cancelled':
+          return 'NeededJobCancelled'
+        case 'skipped':
+          return 'NeededJobSkipped'
+        default:
+          return 'NeededJobFailed'
+      }
+  }
+}

@@ -1,0 +1,59 @@
+import type { Job } from '../github/api.ts'
+import type { NeededJob } from '../needs.ts'
+
+/** The jobs of a run that belong to needed jobs, as far as their names tell. */
+export interface MatchedJobs {
+  /** For each needed job: the jobs of the run that ended like it; several for a matrix, none if they can't be told. */
+  readonly matched: ReadonlyMap<NeededJob, readonly Job[]>
+  /** Jobs that did not succeed and belong to no needed job by their name: renamed ones, or ones that nobody needs. */
+  readonly others: readonly Job[]
+}
+
+/**
+ * Finds the jobs of a run behind needed jobs. The API does not tell a job's key in the workflow: without a `name:` it is
+ * the name, or the beginning of it (`key (matrix values)`, `key / job of the called workflow`).
+ *
+ * @param fine keys of needed jobs that are all right, and so explain nothing
+ */
+export function matchNeededJobs(
+  needed: readonly NeededJob[],
+  fine: readonly string[],
+  jobs: readonly Job[],
+): MatchedJobs {
+  const matched = new Map(
+    needed.map((job) => [job, jobs.filter((each) => belongsTo(each, job.key) && resultOf(each) === job.result)]),
+  )
+  const known = [...needed.map(({ key }) => key), ...fine]
+  // A job that was cancelled explains something only where one of those looked for was.
+  const unexplained = [
+    'failure',
+    ...[...matched].filter(([, found]) => found.length === 0).map(([{ result }]) => result),
+  ]
+  const others = jobs.filter((job) => {
+    const result = resultOf(job)
+    return (
+      result !== undefined &&
+      result !== 'skipped' &&
+      unexplained.includes(result) &&
+      !known.some((key) => belongsTo(job, key))
+    )
+  })
+  return { matched, others }
+}
+
+function belongsTo({ name }: Job, key: string): boolean {
+  return name === key || name.startsWith(`${key} (`) || name.startsWith(`${key} / `)
+}
+
+function resultOf({ conclusion }: Job): NeededJob['result'] | undefined {
+  return RESULT_OF_CONCLUSION[conclusion ?? '']
+}
+
+const RESULT_OF_CONCLUSION: Readonly<Record<string, NeededJob['result']>> = {
+  action_required: 'failure',
+  cancelled: 'cancelled',
+  failure: 'failure',
+  skipped: 'skipped',
+  startup_failure: 'failure',
+  timed_out: 'failure',
+}

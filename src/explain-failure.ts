@@ -1,0 +1,37 @@
+import { CallError } from './aws/reliable-call.ts'
+import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
+import { ConfigurationError, causesOf, messageOf } from './errors.ts'
+import { hintFor } from './hints.ts'
+
+/** What the call was made with. */
+export interface FailureContext {
+  readonly aws: AwsSettings
+  /** Undefined when none was found. */
+  readonly region: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** Why a call did not succeed, for the user: what happened, the request id, and one hint how to mend it. */
+export function explainFailure(error: unknown, { aws, region, env }: FailureContext): string {
+  if (!(error instanceof CallError)) {
+    return error instanceof ConfigurationError && error.hint ? `${error.message} ${error.hint}` : messageOf(error)
+  }
+  const { failure, timeSpent, answerLost } = error
+  const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
+  const requestId = failure.requestId ? ` Request id: ${failure.requestId}.` : ''
+  const lost = answerLost ? ' The answer to one try was lost, so that one may have landed all the same.' : ''
+  const configuration = causesOf(error).find((cause) => cause instanceof ConfigurationError)
+  const hint =
+    configuration?.hint !== undefined
+      ? configuration.hint
+      : hintFor({
+          ...failure,
+          usesRole: aws.role !== undefined,
+          region,
+          regionIsKnown: region !== undefined && isKnownRegion(region),
+          timeSpent,
+          answerLost,
+          profile: env['AWS_PROFILE'],
+        })
+  return `${sentence}${requestId}${lost} ${hint}`
+}

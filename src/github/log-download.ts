@@ -1,0 +1,84 @@
+import { get as getHttp, type IncomingMessage } from 'node:http'
+import { get as getHttps } from 'node:https'
+import { proxyAgents } from '../proxy-agents.ts'
+
+/** What is kept of a log, however large: enough for any excerpt, and small. */
+export const LOG_END_BYTES = 256 * 1024
+
+const MOST_REDIRECTS = 3
+
+export interface DownloadSettings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+}
+
+/**
+ * The end of a log, at most 256 KiB, or of that part of it which was logged until a time. Of a large log only that end
+ * is fetched, where the server can do so; never is the whole of it in memory.
+ *
+ * @param until milliseconds since 1970
+ */
+export async function downloadLogEnd(
+  address: string,
+  until: number | undefined,
+  settings: DownloadSettings,
+): Promise<string> {
+  const whole = await request(address, {}, settings)
+  const size = Number(whole.headers['content-length'] ?? Number.NaN)
+  if (!(size > LOG_END_BYTES)) return collect(whole, until)
+  whole.destroy()
+  // "bytes=-N" would be shorter, but Azure's blob storage, where GitHub keeps its logs, does not know it.
+  const end = await collect(await request(address, { range: `bytes=${size - LOG_END_BYTES}-` }, settings), undefined)
+  const first = firstTime(end)
+  if (until === undefined || first === undefined || first <= until) return end
+  // What is looked for lies before that end: read from the beginning, up to where it ends.
+  return collect(await request(address, {}, settings), until)
+}
+
+async function request(
+  address: string,
+  headers: Record<string, string>,
+  { env, signal }: DownloadSettings,
+  redirects = 0,
+): Promise<IncomingMessage> {
+  const url = new URL(address)
+  const agents = proxyAgents(env)
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const [get, agent] = url.protocol === 'http:' ? [getHttp, agents.http] : [getHttps, agents.https]
+    const plain = { 'accept-encoding': 'identity', 'user-agent': 'aws-datapipeline-set-task-status' }
+    get(url, { agent, headers: { ...plain, ...headers }, signal }, resolve).on('error', reject)
+  })
+  const status = response.statusCode ?? 0
+  if (status === 200 || status === 206) return response
+  response.resume()
+  if (status >= 300 && status < 400 && response.headers.location && redirects < MOST_REDIRECTS) {
+    return request(new URL(response.headers.location, url).href, headers, { env, signal }, redirects + 1)
+  }
+  throw new Error(`the log could not be downloaded: status ${status}`)
+}
+
+/** Keeps the last bytes of what comes until the time; what was logged later is not read. */
+async function collect(response: IncomingMessage, until: number | undefined): Promise<string> {
+  let isPart = response.statusCode === 206
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    if (until !== undefined && (firstTime(chunk.toString('latin1')) ?? 0) > until) break
+    chunks.push(chunk)
+    size += chunk.length
+    while (size - (chunks[0]?.length ?? 0) >= LOG_END_BYTES) {
+      size -= chunks.shift()?.length ?? 0
+      isPart = true
+    }
+  }
+  const all = Buffer.concat(chunks)
+  const end = all.subarray(Math.max(0, all.length - LOG_END_BYTES))
+  // Not the rest of a line: a secret that was masked by its whole value, or a time stamp, may be cut in two there.
+  return (end.length < all.length || isPart ? end.subarray(end.indexOf(0x0a) + 1) : end).toString('utf8')
+}
+
+/** The time of the first line in a piece of a log, which may begin within a line. */
+function firstTime(piece: string): number | undefined {
+  const stamp = /(?:^|\n)(?:\ufeff|\u00ef\u00bb\u00bf)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) /.exec(piece)
+  return stamp ? Date.parse(stamp[1] ?? '') : undefined
+}

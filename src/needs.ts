@@ -1,0 +1,93 @@
+import { ConfigurationError } from './errors.ts'
+import { NEEDED_RESULTS, type Outcome } from './status.ts'
+
+/** A job that this one needs, by its key in the workflow; a matrix is one. */
+export interface NeededJob {
+  readonly key: string
+  readonly result: Outcome
+}
+
+/** What may be as it is: keys of jobs whose skipped, respectively failed or cancelled, result is all right. */
+export interface Allowances {
+  readonly skips: readonly string[]
+  readonly failures: readonly string[]
+}
+
+/** The line that the workflow should have. */
+const NEEDS_LINE = 'needs: ${{ toJSON(needs) }}'
+
+/**
+ * The needed jobs in the text that `toJSON(needs)` makes.
+ *
+ * @throws ConfigurationError for any other text: what can't be read must not count as "nothing failed"
+ */
+export function parseNeeds(text: string): NeededJob[] {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw notNeeds(text, cause)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notNeeds(text)
+  const jobs = Object.entries(value).map(([key, job]) => {
+    const result = NEEDED_RESULTS.find((known) => known === (job as { result?: unknown } | null)?.result)
+    if (result === undefined) throw notNeeds(text)
+    return { key, result }
+  })
+  if (jobs.length === 0) {
+    throw new ConfigurationError('The input needs is {}: this job needs no other job, so nothing is known of them.', {
+      hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
+    })
+  }
+  return jobs
+}
+
+/**
+ * Checks that the allowances name needed jobs.
+ *
+ * @throws ConfigurationError naming the jobs there are: a misspelt name would hide a failure, or report one
+ */
+export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob[]): void {
+  for (const [input, names] of [
+    ['allowed-skips', allowances.skips],
+    ['allowed-failures', allowances.failures],
+  ] as const) {
+    const unknown = names.filter((name) => !jobs.some(({ key }) => key === name))
+    if (unknown.length === 0) continue
+    if (jobs.length === 0) {
+      throw new ConfigurationError(`The input ${input} is given, but needs is not.`, {
+        hint: `Add the line ${NEEDS_LINE}`,
+      })
+    }
+    throw new ConfigurationError(
+      `The input ${input} names ${unknown.map((name) => JSON.stringify(name)).join(', ')}, which this job does not need. ` +
+        `It needs: ${jobs.map(({ key }) => key).join(', ')}.`,
+    )
+  }
+}
+
+/** From worst to best. */
+const SEVERITY: readonly Outcome[] = ['failure', 'cancelled', 'skipped', 'success']
+
+/** The needed jobs whose result is not all right, worst first; those alike in the order of the workflow. */
+export function badJobs(jobs: readonly NeededJob[], allowances: Allowances): NeededJob[] {
+  return jobs
+    .filter(({ key, result }) => {
+      if (result === 'success') return false
+      return !(result === 'skipped' ? allowances.skips : allowances.failures).includes(key)
+    })
+    .sort((a, b) => SEVERITY.indexOf(a.result) - SEVERITY.indexOf(b.result))
+}
+
+/** The worst of the outcomes; success when there is none. */
+export function worst(outcomes: readonly Outcome[]): Outcome {
+  return SEVERITY.find((outcome) => outcomes.includes(outcome)) ?? 'success'
+}
+
+function notNeeds(text: string, cause?: unknown): ConfigurationError {
+  const shown = JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text)
+  return new ConfigurationError(`The input needs is ${shown}, which is not the needs context of a job.`, {
+    hint: `Write the line ${NEEDS_LINE}`,
+    cause,
+  })
+}

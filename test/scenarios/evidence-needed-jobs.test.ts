@@ -1,0 +1,565 @@
+import { describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { refuseLongStackTraces } from '../local-aws/faults.ts'
+import { LocalGitHub } from '../local-github/local-github.ts'
+import { type JobLog, type LoggedStep, manyLines, writeJobLog } from '../local-github/log-text.ts'
+import { type GitHubReport, needsOf, reportFrom, withFootprint } from './asking-github.ts'
+
+/** The failed step of most tests, as an action of JavaScript fails. */
+const FAILED: LoggedStep = {
+  name: 'Run npm test',
+  run: 'npm test',
+  output: ['> test', 'not ok 3 - it adds'],
+  errors: ['expected 4, got 5'],
+  conclusion: 'failure',
+}
+
+const CHECKOUT: LoggedStep = {
+  name: 'Checkout',
+  uses: 'actions/checkout@v5',
+  output: ['Syncing repository'],
+  post: true,
+}
+
+/** A completed job with its log; it failed unless another conclusion is given. */
+function addFailedJob(github: LocalGitHub, name: string, log: Partial<JobLog> = {}) {
+  return github.addJob({
+    name,
+    conclusion: 'failure',
+    ...writeJobLog({ name, steps: [CHECKOUT, FAILED], ...log }).job,
+  })
+}
+
+function expectPlainReport({ step, bodies }: GitHubReport): void {
+  expect(step.exitCode).toBe(0)
+  expect(step.errors).toEqual([])
+  expect(step.warnings).toEqual([])
+  expect(step.notices).toEqual([])
+  expect(step.stderr).toBe('')
+  expect(bodies).toHaveLength(1)
+}
+
+describe('a workflow of three jobs: the first fails, the second is skipped, the last reports', () => {
+  for (const [name, needs, errorId] of [
+    ['it needs both', { first: 'failure', second: 'skipped' }, 'NeededJobFailed'],
+    ['it needs both, named the other way round', { second: 'skipped', first: 'failure' }, 'NeededJobFailed'],
+    ['it needs the second only', { second: 'skipped' }, 'NeededJobSkipped'],
+  ] as const) {
+    test(`${name}: name, link and log end of the first`, async () => {
+      await using github = await LocalGitHub.start()
+      const first = addFailedJob(github, 'first')
+      github.addJob({ name: 'second', conclusion: 'skipped' })
+      const own = github.addJob({ name: 'report', runnerName: 'runner-1' })
+      const result = await reportFrom(github, { needs: needsOf(needs) }, { checkRunId: own.id })
+
+      expectPlainReport(result)
+      const { sent } = result
+      expect(sent).toMatchObject({ taskStatus: 'FAILED', errorId: `GitHubActions:${errorId}` })
+      expect(sent.errorMessage).toContain('"first"')
+      expect(sent.errorMessage).toContain('"Run npm test"')
+      expect(sent.errorMessage).toContain('expected 4, got 5')
+      expect(sent.errorMessage).toContain(first.htmlUrl)
+      expect(sent.errorMessage).toContain('"second" was skipped')
+      for (const text of ['"Nightly"', 'octo/pipes', 'run 17', 'attempt 1']) expect(sent.errorMessage).toContain(text)
+      expect(sent.errorMessage.split('\n').at(-1)).toContain(github.runUrl)
+      expect(sent.errorStackTrace).toContain('not ok 3 - it adds')
+      expect(github.requests.every(({ authorization }) => authorization === 'valid')).toBe(true)
+      expect(github.downloads.every(({ authorization }) => authorization === undefined)).toBe(true)
+    })
+
+    test(`${name}, without a token: what is known here, the link to the run, and a notice`, async () => {
+      await using github = await LocalGitHub.start()
+      const { step, sent, bodies } = await reportFrom(github, { needs: needsOf(needs), 'github-token': '' })
+      expect(step.exitCode).toBe(0)
+      expect(bodies).toHaveLength(1)
+      expect(sent).toMatchObject({ taskStatus: 'FAILED', errorId: `GitHubActions:${errorId}`, errorStackTrace: '' })
+      for (const [key, result] of Object.entries(needs)) {
+        expect(sent.errorMessage).toContain(`"${key}" ${result === 'failure' ? 'failed' : 'was skipped'}`)
+      }
+      expect(sent.errorMessage.endsWith(`${github.runUrl}/attempts/1`)).toBe(true)
+      expect(step.notices).toHaveLength(1)
+      expect(step.notices[0]).toContain('github-token')
+      expect(step.notices[0]).toContain('actions: read')
+      expect(step.notices[0]).toContain('checks: read')
+      expect(github.requests).toEqual([])
+    })
+  }
+})
+
+describe('the jobs behind a needed job', () => {
+  test('one job: the link to it stands at the end', async () => {
+    await using github = await LocalGitHub.start()
+    github.addJob({ name: 'lint', conclusion: 'success' })
+    const build = addFailedJob(github, 'build')
+    const result = await reportFrom(github, { needs: needsOf({ lint: 'success', build: 'failure' }) })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage).toMatch(/^Job "build" failed in step "Run npm test": expected 4, got 5\n/)
+    expect(result.sent.errorMessage.endsWith(`\n${build.htmlUrl}`)).toBe(true)
+  })
+
+  test('a matrix has several: each that failed is named with its link, those that did not are not', async () => {
+    await using github = await LocalGitHub.start()
+    const failed = [1, 2, 3].map((node) => addFailedJob(github, `test (linux, ${node})`))
+    github.addJob({ name: 'test (linux, 4)', conclusion: 'success' })
+    github.addJob({ name: 'test (linux, 5)', conclusion: 'cancelled' })
+    const result = await reportFrom(github, { needs: needsOf({ test: 'failure' }) })
+    expectPlainReport(result)
+    for (const job of failed) {
+      expect(result.sent.errorMessage).toContain(`"${job.name}"`)
+      expect(result.sent.errorMessage).toContain(job.htmlUrl)
+    }
+    expect(result.sent.errorMessage).not.toContain('linux, 4')
+    expect(result.sent.errorMessage).toContain('3 jobs')
+  })
+
+  test('a matrix of more than a page: as many as fit are named, then how many more', async () => {
+    await using github = await LocalGitHub.start()
+    for (let shard = 1; shard <= 256; shard++) {
+      github.addJob({
+        name: `test (${shard}, ubuntu-latest, ${'x'.repeat(30)})`,
+        conclusion: 'failure',
+        steps: [{ name: 'Run npm test', conclusion: 'failure' }],
+        annotations: [{ message: `shard ${shard} says: ${'🔥'.repeat(500)}` }],
+      })
+    }
+    const result = await reportFrom(github, { needs: needsOf({ test: 'failure' }) })
+    const { errorMessage } = result.sent
+    expect(result.step.warnings).toEqual([])
+    expect(Buffer.byteLength(errorMessage)).toBeLessThanOrEqual(10_240)
+    expect(Buffer.byteLength(errorMessage)).toBeGreaterThan(8_000)
+    expect(errorMessage).toMatch(/^256 jobs/)
+    const named = [...errorMessage.matchAll(/"test \(\d+,/g)].length
+    expect(named).toBeGreaterThan(20)
+    expect(errorMessage).toContain(`and ${256 - named} more`)
+    expect(errorMessage).not.toMatch(/\n\[\.\.\. /)
+    expect(errorMessage.endsWith(`${github.runUrl}/attempts/1`)).toBe(true)
+  })
+
+  test('many jobs under another name: as many as fit are named, then how many more', async () => {
+    await using github = await LocalGitHub.start()
+    for (let shard = 1; shard <= 150; shard++) {
+      github.addJob({
+        name: `Unit tests of a rather long name, shard number ${shard}`,
+        conclusion: 'failure',
+        steps: [{ name: 'Run npm test', conclusion: 'failure' }],
+      })
+    }
+    const { step, sent } = await reportFrom(github, { needs: needsOf({ unit: 'failure' }) })
+    expect(step.warnings).toEqual([])
+    expect(sent.errorMessage).not.toMatch(/\n\[\.\.\. /)
+    expect(sent.errorMessage).toMatch(/and \d+ more/)
+    expect(sent.errorMessage).toContain('"unit" failed')
+    expect(sent.errorMessage).toContain('shard number 1"')
+    expect(sent.errorMessage.endsWith(`${github.runUrl}/attempts/1`)).toBe(true)
+  })
+
+  test('a job with another name (name:) is told as a job of this run, with its link and log', async () => {
+    await using github = await LocalGitHub.start()
+    const renamed = addFailedJob(github, 'Build for production')
+    github.addJob({ name: 'lint', conclusion: 'success' })
+    const result = await reportFrom(github, { needs: needsOf({ build: 'failure', lint: 'success' }) })
+    expectPlainReport(result)
+    const { sent } = result
+    for (const text of ['"build" failed', '"Build for production"', 'expected 4, got 5', renamed.htmlUrl]) {
+      expect(sent.errorMessage).toContain(text)
+    }
+    expect(sent.errorStackTrace).toContain('not ok 3')
+  })
+
+  test('a matrix whose jobs all have one name: the one that failed is found', async () => {
+    await using github = await LocalGitHub.start()
+    github.addJob({ name: 'test', conclusion: 'success' })
+    const failed = addFailedJob(github, 'test')
+    github.addJob({ name: 'test', conclusion: 'success' })
+    const { sent } = await reportFrom(github, { needs: needsOf({ test: 'failure' }) })
+    expect(sent.errorMessage).toContain(failed.htmlUrl)
+    expect(sent.errorStackTrace).toContain('not ok 3')
+  })
+
+  test('a cancelled job with another name', async () => {
+    await using github = await LocalGitHub.start()
+    const renamed = addFailedJob(github, 'Soak test', { steps: [{ ...FAILED, conclusion: 'cancelled', errors: [] }] })
+    renamed.conclusion = 'cancelled'
+    const { sent } = await reportFrom(github, { needs: needsOf({ soak: 'cancelled' }) })
+    expect(sent).toMatchObject({ errorId: 'GitHubActions:NeededJobCancelled' })
+    expect(sent.errorMessage).toContain(renamed.htmlUrl)
+  })
+
+  test('a failure that is allowed is not what explains the one that is not', async () => {
+    await using github = await LocalGitHub.start()
+    addFailedJob(github, 'lint', { steps: [{ ...FAILED, output: ['lint is not happy'], errors: ['a semicolon'] }] })
+    const renamed = addFailedJob(github, 'Deploy to production')
+    const { sent } = await reportFrom(github, {
+      needs: needsOf({ lint: 'failure', deploy: 'failure' }),
+      'allowed-failures': 'lint',
+    })
+    expect(sent.errorMessage).toContain(renamed.htmlUrl)
+    expect(sent.errorStackTrace).toContain('not ok 3')
+    expect(sent.errorStackTrace).not.toContain('lint is not happy')
+  })
+
+  test('a called workflow: its inner job', async () => {
+    await using github = await LocalGitHub.start()
+    github.addJob({ name: 'deploy / plan', conclusion: 'success' })
+    const inner = addFailedJob(github, 'deploy / apply')
+    addFailedJob(github, 'deploy-docs')
+    const result = await reportFrom(github, { needs: needsOf({ deploy: 'failure' }) })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage).toMatch(/^Job "deploy \/ apply" failed in step "Run npm test"/)
+    expect(result.sent.errorMessage.endsWith(inner.htmlUrl)).toBe(true)
+    expect(result.sent.errorMessage).not.toContain('deploy-docs')
+  })
+
+  test('a job of a called workflow that needs one beside it', async () => {
+    await using github = await LocalGitHub.start()
+    const sibling = addFailedJob(github, 'nightly / build')
+    github.addJob({ name: 'nightly / report', runnerName: 'runner-1' })
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expect(sent.errorMessage).toContain(sibling.htmlUrl)
+    expect(sent.errorStackTrace).toContain('not ok 3')
+  })
+
+  test('a job that was run again alone finds the others in the attempt that ran them', async () => {
+    await using github = await LocalGitHub.start({ attempt: 3 })
+    addFailedJob(github, 'build', { steps: [{ ...FAILED, errors: ['older'] }] }).runAttempt = 1
+    const build = addFailedJob(github, 'build')
+    build.runAttempt = 2
+    github.addJob({ name: 'report', runnerName: 'runner-1' })
+    const result = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage).toContain('expected 4, got 5')
+    expect(result.sent.errorMessage.endsWith(build.htmlUrl)).toBe(true)
+    expect(result.sent.errorMessage).toContain('attempt 3')
+  })
+
+  test('what failed in an earlier attempt and was mended in this one is not blamed', async () => {
+    await using github = await LocalGitHub.start({ attempt: 2 })
+    addFailedJob(github, 'Compile').runAttempt = 1
+    github.addJob({ name: 'Compile', conclusion: 'success' })
+    const renamed = addFailedJob(github, 'Publish')
+    const { sent } = await reportFrom(github, { needs: needsOf({ compile: 'success', publish: 'failure' }) })
+    expect(sent.errorMessage).toContain(renamed.htmlUrl)
+    expect(sent.errorMessage).not.toContain('Compile')
+  })
+
+  test('GitHub Enterprise Server: links and calls of the server', async () => {
+    await using github = await LocalGitHub.start({ basePath: '/api/v3', serverUrl: 'https://git.corp.example' })
+    const build = addFailedJob(github, 'build')
+    const result = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage.endsWith(build.htmlUrl)).toBe(true)
+    expect(result.sent.errorMessage).not.toContain('github.com')
+    expect(result.sent.errorStackTrace).toContain('not ok 3')
+  })
+
+  test('a server in front of which the trailing slash of its address was left', async () => {
+    await using github = await LocalGitHub.start({ basePath: '/api/v3', serverUrl: 'https://git.corp.example' })
+    const build = addFailedJob(github, 'build')
+    const env = { GITHUB_API_URL: `${github.apiUrl}/`, GITHUB_SERVER_URL: `${github.serverUrl}/` }
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) }, { env })
+    expect(sent.errorMessage.endsWith(build.htmlUrl)).toBe(true)
+  })
+})
+
+describe('the stack trace is the end of the failed step, around its error', () => {
+  /** The stack trace that is sent for a needed job with this log. */
+  async function traceFor(log: JobLog, change: (job: ReturnType<LocalGitHub['addJob']>) => void = () => {}) {
+    await using github = await LocalGitHub.start({ ranges: 'no-suffix' })
+    change(addFailedJob(github, 'build', log))
+    const result = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expect(result.sent).toMatchObject({ taskStatus: 'FAILED' })
+    expect(result.sent.errorStackTrace.length).toBeLessThanOrEqual(4095)
+    expect(result.sent.errorStackTrace).not.toMatch(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|\u001b|\ufeff|##\[/)
+    expect(result.step.stdout).not.toContain('not ok')
+    return result
+  }
+
+  test.each<[string, Partial<JobLog>]>([
+    ['lines that end as on Linux', { lineEnd: '\n' }],
+    ['lines that end as on Windows', { lineEnd: '\r\n' }],
+    ['byte order marks in the midst of it', { blockBytes: 300 }],
+    ['no byte order mark at all', { byteOrderMark: false }],
+  ])('%s', async (_, how) => {
+    const { sent } = await traceFor({ steps: [CHECKOUT, FAILED], ...how })
+    expect(sent.errorStackTrace.split(/\r?\n/)).toEqual([
+      'Run npm test',
+      '> test',
+      'not ok 3 - it adds',
+      'error: expected 4, got 5',
+      'error: Process completed with exit code 1.',
+    ])
+    expect(sent.errorStackTrace).not.toContain('\r')
+  })
+
+  test('only the end of a step that said a lot', async () => {
+    const { sent } = await traceFor({
+      steps: [{ ...FAILED, output: () => [...manyLines(100_000, 'line'), 'the last thing'] }],
+    })
+    expect(sent.errorStackTrace).toContain('the last thing\nerror: expected 4, got 5')
+    expect(sent.errorStackTrace.length).toBeGreaterThan(3_000)
+    expect(sent.errorStackTrace).toMatch(/^line \d{8}/)
+  })
+
+  test('colours go, emoji and tabs stay', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        {
+          ...FAILED,
+          output: ['\u001b[31m✗ failed\u001b[0m 🔥', '\tat \u001b]8;;http://x\u0007add.ts:3\u001b]8;;\u0007'],
+        },
+      ],
+    })
+    expect(sent.errorStackTrace).toContain('✗ failed 🔥\n\tat add.ts:3\n')
+  })
+
+  test('an error of several lines is there whole', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        {
+          name: 'Deploy',
+          uses: 'corp/deploy@v1',
+          errors: ['it broke:\n  at deploy\n  at main'],
+          conclusion: 'failure',
+        },
+      ],
+    })
+    expect(sent.errorStackTrace).toContain('error: it broke:\n  at deploy\n  at main')
+    expect(sent.errorMessage).toContain('it broke: at deploy at main')
+  })
+
+  test('steps of the same second before and after it are left out', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        { name: 'Run echo one', run: 'echo one', output: ['this is one'], seconds: 0.1 },
+        { ...FAILED, seconds: 0.1 },
+        { name: 'Run echo two', run: 'echo two', output: ['this is two'], seconds: 0.1 },
+      ],
+    })
+    expect(sent.errorStackTrace).toContain('not ok 3')
+    expect(sent.errorStackTrace).toMatch(/exit code 1\.$/)
+    expect(sent.errorStackTrace).not.toMatch(/this is (one|two)/)
+  })
+
+  test('an error of an earlier step that was let go on is left out', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        { name: 'Run lint', run: 'npm run lint', output: ['lint!'], errors: ['lint is not happy'], seconds: 0.1 },
+        { ...FAILED, seconds: 0.1 },
+      ],
+    })
+    expect(sent.errorStackTrace).toContain('not ok 3')
+    expect(sent.errorStackTrace).not.toContain('lint')
+    expect(sent.errorMessage).toContain('"Run npm test"')
+  })
+
+  test('an error that a later step (always()) writes within the same second is not taken for its own', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        { ...FAILED, seconds: 0.1 },
+        { name: 'Run npm run report', run: 'npm run report', errors: ['no report to send'], seconds: 0.1 },
+      ],
+    })
+    expect(sent.errorStackTrace).toContain('not ok 3')
+    expect(sent.errorStackTrace).not.toContain('npm run report')
+  })
+
+  test('a later step (always()) that failed, too, is not what failed first', async () => {
+    const { sent } = await traceFor({
+      steps: [FAILED, { name: 'Run cleanup', run: 'rm /x', output: ['rm: no /x'], conclusion: 'failure' }],
+    })
+    expect(sent.errorStackTrace).toContain('not ok 3')
+    expect(sent.errorStackTrace).not.toContain('rm: no')
+    expect(sent.errorMessage).toContain('"Run npm test", "Run cleanup"')
+  })
+
+  // The failed step's lines lie before the 256 KiB that are kept up to the second in which it ended. Known limit: they
+  // are not looked for there. What must not be is that another step's lines pass for its own.
+  test('a later step (always()) that says more than is read of a log, within the same second: no trace rather than its', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        FAILED,
+        { name: 'Run cat big.log', run: 'cat big.log', output: () => manyLines(2_000_000, 'big'), seconds: 0.1 },
+      ],
+    })
+    expect(sent.errorStackTrace ?? '').not.toMatch(/big|orphan/)
+    expect(sent.errorMessage).toContain('"Run npm test"')
+  })
+
+  test('a later step (always()) some seconds later that says more than is read of a log', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        FAILED,
+        { name: 'Run sleep 3', run: 'sleep 3', seconds: 3 },
+        { name: 'Run cat big.log', run: 'cat big.log', output: () => manyLines(2_000_000, 'big'), seconds: 3 },
+      ],
+    })
+    expect(sent.errorStackTrace).toContain('not ok 3')
+    expect(sent.errorStackTrace).not.toContain('big')
+  })
+
+  test('without an error, the end of the step, and nothing of the cleaning up after it', async () => {
+    const { sent, step } = await traceFor({
+      steps: [
+        CHECKOUT,
+        { name: 'Deploy', uses: 'corp/deploy@v1', output: ['deploying', 'the server said no'], conclusion: 'failure' },
+      ],
+    })
+    expect(sent.errorStackTrace).toMatch(/deploying\nthe server said no$/)
+    expect(sent.errorStackTrace).not.toMatch(/Post job cleanup|orphan|Syncing/)
+    expect(sent.errorMessage).toContain('"Deploy"')
+    expect(step.notices).toEqual([])
+  })
+
+  test('a composite action: the part that failed', async () => {
+    const { sent } = await traceFor({
+      steps: [
+        CHECKOUT,
+        {
+          name: 'Run ./.github/actions/build',
+          uses: './.github/actions/build',
+          output: [
+            '##[group]Run npm ci',
+            '\u001b[36;1mnpm ci\u001b[0m',
+            'shell: /usr/bin/bash --noprofile --norc -e -o pipefail {0}',
+            '##[endgroup]',
+            'added 100 packages',
+            '##[group]Run npm run build',
+            '\u001b[36;1mnpm run build\u001b[0m',
+            'shell: /usr/bin/bash --noprofile --norc -e -o pipefail {0}',
+            '##[endgroup]',
+            'src/a.ts(3,1): error TS2304',
+          ],
+          errors: ['Process completed with exit code 2.'],
+          conclusion: 'failure',
+        },
+      ],
+    })
+    expect(sent.errorStackTrace).toContain('Run npm run build\nsrc/a.ts(3,1): error TS2304')
+    expect(sent.errorStackTrace).not.toContain('Syncing')
+  })
+
+  test('GitHub does not tell when the step ran: the last error before the cleaning up', async () => {
+    const { sent } = await traceFor({ steps: [CHECKOUT, FAILED] }, (job) => {
+      for (const step of job.steps) Object.assign(step, { startedAt: null, completedAt: null })
+    })
+    expect(sent.errorStackTrace).toMatch(/not ok 3 - it adds\nerror: expected 4, got 5\nerror: Process.*$/)
+  })
+
+  test('GitHub knows no steps of the job', async () => {
+    const { sent } = await traceFor({ steps: [CHECKOUT, FAILED] }, (job) => {
+      job.steps = []
+    })
+    expect(sent.errorStackTrace).toContain('not ok 3 - it adds')
+    expect(sent.errorMessage).toContain('Job "build" failed: expected 4, got 5')
+  })
+
+  test('what looks like a command, Markdown or HTML in a log stays text, and no command comes of it', async () => {
+    const hostile = ['::error::gotcha', '::set-output name=x::y', '<script>alert(1)</script>', '**bold** @team', '`x`']
+    const { step, sent } = await traceFor({
+      steps: [{ ...FAILED, output: hostile, errors: ['::warning::<b>really</b>\n::stop-commands::x'] }],
+    })
+    expect(step.commands.map(({ name }) => name)).toEqual([])
+    expect(sent.errorStackTrace).toContain(hostile.join('\n'))
+    expect(sent.errorMessage).toContain('::warning::<b>really</b> ::stop-commands::x')
+    expect(step.summary).not.toContain('<b>')
+    expect(step.summary).not.toContain('<script>')
+  })
+
+  test('characters that Data Pipeline refuses are left out without a word', async () => {
+    const { step, sent } = await traceFor({ steps: [{ ...FAILED, output: ['nul \u0000 bell \u0007 end'] }] })
+    expect(sent.errorStackTrace).toContain('nul  bell  end')
+    expect(step.warnings).toEqual([])
+  })
+
+  test('a service that refuses long traces gets a shorter one, with the same message', async () => {
+    await using github = await LocalGitHub.start()
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(refuseLongStackTraces())
+    const build = addFailedJob(github, 'build', { steps: [{ ...FAILED, output: () => manyLines(20_000) }] })
+    const { bodies, sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) }, { service })
+    expect(bodies).toHaveLength(2)
+    expect(sent.errorStackTrace.length).toBeLessThanOrEqual(1024)
+    expect(sent.errorStackTrace).toContain('error: expected 4, got 5')
+    expect(sent.errorMessage.endsWith(build.htmlUrl)).toBe(true)
+  })
+})
+
+describe('annotations', () => {
+  const BARE: LoggedStep = { name: 'Run npm test', run: 'npm test', output: ['not ok 3'], conclusion: 'failure' }
+
+  test('the contentless one is dropped when there is a better one', async () => {
+    await using github = await LocalGitHub.start()
+    const job = addFailedJob(github, 'build', { steps: [BARE] })
+    job.log = undefined
+    job.annotations = [
+      { message: 'Process completed with exit code 1.' },
+      { message: 'src/a.ts is broken', path: 'src/a.ts' },
+      { message: 'only a hint', level: 'warning' },
+      { message: 'fyi', level: 'notice' },
+    ]
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expect(sent.errorMessage).toContain('src/a.ts is broken')
+    expect(sent.errorMessage).not.toContain('exit code')
+    expect(sent.errorStackTrace).toBe('error: src/a.ts is broken')
+  })
+
+  test('it is kept when there is nothing else', async () => {
+    await using github = await LocalGitHub.start()
+    addFailedJob(github, 'build', { steps: [BARE] }).log = undefined
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expect(sent.errorMessage).toContain('Process completed with exit code 1.')
+    expect(sent.errorStackTrace).toContain('Process completed with exit code 1.')
+  })
+
+  test('one that the log does not have stands before the log', async () => {
+    await using github = await LocalGitHub.start()
+    const job = addFailedJob(github, 'build', { steps: [BARE] })
+    job.annotations = [{ message: 'The runner lost its power.' }, { message: 'not ok 3' }, ...job.annotations]
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expect(sent.errorStackTrace).toMatch(/^error: The runner lost its power\.\nRun npm test\nnot ok 3\n/)
+    expect(sent.errorMessage).toContain('The runner lost its power.')
+  })
+
+  test('a job that ended without a log or annotation, as when its runner is lost', async () => {
+    await using github = await LocalGitHub.start()
+    const job = github.addJob({ name: 'build', conclusion: 'failure', steps: [] })
+    const { sent, bodies } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expect(bodies).toHaveLength(1)
+    expect(sent.errorStackTrace).toBe('')
+    expect(sent.errorMessage).toMatch(/^Job "build" failed\.\n/)
+    expect(sent.errorMessage.endsWith(job.htmlUrl)).toBe(true)
+  })
+})
+
+describe('huge logs are not held in memory, and not read whole where that can be helped', () => {
+  const MEGABYTE = 1024 * 1024
+  const withOutput = (before: number, after: number): JobLog => ({
+    steps: [
+      { name: 'Run make', run: 'make', output: () => manyLines(before * MEGABYTE), seconds: 60 },
+      { ...FAILED, seconds: 10 },
+      { name: 'Run sleep 2', run: 'sleep 2', seconds: 2 },
+      { name: 'Run cat all.log', run: 'cat all.log', output: () => manyLines(after * MEGABYTE, 'later'), seconds: 60 },
+    ],
+  })
+
+  for (const { name, ranges, log, mostSent } of [
+    { name: '50 MB, ranges as on github.com', ranges: 'no-suffix', log: withOutput(50, 0), mostSent: 8 },
+    { name: '50 MB, no ranges and no length', ranges: 'none', log: withOutput(50, 0), mostSent: 51 },
+    { name: 'the failure 30 MB before the end', ranges: 'no-suffix', log: withOutput(5, 30), mostSent: 16 },
+  ] as const) {
+    test(name, async () => {
+      await using github = await LocalGitHub.start({ ranges })
+      addFailedJob(github, 'build', log)
+      const { result, footprint } = await withFootprint((env) =>
+        reportFrom(github, { needs: needsOf({ build: 'failure' }) }, { env }),
+      )
+      expectPlainReport(result)
+      expect(result.sent.errorStackTrace).toContain('not ok 3 - it adds\nerror: expected 4, got 5')
+      expect(result.sent.errorStackTrace).not.toMatch(/later|compiling/)
+      expect(result.waited).toBeLessThan(10_000)
+      expect(github.logBytesSent).toBeLessThan(mostSent * MEGABYTE)
+      // Without a log it takes about 90 MB; with the whole of one, all of its 50 MB more.
+      expect(footprint.peakBytes).toBeLessThan(145 * MEGABYTE)
+    })
+  }
+})
