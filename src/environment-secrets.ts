@@ -1,5 +1,5 @@
 /** The environment variables that hold credentials of the job; the action may send none of their values anywhere. */
-const SECRET_VARIABLES = [
+const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
   'AWS_SECURITY_TOKEN',
@@ -11,9 +11,14 @@ const SECRET_VARIABLES = [
   'GH_ENTERPRISE_TOKEN',
   'GITHUB_ENTERPRISE_TOKEN',
   'INPUT_GITHUB-TOKEN',
-] as const
+])
+
+/** Whether an environment variable holds a credential. */
+export function isSecretVariable(name: string): boolean {
+  return SECRET_VARIABLES.has(name)
+}
 
 /** The values of the credentials in an environment. */
 export function secretsIn(env: Readonly<Record<string, string | undefined>>): string[] {
-  return SECRET_VARIABLES.map((name) => env[name]?.trim() ?? '').filter((value) => value !== '')
+  return [...SECRET_VARIABLES].map((name) => env[name]?.trim() ?? '').filter((value) => value !== '')
 }

@@ -1,7 +1,7 @@
 import { CallError } from './aws/reliable-call.ts'
 import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
-import { hintFor } from './hints.ts'
+import { hintFor, type Operation } from './hints.ts'
 
 /** What the call was made with. */
 export interface FailureContext {
@@ -9,10 +9,15 @@ export interface FailureContext {
   /** Undefined when none was found. */
   readonly region: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
+  /** What was called; default SetTaskStatus. */
+  readonly operation?: Operation
 }
 
 /** Why a call did not succeed, for the user: what happened, the request id, and one hint how to mend it. */
-export function explainFailure(error: unknown, { aws, region, env }: FailureContext): string {
+export function explainFailure(
+  error: unknown,
+  { aws, region, env, operation = 'SetTaskStatus' }: FailureContext,
+): string {
   if (!(error instanceof CallError)) {
     return error instanceof ConfigurationError && error.hint ? `${error.message} ${error.hint}` : messageOf(error)
   }
@@ -26,6 +31,7 @@ export function explainFailure(error: unknown, { aws, region, env }: FailureCont
       ? configuration.hint
       : hintFor({
           ...failure,
+          operation,
           usesRole: aws.role !== undefined,
           region,
           regionIsKnown: region !== undefined && isKnownRegion(region),

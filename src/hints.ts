@@ -1,7 +1,11 @@
 import type { FailureKind } from './aws/failure.ts'
 
+/** The calls of AWS Data Pipeline that need permission. */
+export type Operation = 'PollForTask' | 'ReportTaskProgress' | 'SetTaskStatus'
+
 /** What a hint may speak of. */
 export interface HintContext {
+  readonly operation: Operation
   readonly kind: FailureKind
   readonly gettingCredentials: boolean
   readonly usesRole: boolean
@@ -21,8 +25,6 @@ export const HINTS = {
     'The credentials did not live as long as the job. Use the input role-to-assume, which gets new ones for this step, or run aws-actions/configure-aws-credentials again before it.',
   credentialsRefused:
     "AWS does not know these credentials: check which ones this step has (AWS_ACCESS_KEY_ID, profile), and the machine's clock.",
-  accessDenied:
-    'Allow the call with this IAM statement (SetTaskStatus takes no narrower resource): {"Effect": "Allow", "Action": "datapipeline:SetTaskStatus", "Resource": "*"}.',
   roleDenied:
     "Check the role's trust policy: it must allow sts:AssumeRoleWithWebIdentity for token.actions.githubusercontent.com with this repository's subject and the audience of the input.",
   oidcToken: 'GitHub\'s token service did not answer; the job needs "permissions: id-token: write".',
@@ -61,7 +63,7 @@ export function hintFor(context: HintContext): string {
     case 'clock-corrected':
       return HINTS.credentialsRefused
     case 'access-denied':
-      return HINTS.accessDenied
+      return accessDeniedHint(context.operation)
     case 'no-oidc-token':
       return HINTS.oidcToken
     case 'task-not-found':
@@ -80,6 +82,15 @@ export function hintFor(context: HintContext): string {
     default:
       return context.timeSpent ? HINTS.timeSpent : HINTS.unknown
   }
+}
+
+function accessDeniedHint(operation: Operation): string {
+  // The only call with a condition key.
+  const narrower =
+    operation === 'PollForTask'
+      ? 'it can be narrowed by the condition key datapipeline:workerGroup only'
+      : `${operation} takes no narrower resource`
+  return `Allow the call with this IAM statement (${narrower}): {"Effect": "Allow", "Action": "datapipeline:${operation}", "Resource": "*"}.`
 }
 
 function regionHint(region: string | undefined): string {

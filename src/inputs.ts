@@ -1,3 +1,4 @@
+import type { OnCancel } from './activity/heartbeat-settings.ts'
 import type { AwsSettings } from './aws/settings.ts'
 import { ConfigurationError } from './errors.ts'
 import type { Cause } from './evidence/cause.ts'
@@ -63,6 +64,128 @@ export function readSetTaskStatusInputs(read: ReadInput): SetTaskStatusInputs {
   }
 }
 
+/** The inputs of activity that its report at the end of the job needs, checked. */
+export interface ActivityReportInputs {
+  readonly taskId: string
+  readonly precondition: boolean
+  readonly error: ErrorInputs
+  readonly aws: AwsSettings
+  readonly reporting: ReportingInputs
+  readonly report: boolean
+}
+
+/** The inputs of activity that only its heartbeats need, checked. */
+export interface HeartbeatInputs {
+  readonly evidence: EvidenceInputs
+  readonly heartbeatSeconds: number
+  readonly onCancel: OnCancel
+  readonly maxLifetimeMinutes: number
+}
+
+/**
+ * Reads and checks the inputs that the report at the end of the job needs: first, as a mistake in one of the others
+ * fails the job, and that must be reported.
+ *
+ * @throws ConfigurationError naming the input, its value and the valid ones
+ */
+export function readActivityReportInputs(read: ReadInput): ActivityReportInputs {
+  return {
+    taskId: readTaskId(read),
+    precondition: readBoolean(read, 'precondition', false),
+    error: readErrorInputs(read),
+    aws: readAwsSettings(read),
+    reporting: readReportingInputs(read),
+    report: readBoolean(read, 'report', true),
+  }
+}
+
+/**
+ * Reads and checks the other inputs of activity. Nothing has been done when it throws.
+ *
+ * @throws ConfigurationError naming the input, its value and the valid ones
+ */
+export function readHeartbeatInputs(read: ReadInput): HeartbeatInputs {
+  // Used by the post step; checked here, where nothing has been done yet.
+  readJobStatus(read)
+  return {
+    evidence: readEvidenceInputs(read),
+    heartbeatSeconds: readWholeNumber(read, 'heartbeat-seconds', 60, 5, 300),
+    onCancel: readOnCancel(read),
+    maxLifetimeMinutes: readWholeNumber(read, 'max-lifetime-minutes', LONGEST_JOB_MINUTES, 1, LONGEST_JOB_MINUTES),
+  }
+}
+
+/** GitHub's longest job, on a runner of one's own: 5 days. */
+const LONGEST_JOB_MINUTES = 7200
+
+function readOnCancel(read: ReadInput): OnCancel {
+  const value = read('on-cancel') || 'ignore'
+  if (value === 'ignore' || value === 'cancel-run') return value
+  throw unknownValue('on-cancel', value, 'ignore, cancel-run')
+}
+
+/** How the job stands at this moment. */
+export function readJobStatus(read: ReadInput): (typeof JOB_STATUSES)[number] {
+  const word = read('job-status')
+  const outcome = parseJobStatus(word)
+  if (outcome !== undefined) return outcome
+  throw unknownValue('job-status', word, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ job.status }}`)
+}
+
+/** The inputs of poll-for-task, checked. */
+export interface PollForTaskInputs {
+  readonly workerGroup: string
+  readonly waitSeconds: number
+  readonly maxTasks: number
+  readonly hostname: string | undefined
+  readonly taskrunnerId: string | undefined
+  /** How many jobs of a matrix do this at the same time. */
+  readonly jobTotal: number
+  readonly aws: AwsSettings
+  readonly reporting: ReportingInputs
+}
+
+/**
+ * Reads and checks every input of poll-for-task. Nothing has been done when it throws.
+ *
+ * @throws ConfigurationError naming the input, its value and the valid ones
+ */
+export function readPollForTaskInputs(read: ReadInput): PollForTaskInputs {
+  const workerGroup = readApiText(read, 'worker-group', LONGEST_NAME)
+  if (workerGroup === undefined) {
+    throw new ConfigurationError(
+      'The input worker-group is empty; it must be the workerGroup of the activities, in the same case.',
+    )
+  }
+  const jobTotal = Number(read('job-total'))
+  return {
+    workerGroup,
+    waitSeconds: readWholeNumber(read, 'wait-seconds', 90, 0, LONGEST_WAIT_SECONDS),
+    maxTasks: readWholeNumber(read, 'max-tasks', 1, 1, MOST_TASKS),
+    hostname: readApiText(read, 'hostname', LONGEST_NAME),
+    taskrunnerId: readApiText(read, 'taskrunner-id', LONGEST_NAME),
+    // It only spreads the first calls, so a strange one is as good as none.
+    jobTotal: jobTotal > 1 && jobTotal <= MOST_TASKS ? jobTotal : 1,
+    aws: readAwsSettings(read),
+    reporting: readReportingInputs(read),
+  }
+}
+
+// API reference, PollForTask and ReportTaskRunnerHeartbeat: at most 1024 characters each.
+const LONGEST_NAME = 1024
+const LONGEST_WAIT_SECONDS = LONGEST_JOB_MINUTES * 60
+/** GitHub's largest matrix. */
+const MOST_TASKS = 256
+
+function readApiText(read: ReadInput, name: string, longest: number): string | undefined {
+  const value = read(name)
+  if (value === '') return undefined
+  if ([...value].length > longest || !API_TEXT.test(value)) {
+    throw unknownValue(name, value, `1 to ${longest} characters, no control characters`)
+  }
+  return value
+}
+
 // API reference: 1 to 2048 characters of this pattern.
 const LONGEST_TASK_ID = 2048
 const API_TEXT = /^(?:[\u0020-\ud7ff\ue000-\ufffd\r\n\t]|[\ud800-\udbff][\udc00-\udfff])*$/
@@ -92,7 +215,6 @@ function readTaskId(read: ReadInput): string {
 
 function readStatus(read: ReadInput): StatusInput {
   const word = read('status')
-  const jobStatus = read('job-status')
   const precondition = readBoolean(read, 'precondition', false)
   const { bad: needed, fine } = readNeededJobs(read)
   if (word !== '') {
@@ -102,10 +224,7 @@ function readStatus(read: ReadInput): StatusInput {
     }
     return { status, cause: { kind: 'given' } }
   }
-  const own = parseJobStatus(jobStatus)
-  if (own === undefined) {
-    throw unknownValue('job-status', jobStatus, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ job.status }}`)
-  }
+  const own = readJobStatus(read)
   const outcome = worst([own, ...needed.map(({ result }) => result)])
   const status = deriveStatus(outcome, precondition)
   // Of two that are alike, the needed job came first, and this one perhaps failed for it.
@@ -131,7 +250,8 @@ function readNames(read: ReadInput, name: string): string[] {
     .filter((each) => each !== '')
 }
 
-function readEvidenceInputs(read: ReadInput): EvidenceInputs {
+/** What is needed to ask GitHub; in a post step it may be missing. */
+export function readEvidenceInputs(read: ReadInput): EvidenceInputs {
   const githubToken = optional(read, 'github-token')
   const id = read('check-run-id')
   // It only helps to find evidence, so a strange one is as good as none.

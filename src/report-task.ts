@@ -1,6 +1,5 @@
-import { connectDataPipeline, type DataPipeline } from './aws/data-pipeline.ts'
-import { tryLimitOf } from './aws/reliable-call.ts'
-import { type AwsSettings, DATA_PIPELINE_REGIONS, isKnownRegion } from './aws/settings.ts'
+import type { DataPipeline } from './aws/data-pipeline.ts'
+import type { AwsSettings } from './aws/settings.ts'
 import { Deadline, systemClock } from './clock.ts'
 import { secretsIn } from './environment-secrets.ts'
 import { type ErrorFields, type ErrorFieldVersions, errorFieldVersions } from './error-fields.ts'
@@ -11,7 +10,7 @@ import type { Log } from './github/log.ts'
 import type { Runner } from './github/runner.ts'
 import { type SummaryRow, summaryTable } from './github/summary.ts'
 import { workflowRunOf } from './github/workflow-run.ts'
-import { proxyEnvironment } from './proxy-agents.ts'
+import { openDataPipeline } from './open-data-pipeline.ts'
 import type { Invocation } from './run-action.ts'
 import { type ReportedStatus, requestOf, sendReport } from './send-report.ts'
 import type { TaskStatus } from './status.ts'
@@ -22,12 +21,6 @@ export interface TaskEnd extends ErrorTextsRequest {
   readonly taskId: string
   readonly aws: AwsSettings
 }
-
-/**
- * The share of the first try that a request for credentials may take. Less than all: a request that several tries wait
- * for has to end for a new one to be made.
- */
-const SHARE_OF_CREDENTIALS = 0.8
 
 /** All calls to GitHub together may take this long, and a quarter of the budget at the most. */
 const LONGEST_EVIDENCE_MS = 10_000
@@ -45,9 +38,10 @@ export interface ReportOutputs {
  * Reports the end of a task: fits the error texts, calls SetTaskStatus until the service has the status, and tells the
  * user in the log, the outputs and the summary.
  *
+ * @returns whether the service has the status now
  * @throws Error with a message for the user when the report could not be made and fail-on-error is true
  */
-export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): Promise<void> {
+export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): Promise<boolean> {
   const deadline = new Deadline(systemClock, end.reporting.timeoutSeconds * 1000)
   const evidenceDeadline = new Deadline(systemClock, Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4))
   onStop((leftMs) => {
@@ -62,37 +56,32 @@ export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): 
     const request = JSON.stringify(requestOf({ taskId: end.taskId, status }, fields), null, 2)
     runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${request}`)
     await tell(end, fields, 'no, this was a dry run', undefined, runner)
-    return
+    return false
   }
 
-  for (const problem of proxyEnvironment(runner.env).problems) runner.log.warning(problem)
   let dataPipeline: DataPipeline | undefined
   let fields: ErrorFields | undefined
   try {
-    const tryLimitMs = tryLimitOf(end.reporting.timeoutSeconds * 1000)
-    dataPipeline = await connectDataPipeline(end.aws, { ...runner, requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS })
-    const region = dataPipeline.region
-    if (!isKnownRegion(region)) {
-      runner.log.warning(
-        `AWS Data Pipeline is documented for ${DATA_PIPELINE_REGIONS.join(', ')}, not for ${region}. Trying all the same.`,
-      )
-    }
+    const open = await openDataPipeline(end.aws, end.reporting.timeoutSeconds * 1000, runner)
+    dataPipeline = open.dataPipeline
     const { taskId } = end
     const versions = (secrets: readonly string[]): ErrorFieldVersions['versions'] => {
       const fitted = fitTexts(secrets)
       fields = fitted[0]
       return fitted
     }
-    const dependencies = { dataPipeline, deadline, tryLimitMs, random: Math.random, log: runner.log }
+    const dependencies = { ...open, deadline, random: Math.random, log: runner.log }
     const reported = await sendReport({ taskId, status, versions }, dependencies)
-    announce(end, reported, region, runner.log)
+    announce(end, reported, dataPipeline.region, runner.log)
     await tell(end, reported.fields, reported.presumed ? 'yes, most likely' : 'yes', reported, runner)
+    return true
   } catch (error) {
     const why = explainFailure(error, { aws: end.aws, region: dataPipeline?.region, env: runner.env })
     const message = `Could not report ${status} for task ${shortTaskId(end.taskId)}: ${why}`
     await tell(end, fields ?? fitTexts([])[0], 'no', undefined, runner)
     if (end.reporting.failOnError) throw new Error(message, { cause: error })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
+    return false
   } finally {
     dataPipeline?.close()
   }

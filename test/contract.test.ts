@@ -2,25 +2,43 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { ACTION_FOLDERS, readmeOf } from '../scripts/docs.ts'
-import { type ReadInput, readSetTaskStatusInputs } from '../src/inputs.ts'
+import {
+  type ReadInput,
+  readActivityReportInputs,
+  readHeartbeatInputs,
+  readPollForTaskInputs,
+  readSetTaskStatusInputs,
+} from '../src/inputs.ts'
 import { inputVariables, REPOSITORY, readActionFile } from './runner/action-file.ts'
 import { runStep } from './runner/step.ts'
 
 // What action.yml declares, what the code reads and sets, and what the README says must be one thing. Nothing of GitHub
 // checks it: a misspelt input is an empty string, a misspelt output is never seen.
 
-const readers: Record<string, (read: ReadInput) => unknown> = { '.': readSetTaskStatusInputs }
+interface Contract {
+  readonly read: (read: ReadInput) => unknown
+  readonly required: Readonly<Record<string, string>>
+}
+
+const contracts: Readonly<Record<string, Contract>> = {
+  '.': { read: readSetTaskStatusInputs, required: { 'task-id': 'task' } },
+  'poll-for-task': { read: readPollForTaskInputs, required: { 'worker-group': 'nightly' } },
+  activity: {
+    read: (read) => [readActivityReportInputs(read), readHeartbeatInputs(read)],
+    required: { 'task-id': 'task' },
+  },
+}
 
 describe.each(ACTION_FOLDERS)('the action in %s', (folder) => {
   const action = readActionFile(folder)
-  const required = { 'task-id': 'task' }
-  const contexts = { github: { token: 'the-token-of-the-job' }, job: { status: 'success', check_run_id: 4711 } }
+  const { read: readInputs, required } = contracts[folder] as Contract
+  const contexts = { github: {}, job: { status: 'success' }, strategy: { 'job-total': 1 } }
   const variables = inputVariables(action, required, contexts)
   const inputOf = (name: string): string => variables[`INPUT_${name.toUpperCase()}`] ?? ''
 
   test('declares the inputs that the code reads, no more and no fewer', () => {
     const read = new Set<string>()
-    readers[folder]?.((name) => {
+    readInputs((name) => {
       read.add(name)
       return inputOf(name)
     })
@@ -28,15 +46,9 @@ describe.each(ACTION_FOLDERS)('the action in %s', (folder) => {
   })
 
   test('has the defaults that the code has for an empty input', () => {
-    // What only GitHub knows has no default in the code.
-    const withoutDefaults: Record<string, string> = {
-      ...required,
-      'job-status': 'success',
-      'github-token': 'the-token-of-the-job',
-      'check-run-id': '4711',
-    }
-    const fromCode = readers[folder]?.((name) => withoutDefaults[name] ?? '')
-    expect(readers[folder]?.(inputOf)).toEqual(fromCode)
+    const withoutDefaults: Record<string, string> = { ...required, 'job-status': 'success' }
+    const fromCode = readInputs((name) => withoutDefaults[name] ?? '')
+    expect(readInputs(inputOf)).toEqual(fromCode)
   })
 
   test('declares the outputs that the code sets, no more and no fewer', async () => {

@@ -1,34 +1,50 @@
-// "npm run demo": the built action reports two tasks to a local Data Pipeline, as it would in a job that succeeded and
-// in one that failed. Nothing outside of this machine is called.
+// "npm run demo": the whole life of two tasks against a local Data Pipeline, with the built actions run as GitHub's
+// runner would run them. Nothing outside of this machine is called. It takes about fifteen seconds.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LocalDataPipeline } from './local-aws/data-pipeline.ts'
-import { runStep } from './runner/step.ts'
+import { Job } from './runner/job.ts'
+import type { StepResult } from './runner/step.ts'
+
+const WORK_SECONDS = 11
 
 await using service = await LocalDataPipeline.start()
-console.log(`A local AWS Data Pipeline listens on ${service.url}.`)
+service.addTask({ workerGroup: 'nightly' })
+service.addTask({ workerGroup: 'nightly' })
+console.log(`A local AWS Data Pipeline listens on ${service.url}; two tasks wait in the worker group "nightly".`)
 
-const load = service.addTask()
-await demonstrate('a job that succeeded', load.taskId, 'success', {})
+using poller = new Job()
+const inputs = { 'worker-group': 'nightly', 'max-tasks': '2' }
+const poll = await poller.main('poll', { action: 'poll-for-task', inputs, env: service.env() })
+show('Job "poll": poll-for-task takes them', poll)
 
-const check = service.addTask()
-await demonstrate('a job that failed', check.taskId, 'failure', {
-  'error-id': 'Nightly:LoadFailed',
-  'error-message': 'The load of 2026-11-22 stopped: 3 of 4,000 rows have no customer.',
-  'error-stack-trace': 'LoadError: no customer\n    at load (load.py:42)',
-})
+const tasks = JSON.parse(poll.outputs['tasks'] ?? '[]') as { 'task-id': string }[]
+console.log(`\nTwo jobs of a matrix hold a task each, and work for ${WORK_SECONDS} seconds; the second one fails.`)
+await Promise.all(
+  tasks.map((task, index) => work(`work (${index + 1})`, task['task-id'], index === 0 ? 'success' : 'failure')),
+)
 
-async function demonstrate(
-  title: string,
-  taskId: string,
-  jobStatus: string,
-  inputs: Record<string, string>,
-): Promise<void> {
-  console.log(`\n--- The last step of ${title}:`)
-  const step = await runStep({ inputs: { 'task-id': taskId, ...inputs }, jobStatus, env: service.env() })
-  console.log(step.stdout.trimEnd())
-  const { state, status, errorId, errorMessage, errorStackTrace } = service.task(taskId)
-  console.log('What arrived:', { state, status, errorId, errorMessage, errorStackTrace })
-  if (step.exitCode !== 0 || step.outputs['reported'] !== 'true') {
-    console.error(`The step ended with exit code ${step.exitCode}.\n${step.stderr}`)
-    process.exitCode = 1
-  }
+console.log('\nWhat the service received:')
+for (const { operation, answer } of service.requests) console.log(`  ${operation} -> ${answer?.status}`)
+for (const { state, progressReports, errorId, errorMessage } of service.tasks) {
+  console.log({ state, progressReports: progressReports.length, errorId, errorMessage })
+}
+const states = service.tasks.map(({ state }) => state).sort()
+if (states.join() !== 'failed,finished') {
+  console.error(`The tasks should have ended as failed and finished, and are ${states.join(' and ')}.`)
+  process.exitCode = 1
+}
+
+async function work(name: string, taskId: string, jobStatus: string): Promise<void> {
+  using job = new Job()
+  const step = { action: 'activity', inputs: { 'task-id': taskId, 'heartbeat-seconds': '5' }, env: service.env() }
+  show(`Job "${name}": activity, at the top`, await job.main('activity', step))
+  await sleep(WORK_SECONDS * 1000)
+  show(`Job "${name}": activity, at the end (${jobStatus})`, await job.post('activity', { ...step, jobStatus }))
+}
+
+function show(title: string, { stdout, stderr, exitCode }: StepResult): void {
+  console.log(`\n--- ${title}\n${stdout.trimEnd()}`)
+  if (exitCode === 0) return
+  console.error(`The step ended with exit code ${exitCode}.\n${stderr}`)
+  process.exitCode = 1
 }

@@ -1,4 +1,11 @@
-import { DataPipelineClient, SetTaskStatusCommand } from '@aws-sdk/client-data-pipeline'
+import {
+  DataPipelineClient,
+  PollForTaskCommand,
+  ReportTaskProgressCommand,
+  ReportTaskRunnerHeartbeatCommand,
+  type TaskObject as SdkTask,
+  SetTaskStatusCommand,
+} from '@aws-sdk/client-data-pipeline'
 import type { ErrorFields } from '../error-fields.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { TaskStatus } from '../status.ts'
@@ -22,6 +29,26 @@ export interface Call {
   readonly onSend?: () => void
 }
 
+/** A field of a pipeline object: a text, or a reference to another object. */
+export type TaskField =
+  | { readonly key: string; readonly stringValue: string }
+  | { readonly key: string; readonly refValue: string }
+
+export interface TaskObject {
+  readonly id: string
+  readonly name: string
+  readonly fields: readonly TaskField[]
+}
+
+/** A task, as PollForTask hands it out. */
+export interface Task {
+  readonly taskId: string
+  readonly pipelineId: string
+  readonly attemptId: string
+  /** The attempt and what it refers to, by their ids. */
+  readonly objects: Readonly<Record<string, TaskObject>>
+}
+
 /** The calls of AWS Data Pipeline that a task runner makes: one try each, no retries, no limits of their own. */
 export interface DataPipeline {
   readonly region: string
@@ -30,6 +57,17 @@ export interface DataPipeline {
   /** Gets new credentials where their source has them. Whether they differ from the old ones. */
   renewCredentials(): Promise<boolean>
   setTaskStatus(report: StatusReport, call: Call): Promise<{ requestId: string | undefined }>
+  /** The next task of the worker group; undefined when there is none. The service holds the answer for up to 90 s. */
+  pollForTask(request: { workerGroup: string; hostname?: string }, call: Call): Promise<Task | undefined>
+  /** Acknowledges a task, and keeps it. Whether the service has cancelled it. */
+  reportTaskProgress(taskId: string, call: Call): Promise<{ canceled: boolean }>
+  /** Says that the task runner is there. Whether the service wants it to end. */
+  reportTaskRunnerHeartbeat(
+    request: { taskrunnerId: string; workerGroup: string; hostname?: string },
+    call: Call,
+  ): Promise<{ terminate: boolean }>
+  /** When the credentials in use expire, in milliseconds since 1970; undefined when nobody says. */
+  expiration(): Promise<number | undefined>
   /** Ends all connections. */
   close(): void
 }
@@ -62,7 +100,7 @@ export async function connectDataPipeline(
 
   async function credentials(
     forceRefresh: boolean,
-  ): Promise<{ accessKeyId: string; secretAccessKey: string; sessionToken?: string }> {
+  ): Promise<{ accessKeyId: string; secretAccessKey: string; sessionToken?: string; expiration?: Date }> {
     try {
       return await client.config.credentials({ forceRefresh })
     } catch (cause) {
@@ -88,11 +126,45 @@ export async function connectDataPipeline(
       const answer = await client.send(new SetTaskStatusCommand({ ...report }), { abortSignal: signal })
       return { requestId: answer.$metadata.requestId }
     },
+    async pollForTask(request, { signal, onSend }) {
+      await credentials(false)
+      onSend?.()
+      const { taskObject } = await client.send(new PollForTaskCommand({ ...request }), { abortSignal: signal })
+      return taskObject?.taskId ? toTask(taskObject, taskObject.taskId) : undefined
+    },
+    async reportTaskProgress(taskId, { signal, onSend }) {
+      await credentials(false)
+      onSend?.()
+      // An answer without a body has no `canceled`.
+      const { canceled } = await client.send(new ReportTaskProgressCommand({ taskId }), { abortSignal: signal })
+      return { canceled: canceled === true }
+    },
+    async reportTaskRunnerHeartbeat(request, { signal, onSend }) {
+      await credentials(false)
+      onSend?.()
+      const { terminate } = await client.send(new ReportTaskRunnerHeartbeatCommand({ ...request }), {
+        abortSignal: signal,
+      })
+      return { terminate: terminate === true }
+    },
+    async expiration() {
+      return (await credentials(false)).expiration?.getTime()
+    },
     close() {
       client.destroy()
       transport.destroy()
     },
   }
+}
+
+function toTask({ pipelineId, attemptId, objects }: SdkTask, taskId: string): Task {
+  const entries = Object.entries(objects ?? {}).map(([id, object]): [string, TaskObject] => {
+    const fields = (object.fields ?? []).map(({ key = '', stringValue, refValue }) =>
+      refValue === undefined ? { key, stringValue: stringValue ?? '' } : { key, refValue },
+    )
+    return [id, { id: object.id ?? id, name: object.name ?? id, fields }]
+  })
+  return { taskId, pipelineId: pipelineId ?? '', attemptId: attemptId ?? '', objects: Object.fromEntries(entries) }
 }
 
 async function regionOf(client: DataPipelineClient, given: string | undefined): Promise<string> {

@@ -56,13 +56,14 @@ export class CallError extends Error {
  * Makes a call until it succeeds, fails for good, or the deadline is over. Passing faults are tried again with growing
  * waits, a wrong clock is corrected, credentials that expired are renewed where that is possible.
  *
- * @param decideFirst what the caller has to say about a failure; undefined leaves it to the rules here
+ * @param decideFirst what the caller has to say about a failure, and whether the request had gone out; undefined leaves
+ *   it to the rules here
  * @throws CallError
  */
 export async function callReliably<T>(
   call: (call: Call) => Promise<T>,
   { dataPipeline, deadline, tryLimitMs, random, log }: CallDependencies,
-  decideFirst: (failure: Failure) => Decision | undefined = () => undefined,
+  decideFirst: (failure: Failure, sent: boolean) => Decision | undefined = () => undefined,
 ): Promise<CallResult<T>> {
   let tries = 0
   // Whether the request of this try went out.
@@ -74,7 +75,7 @@ export async function callReliably<T>(
   const decide = async (error: unknown): Promise<Decision> => {
     const failure = classify(error)
     answerLost ||= failure.answerLost && sent
-    const decision = decideFirst(failure)
+    const decision = decideFirst(failure, sent)
     if (decision !== undefined) return decision
     switch (failure.kind) {
       case 'clock-corrected': {

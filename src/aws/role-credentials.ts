@@ -1,5 +1,6 @@
 import type { AwsCredentialIdentity } from '@smithy/types'
 import { ConfigurationError, messageOf } from '../errors.ts'
+import { requestIdToken } from '../github/oidc.ts'
 import { OidcTokenError } from './failure.ts'
 import type { RoleSettings } from './settings.ts'
 import type { Transport } from './transport.ts'
@@ -9,8 +10,6 @@ const SESSION_SECONDS = 900
 
 export interface OidcDependencies {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Asks GitHub for a token of this job with this audience. */
-  readonly idToken: (audience: string) => Promise<string>
   /** Milliseconds that a single request may take. */
   readonly requestLimitMs: number
 }
@@ -24,7 +23,7 @@ export async function assumeRole(
   role: RoleSettings,
   region: string,
   transport: Transport,
-  { env, idToken, requestLimitMs }: OidcDependencies,
+  { env, requestLimitMs }: OidcDependencies,
 ): Promise<AwsCredentialIdentity> {
   if (!env['ACTIONS_ID_TOKEN_REQUEST_URL'] || !env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']) {
     throw new ConfigurationError(
@@ -34,7 +33,7 @@ export async function assumeRole(
       },
     )
   }
-  const webIdentityToken = await within(requestLimitMs, idToken(role.audience)).catch((cause: unknown) => {
+  const webIdentityToken = await requestIdToken(role.audience, env, requestLimitMs).catch((cause: unknown) => {
     throw new OidcTokenError(`GitHub gave no OIDC token: ${messageOf(cause)}`, { cause })
   })
   // Loaded here, as most reports have credentials in the environment and need no STS client.
@@ -47,17 +46,4 @@ export async function assumeRole(
     // Retries are ours, under one budget for token, role and report.
     clientConfig: { region, requestHandler: transport, maxAttempts: 1 },
   })()
-}
-
-/** @actions/core has no time limit of its own for tokens that is of use here. */
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs / 1000} s`)), limitMs)
-  })
-  try {
-    return await Promise.race([work, limit])
-  } finally {
-    clearTimeout(timer)
-  }
 }

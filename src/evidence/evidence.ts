@@ -92,6 +92,7 @@ function withoutSecrets(api: GitHubApi, redact: (text: string) => string): GitHu
     steps: job.steps.map((step) => ({ ...step, name: redact(step.name) })),
   })
   return {
+    ...api,
     job: async (id) => safe(await api.job(id)),
     jobsOfAttempt: async (attempt) => (await api.jobsOfAttempt(attempt)).map(safe),
     annotations: async (jobId) =>

@@ -37,6 +37,8 @@ export interface GitHubApi {
   annotations(jobId: number): Promise<Annotation[]>
   /** Of a completed job: an end of its log, or of what was logged until a time. */
   logEnd(jobId: number, until: number | undefined): Promise<string>
+  /** Asks GitHub to cancel this run, with all of its jobs; needs "actions: write". */
+  cancelRun(): Promise<void>
 }
 
 /** An answer that is no use. */
@@ -77,9 +79,14 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
   })
   const [owner = '', repo = ''] = settings.repository.split('/')
 
-  async function get(route: string, parameters: Record<string, unknown>, request: Record<string, unknown> = {}) {
+  async function call(
+    method: 'GET' | 'POST',
+    route: string,
+    parameters: Record<string, unknown>,
+    request: Record<string, unknown> = {},
+  ) {
     try {
-      return await octokit.request(`GET /repos/{owner}/{repo}${route}`, {
+      return await octokit.request(`${method} /repos/{owner}/{repo}${route}`, {
         owner,
         repo,
         ...parameters,
@@ -99,7 +106,7 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
     const items: T[] = []
     for (let page = 1; page <= MOST_PAGES; page++) {
       try {
-        const { data } = await get(route, { ...parameters, per_page: PER_PAGE, page })
+        const { data } = await call('GET', route, { ...parameters, per_page: PER_PAGE, page })
         const found = itemsOf(data)
         if (!Array.isArray(found)) throw unexpected(route)
         items.push(...found.map(toItem))
@@ -115,7 +122,7 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
 
   return {
     async job(id) {
-      const { data } = await get('/actions/jobs/{job_id}', { job_id: id })
+      const { data } = await call('GET', '/actions/jobs/{job_id}', { job_id: id })
       return toJob(data)
     },
     jobsOfAttempt: (attempt) =>
@@ -129,10 +136,18 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
       // A job's id is the id of its check run.
       all('/check-runs/{check_run_id}/annotations', { check_run_id: jobId }, (data) => data, toAnnotation),
     async logEnd(jobId, until) {
-      const { status, headers } = await get('/actions/jobs/{job_id}/logs', { job_id: jobId }, { redirect: 'manual' })
+      const { status, headers } = await call(
+        'GET',
+        '/actions/jobs/{job_id}/logs',
+        { job_id: jobId },
+        { redirect: 'manual' },
+      )
       // The log is elsewhere, at an address that needs no token, and must not be given one.
       if (!headers.location) throw new GitHubApiError(`no address of the log in the answer (status ${status})`, status)
       return downloadLogEnd(headers.location, until, settings)
+    },
+    async cancelRun() {
+      await call('POST', '/actions/runs/{run_id}/cancel', { run_id: settings.runId })
     },
   }
 }

@@ -4,6 +4,8 @@ export interface Log {
   info(text: string): void
   /** Shown only with debug logging. */
   debug(text: string): void
+  /** Lines that can be folded away. */
+  group(title: string, text: string): void
   /** An annotation of the run. */
   notice(text: string): void
   warning(text: string): void

@@ -11,14 +11,18 @@ export interface Runner {
   input(name: string): string
   /** @throws when the runner's file can't be written */
   output(name: string, value: string): void
+  /** Keeps a text for the post step of this action; what is saved later replaces it. */
+  saveState(name: string, value: string): void
+  /** What was saved; empty when nothing was. */
+  state(name: string): string
   /** Adds HTML to the summary of the step. @throws when the runner's file can't be written */
   summarize(html: string): Promise<void>
-  /** An OIDC token of this job. */
-  idToken(audience: string): Promise<string>
   /** Ends the step as failed, with one error annotation. */
   fail(message: string): void
   /** From now on these are replaced by *** in everything that is said; the credentials in the environment always are. */
   hide(secrets: Iterable<string>): void
+  /** The text without what is hidden. */
+  redact(text: string): string
 }
 
 /** The runner that started this process. */
@@ -33,19 +37,26 @@ export function currentRunner(): Runner {
       debug: (text) => {
         if (core.isDebug()) core.debug(safe(text))
       },
+      group(title, text) {
+        core.startGroup(withoutCommands(safe(title)))
+        if (text !== '') core.info(withoutCommands(safe(text)))
+        core.endGroup()
+      },
       notice: (text) => core.notice(safe(text)),
       warning: (text) => core.warning(safe(text)),
     },
     input: core.getInput,
     output: (name, value) => core.setOutput(name, safe(value)),
+    saveState: core.saveState,
+    state: core.getState,
     async summarize(html) {
       await core.summary.addRaw(safe(html), true).write()
     },
-    idToken: core.getIDToken,
     fail: (message) => core.setFailed(safe(message)),
     hide(more) {
       for (const secret of more) secrets.add(secret)
     },
+    redact: safe,
   }
 }
 

@@ -47,7 +47,7 @@ function variableOf(input: string): string {
 /** Evaluates `${{ context.property }}`, which is all that the defaults use; an absent property is empty, as on GitHub. */
 function evaluate(text: string, contexts: Contexts): string {
   return text.replace(/\$\{\{(.*?)\}\}/g, (_, expression: string) => {
-    const path = /^\s*(\w+)\.(\w+)\s*$/.exec(expression)
+    const path = /^\s*(\w+)\.([\w-]+)\s*$/.exec(expression)
     if (!path) throw new Error(`this test runner can't evaluate the expression ${expression}`)
     const [, context = '', property = ''] = path
     if (!(context in contexts)) throw new Error(`the context ${context} is not there for input defaults`)

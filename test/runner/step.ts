@@ -27,6 +27,8 @@ export interface StepOptions {
   readonly onStart?: (child: ChildProcess) => void
   /** Where the standard output goes: a pipe that is read to its end (default), or one that nobody reads. */
   readonly stdout?: 'read' | 'closed'
+  /** A command that is given the command of the step, and starts it: a runner of the step's own. */
+  readonly startedBy?: readonly [string, ...string[]]
   /** The step is killed, and the test fails, after this time; default 30 s. */
   readonly limitMs?: number
 }
@@ -78,7 +80,12 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
   for (const file of Object.values(files)) writeFileSync(file, '')
   mkdirSync(join(folder, 'temp'))
 
-  const contexts: Contexts = { job: { status: options.jobStatus ?? 'success' }, github: {}, ...options.contexts }
+  const contexts: Contexts = {
+    job: { status: options.jobStatus ?? 'success' },
+    github: {},
+    strategy: { 'job-total': 1 },
+    ...options.contexts,
+  }
   const env: Record<string, string | undefined> = {
     PATH: process.env['PATH'],
     SystemRoot: process.env['SystemRoot'],
@@ -109,7 +116,9 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     ...options.env,
   }
   const started = performance.now()
-  const child = spawn(node24(), [join(REPOSITORY, options.action ?? '.', script)], {
+  const step = [node24(), join(REPOSITORY, options.action ?? '.', script)] as const
+  const [command, ...args] = options.startedBy === undefined ? step : ([...options.startedBy, ...step] as const)
+  const child = spawn(command, args, {
     cwd: workspace,
     env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,2 @@
+import { endActivity, runAction } from './actions/index.js';
+void runAction(endActivity);

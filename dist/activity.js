@@ -1,0 +1,2 @@
+import { holdActivity, runAction } from './actions/index.js';
+void runAction(holdActivity);

@@ -1,0 +1,2 @@
+import { heartbeat, runAction } from './actions/index.js';
+void runAction(heartbeat);

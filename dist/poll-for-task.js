@@ -1,0 +1,2 @@
+import { pollForTask, runAction } from './actions/index.js';
+void runAction(pollForTask);

@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Clock } from '../clock.ts'
+import { isSecretVariable } from '../environment-secrets.ts'
+import type { HeartbeatSettings } from './heartbeat-settings.ts'
+import { type HeartbeatState, readState } from './heartbeat-state.ts'
+import { type ActivityFiles, filesIn } from './paths.ts'
+import { identify, isRunning, type ProcessIdentity } from './processes.ts'
+
+/** Starting Node and the SDK takes a fraction of a second; a machine may be busy. */
+const READY_WITHIN_MS = 15_000
+const LOOK_EVERY_MS = 20
+/** It looks four times a second; the rest is for a machine that is busy. */
+const STOP_WITHIN_MS = 10_000
+/** The end of the log that is shown. */
+const SHOWN_LOG_CHARACTERS = 16_000
+
+/**
+ * A process that works for milliseconds and then sleeps for a minute gains nothing by code compiled to run fast, nor by
+ * room for much garbage; without these flags it grows to three times its size. The limit is far above what it uses.
+ */
+const SMALL = [
+  '--no-opt',
+  '--no-maglev',
+  '--no-sparkplug',
+  '--optimize-for-size',
+  '--max-semi-space-size=1',
+  '--max-old-space-size=64',
+  '--single-threaded-gc',
+  '--v8-pool-size=1',
+]
+
+/** The entry of the heartbeat process, beside the bundle that this code is in. */
+function entry(): string {
+  return join(dirname(fileURLToPath(import.meta.url)), '..', 'heartbeat.js')
+}
+
+/**
+ * Starts the heartbeat process, and waits until it is ready. It is detached, and holds no pipe of the step: the runner
+ * waits for open pipes, and kills those that hold them.
+ *
+ * @returns the process
+ * @throws Error with the end of its log when it does not get ready
+ */
+export async function startHeartbeat(
+  settings: Omit<HeartbeatSettings, 'secrets'>,
+  env: Readonly<Record<string, string | undefined>>,
+  clock: Clock,
+): Promise<ProcessIdentity> {
+  const files = filesIn(settings.folder)
+  mkdirSync(files.folder, { recursive: true, mode: 0o700 })
+  const log = openSync(files.log, 'a', 0o600)
+  const secrets: Record<string, string> = {}
+  const plain: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || name.startsWith('INPUT_')) continue
+    ;(isSecretVariable(name) ? secrets : plain)[name] = value
+  }
+  const child = spawn(process.execPath, [...SMALL, entry()], {
+    detached: true,
+    stdio: ['pipe', log, log],
+    env: plain,
+    windowsHide: true,
+  })
+  closeSync(log)
+  let failure: Error | undefined
+  child.once('error', (error) => {
+    failure = error
+  })
+  child.once('exit', (code, signal) => {
+    failure ??= new Error(`it ended with ${signal ?? `exit code ${code}`}`)
+  })
+  // A process that is gone already breaks the pipe; how it ended says more.
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(JSON.stringify({ ...settings, secrets } satisfies HeartbeatSettings))
+  child.unref()
+
+  const until = clock.now() + READY_WITHIN_MS
+  while (readState(files.state) === undefined) {
+    if (failure === undefined && clock.now() >= until) {
+      child.kill('SIGKILL')
+      failure = new Error(`it was not ready within ${READY_WITHIN_MS / 1000} s`)
+    }
+    if (failure !== undefined)
+      throw new Error(`The heartbeat process did not start: ${failure.message}. ${endOfLog(files)}`)
+    await clock.sleep(LOOK_EVERY_MS)
+  }
+  return identify(child.pid as number)
+}
+
+/**
+ * Stops the heartbeat process: asks it to end, waits, and kills it only then. One that is gone already is fine, and so
+ * are files that the job has deleted.
+ *
+ * @returns its last state; undefined when there is none
+ */
+export async function stopHeartbeat(
+  folder: string,
+  heartbeat: ProcessIdentity,
+  clock: Clock,
+): Promise<HeartbeatState | undefined> {
+  const files = filesIn(folder)
+  askToStop(folder)
+  const until = clock.now() + STOP_WITHIN_MS
+  while (isRunning(heartbeat) && readState(files.state)?.ended === undefined) {
+    if (clock.now() >= until) {
+      kill(heartbeat)
+      break
+    }
+    await clock.sleep(LOOK_EVERY_MS)
+  }
+  return readState(files.state)
+}
+
+/** Leaves word for a heartbeat process to end: also for one that is not ready yet. */
+export function askToStop(folder: string): void {
+  const files = filesIn(folder)
+  try {
+    mkdirSync(files.folder, { recursive: true, mode: 0o700 })
+    writeFileSync(files.stop, '')
+  } catch {
+    // One that runs is killed after a while.
+  }
+}
+
+function kill({ pid }: ProcessIdentity): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has just ended.
+  }
+}
+
+/** The end of the log of the heartbeat process. */
+export function endOfLog(files: ActivityFiles): string {
+  try {
+    return readFileSync(files.log, 'utf8').trim().slice(-SHOWN_LOG_CHARACTERS)
+  } catch {
+    return ''
+  }
+}

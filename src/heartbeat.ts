@@ -1,0 +1,3 @@
+import { heartbeat, runAction } from './actions/index.ts'
+
+void runAction(heartbeat)

@@ -1,0 +1,35 @@
+import { connectDataPipeline, type DataPipeline } from './aws/data-pipeline.ts'
+import { tryLimitOf } from './aws/reliable-call.ts'
+import { type AwsSettings, DATA_PIPELINE_REGIONS, isKnownRegion } from './aws/settings.ts'
+import type { Runner } from './github/runner.ts'
+import { proxyEnvironment } from './proxy-agents.ts'
+
+/**
+ * The share of the first try that a request for credentials may take. Less than all: a request that several tries wait
+ * for has to end for a new one to be made.
+ */
+const SHARE_OF_CREDENTIALS = 0.8
+
+/** A client, and the milliseconds that the first try of a call may take. */
+export interface OpenDataPipeline {
+  readonly dataPipeline: DataPipeline
+  readonly tryLimitMs: number
+}
+
+/**
+ * A client for the settings, with a warning for what looks wrong and may work all the same.
+ *
+ * @throws ConfigurationError
+ */
+export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runner: Runner): Promise<OpenDataPipeline> {
+  for (const problem of proxyEnvironment(runner.env).problems) runner.log.warning(problem)
+  const tryLimitMs = tryLimitOf(budgetMs)
+  const dataPipeline = await connectDataPipeline(aws, { ...runner, requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS })
+  const { region } = dataPipeline
+  if (!isKnownRegion(region)) {
+    runner.log.warning(
+      `AWS Data Pipeline is documented for ${DATA_PIPELINE_REGIONS.join(', ')}, not for ${region}. Trying all the same.`,
+    )
+  }
+  return { dataPipeline, tryLimitMs }
+}

@@ -1,0 +1,215 @@
+import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
+import { CallError, callReliably } from '../aws/reliable-call.ts'
+import { type Clock, Deadline } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import type { Log } from '../github/log.ts'
+import { MOST_OUTPUT_CHARACTERS, sizeOfEntry, sizeOfOutputs } from './task-outputs.ts'
+
+/** "The service waits for up to 90 seconds" (API reference, PollForTask), and an answer takes a while. */
+export const POLL_LIMIT_MS = 110_000
+
+/** A task has to be acknowledged within two minutes, or it is given to another poll (API reference, ReportTaskProgress). */
+const ACKNOWLEDGE_LIMIT_MS = 100_000
+
+const HEARTBEAT_EVERY_MS = 15 * 60_000
+
+/** Safe under all that the documentation says of how often ReportTaskProgress is due. */
+const BEAT_EVERY_MS = 60_000
+
+const SHORTEST_PAUSE_MS = 1_000
+
+/** 2 calls of PollForTask a second are allowed for an account (Developer Guide, dp-limits). */
+const POLLS_PER_SECOND = 2
+
+/** What to take tasks for. */
+export interface TakeRequest {
+  readonly workerGroup: string
+  readonly hostname: string | undefined
+  /** 1 to 256 */
+  readonly mostTasks: number
+  /** How long to go on asking while there is none; 0 asks once. */
+  readonly waitMs: number
+  /** How many jobs poll at the same time: their first calls are spread. */
+  readonly pollers: number
+  /** Undefined: no heartbeat of a task runner is sent. */
+  readonly taskrunnerId: string | undefined
+}
+
+export interface TakeDependencies {
+  readonly dataPipeline: DataPipeline
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Log
+  /** For calls other than the poll itself, and for a poll that fails: the total of all tries. */
+  readonly budgetMs: number
+  readonly tryLimitMs: number
+  /** Gives the deadline back, which is made shorter when the runner wants the step to end. */
+  readonly stoppable: (deadline: Deadline) => Deadline
+  /** Whether the runner wants the step to end: no task is taken then that nobody would go on with. */
+  readonly isStopping: () => boolean
+}
+
+/** What polling came to. */
+export interface TakenTasks {
+  readonly tasks: readonly Task[]
+  /** Why polling ended before it was due; undefined when it went as it should. */
+  readonly failure: CallError | undefined
+}
+
+/**
+ * Takes tasks from a worker group, one call after the other, and acknowledges each at once. Tasks that were taken are
+ * never lost: what goes wrong later only ends the taking.
+ */
+export async function takeTasks(request: TakeRequest, dependencies: TakeDependencies): Promise<TakenTasks> {
+  const { clock, random, log, isStopping } = dependencies
+  const waiting = dependencies.stoppable(new Deadline(clock, request.waitMs))
+  const heartbeat = taskRunnerHeartbeat(request, dependencies)
+  const held: HeldTask[] = []
+  const taken = (failure?: CallError): TakenTasks => ({ tasks: held.map(({ task }) => task), failure })
+  let largest = 0
+
+  // Jobs that start together would all poll at once.
+  if (request.pollers > 1) await waiting.sleep(((random() * request.pollers) / POLLS_PER_SECOND) * 1000)
+  for (;;) {
+    await keepAlive(held, dependencies)
+    if (isStopping() || (await heartbeat())) return taken()
+    const asked = clock.now()
+    let task: Task | undefined
+    try {
+      task = await poll(request, dependencies)
+    } catch (error) {
+      if (error instanceof CallError) return taken(error)
+      throw error
+    }
+    if (task === undefined) {
+      if (held.length > 0 || waiting.remaining() <= 0) break
+      // The service holds a poll for long; one that answers at once must not be asked all the time.
+      await waiting.sleep(Math.max(0, asked + SHORTEST_PAUSE_MS * (1 + random()) - clock.now()))
+      continue
+    }
+    const size = sizeOfOutputs([...taken().tasks, task])
+    if (held.length > 0 && size > MOST_OUTPUT_CHARACTERS) {
+      log.warning(
+        'The outputs of a job may have 1 MB, and the last task does not fit. It was not acknowledged: after two minutes it goes to another poll.',
+      )
+      break
+    }
+    largest = Math.max(largest, sizeOfEntry(task))
+    if (await acknowledge(task, dependencies)) held.push({ task, beatAt: clock.now() })
+    if (held.length >= request.mostTasks) break
+    if (sizeOfOutputs(taken().tasks) + largest > MOST_OUTPUT_CHARACTERS) {
+      log.warning(`No more tasks are taken after ${held.length}: the outputs of a job may have 1 MB.`)
+      break
+    }
+  }
+  await keepAlive(held, dependencies)
+  return taken()
+}
+
+/** One PollForTask; passing faults are tried again. */
+async function poll(
+  request: TakeRequest,
+  { dataPipeline, clock, random, log, budgetMs, stoppable, isStopping }: TakeDependencies,
+): Promise<Task | undefined> {
+  const { workerGroup, hostname } = request
+  const startedAt = clock.now()
+  const { answer } = await callReliably(
+    (call) => dataPipeline.pollForTask({ workerGroup, ...(hostname && { hostname }) }, call),
+    {
+      dataPipeline,
+      // Tries that fail quickly have the budget; the one that is held has the time that the service may hold it.
+      deadline: stoppable(new Deadline(clock, budgetMs + POLL_LIMIT_MS)),
+      tryLimitMs: POLL_LIMIT_MS,
+      random,
+      log,
+    },
+    // The service may still hold that poll, or have answered it with a task, which comes back after two minutes.
+    ({ answerLost, kind }, sent) =>
+      (kind === 'timeout' && answerLost && sent) || clock.now() - startedAt >= budgetMs || isStopping()
+        ? 'stop'
+        : undefined,
+  )
+  return answer
+}
+
+/** A task that was acknowledged, and when the service last heard of it. */
+interface HeldTask {
+  readonly task: Task
+  readonly beatAt: number
+}
+
+/** Reports progress for tasks that wait long for others to be taken; those cancelled or gone meanwhile are let go. */
+async function keepAlive(held: HeldTask[], dependencies: TakeDependencies): Promise<void> {
+  const { clock, log } = dependencies
+  for (const each of [...held]) {
+    if (clock.now() - each.beatAt < BEAT_EVERY_MS) continue
+    const progress = await report(each.task, dependencies)
+    const index = held.indexOf(each)
+    if (progress === 'held') held[index] = { task: each.task, beatAt: clock.now() }
+    else if (progress === 'canceled' || isGone(progress)) held.splice(index, 1)
+    // It was acknowledged, so nobody else gets it soon: who goes on with it finds out whether it is still there.
+    else log.warning(`A task is handed on though its progress could not be reported: ${progress.message}`)
+  }
+}
+
+/** Acknowledges a task. Whether it is ours to hand on. */
+async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<boolean> {
+  const { log } = dependencies
+  const progress = await report(task, dependencies)
+  if (progress === 'held') return true
+  if (progress === 'canceled') {
+    log.info('A task was cancelled before it was handed on; it is left out.')
+    return false
+  }
+  log.warning(
+    progress.answerLost
+      ? `A task is handed on though its acknowledgement had no answer: ${progress.message}`
+      : `A task could not be acknowledged and is not handed on; after two minutes it goes to another poll: ${progress.message}`,
+  )
+  return progress.answerLost
+}
+
+/** One ReportTaskProgress, tried until it is nearly too late. */
+async function report(task: Task, dependencies: TakeDependencies): Promise<'held' | 'canceled' | CallError> {
+  const { dataPipeline, clock, random, log, tryLimitMs } = dependencies
+  try {
+    const { answer } = await callReliably((call) => dataPipeline.reportTaskProgress(task.taskId, call), {
+      dataPipeline,
+      deadline: new Deadline(clock, ACKNOWLEDGE_LIMIT_MS),
+      tryLimitMs,
+      random,
+      log,
+    })
+    return answer.canceled ? 'canceled' : 'held'
+  } catch (error) {
+    if (error instanceof CallError) return error
+    throw error
+  }
+}
+
+function isGone({ failure }: CallError): boolean {
+  return failure.kind === 'task-not-found' || failure.kind === 'pipeline-gone'
+}
+
+/** A function that sends the heartbeat of the task runner when it is due, and gives whether the service wants it to end. */
+function taskRunnerHeartbeat(request: TakeRequest, dependencies: TakeDependencies): () => Promise<boolean> {
+  const { dataPipeline, clock, random, log, tryLimitMs } = dependencies
+  const { taskrunnerId, workerGroup, hostname } = request
+  let dueAt = clock.now()
+  return async () => {
+    if (taskrunnerId === undefined || clock.now() < dueAt) return false
+    dueAt = clock.now() + HEARTBEAT_EVERY_MS
+    try {
+      const { answer } = await callReliably(
+        (call) =>
+          dataPipeline.reportTaskRunnerHeartbeat({ taskrunnerId, workerGroup, ...(hostname && { hostname }) }, call),
+        { dataPipeline, deadline: new Deadline(clock, tryLimitMs), tryLimitMs, random, log },
+      )
+      if (answer.terminate) log.warning('Data Pipeline asks this task runner to end: no more tasks are taken.')
+      return answer.terminate
+    } catch (error) {
+      log.warning(`The heartbeat of the task runner failed: ${messageOf(error)}`)
+      return false
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+
+// What Linux tells of processes in /proc (proc(5)); elsewhere there are none to be seen.
+
+/** Clock ticks in a second, of which CPU times are counted; 100 on every Linux that actions run on. */
+const TICKS_PER_SECOND = 100
+
+/** The processes that were started with a value of an environment variable that begins so. Zombies have none. */
+export function processesWith(variable: string, beginning: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => environmentOf(pid)[variable]?.startsWith(beginning))
+}
+
+/** The environment that a process was started with; empty when it is gone. */
+export function environmentOf(pid: number): Record<string, string> {
+  const pairs = read(pid, 'environ').split('\0')
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
+}
+
+/** The program and its arguments; empty when the process is gone. */
+export function argumentsOf(pid: number): string[] {
+  return read(pid, 'cmdline').split('\0').slice(0, -1)
+}
+
+/** What a process has open, by the number: a path, or `pipe:[…]`, `socket:[…]`. */
+export function openFilesOf(pid: number): Record<string, string> {
+  const folder = `/proc/${pid}/fd`
+  return Object.fromEntries(
+    readdirSync(folder).flatMap((number) => {
+      try {
+        return [[number, readlinkSync(`${folder}/${number}`)]]
+      } catch {
+        return []
+      }
+    }),
+  )
+}
+
+/** Bytes in the machine's memory. */
+export function residentBytesOf(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(pid, 'status'))?.[1]) * 1024
+}
+
+/** Seconds of CPU time, of the program and of the system for it, since its start. */
+export function cpuSecondsOf(pid: number): number {
+  const stat = read(pid, 'stat')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+/** Whether a process runs; a zombie does not. */
+export function isAlive(pid: number): boolean {
+  return /^State:\s+[^ZX]/m.test(read(pid, 'status'))
+}
+
+/** Waits until it holds, looking again and again. Whether it did in the end. */
+export async function eventually(holds: () => boolean, withinMs = 10_000): Promise<boolean> {
+  const until = performance.now() + withinMs
+  while (!holds()) {
+    if (performance.now() > until) return false
+    await delay(50)
+  }
+  return true
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,150 @@
+// Credentials of a job that takes longer than they live.
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { CredentialStore, type Credentials } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { error, on } from '../local-aws/faults.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
+import { leftOverProcesses } from '../runner/job.ts'
+import { heartbeatGroup, hold } from './holding.ts'
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
+
+const TEMPORARY: Required<Omit<Credentials, 'expiresAt'>> = {
+  accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
+  sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE/session+token=='.repeat(8),
+}
+
+describe('with role-to-assume', () => {
+  interface Cloud extends AsyncDisposable {
+    readonly service: LocalDataPipeline
+    readonly sts: LocalSts
+    readonly oidc: LocalOidc
+    readonly credentials: CredentialStore
+    readonly env: Record<string, string | undefined>
+  }
+
+  async function startCloud(sessionMs?: number): Promise<Cloud> {
+    const credentials = new CredentialStore([])
+    const oidc = await LocalOidc.start()
+    const sts = await LocalSts.start({ issuer: oidc, credentials, ...(sessionMs && { sessionMs }) })
+    const service = await LocalDataPipeline.start({ credentials })
+    return {
+      service,
+      sts,
+      oidc,
+      credentials,
+      env: { ...sts.env(), ...oidc.env(), ...NO_CREDENTIALS },
+      async [Symbol.asyncDispose]() {
+        await Promise.all([service.stop(), sts.stop(), oidc.stop()])
+      },
+    }
+  }
+
+  const WITH_ROLE = { 'role-to-assume': TEST_ROLE.arn }
+
+  test.concurrent('sessions that expire midway: new ones, with a new token each time, and no beat fails', async () => {
+    await using cloud = await startCloud(4_000)
+    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    expect(held.main).toMatchObject({ exitCode: 0, warnings: [] })
+    await held.beats(2)
+    const post = await held.post()
+    expect(post).toMatchObject({ exitCode: 0, warnings: [] })
+    expect(heartbeatGroup(post)?.title).toMatch(/\b2 sent, 0 failed/)
+    const signers = cloud.service.requestsFor('ReportTaskProgress').map(({ signedBy }) => signedBy)
+    expect(new Set(signers).size).toBe(3)
+    expect(cloud.oidc.tokensGiven).toBe(cloud.sts.requests.length)
+    const tokens = cloud.sts.requests.map(({ parameters }) => parameters['WebIdentityToken'])
+    expect(new Set(tokens).size).toBe(tokens.length)
+    expect(cloud.service.task(held.taskId).state).toBe('finished')
+  })
+
+  test.concurrent('a session that ends before its time: a beat fails, the next has a new session', async () => {
+    await using cloud = await startCloud()
+    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    await held.beats(1)
+    for (const { accessKeyId } of cloud.sts.requests) if (accessKeyId) cloud.credentials.expire(accessKeyId)
+    await held.beats(3)
+    const post = await held.post()
+    expect(post.exitCode).toBe(0)
+    expect(heartbeatGroup(post)?.title).toMatch(/\b[23] sent, 1 failed/)
+    expect(cloud.service.task(held.taskId).state).toBe('finished')
+  })
+
+  test.concurrent('no file and no log has a token or a secret of a session', async () => {
+    await using cloud = await startCloud()
+    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    await held.beats(1)
+    const files = Object.values(held.job.files()).join('\n')
+    const post = await held.post()
+    const shown = heartbeatGroup(post)?.text
+    for (const text of [files, shown, held.main.stdout.replace(/^::add-mask::.*$/gm, '')]) {
+      for (const { parameters, accessKeyId = '' } of cloud.sts.requests) {
+        expect(text).not.toContain(parameters['WebIdentityToken'])
+        expect(text).not.toContain(cloud.credentials.find(accessKeyId)?.secretAccessKey)
+        expect(text).not.toContain(cloud.credentials.find(accessKeyId)?.sessionToken)
+      }
+      expect(text).not.toContain(cloud.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'])
+    }
+  })
+
+  test.concurrent('what the service says, with a secret of the session in it, is in no file and not shown', async () => {
+    await using cloud = await startCloud()
+    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    await held.beats(1)
+    const sessions = cloud.sts.requests.map(({ accessKeyId = '' }) => cloud.credentials.find(accessKeyId))
+    const token = sessions.at(-1)?.sessionToken ?? ''
+    const canonical = `should have been x-amz-security-token:${token}`
+    cloud.service.misbehave(on('ReportTaskProgress', error('TaskNotFoundException', canonical)))
+    await held.beats(2)
+    const files = Object.values(held.job.files()).join('\n')
+    expect(files).toContain('x-amz-security-token:***')
+    expect(files).not.toContain(token)
+    const post = await held.post()
+    expect(post.stdout).not.toContain(token)
+  })
+})
+
+describe('credentials of the environment', () => {
+  test.concurrent('that expire midway: main says when, beats fail, and post says what to do', async () => {
+    const credentials = new CredentialStore([{ ...TEMPORARY }])
+    await using service = await LocalDataPipeline.start({ credentials })
+    const expiration = new Date(Date.now() + 3_600_000).toISOString()
+    const env = { ...service.env(TEMPORARY), AWS_CREDENTIAL_EXPIRATION: expiration }
+    using held = await hold(service, {}, { env })
+    expect(held.main.exitCode).toBe(0)
+    expect(held.main.warnings).toHaveLength(1)
+    expect(held.main.warnings[0]).toContain(expiration)
+    expect(held.main.warnings[0]).toContain('role-to-assume')
+    await held.beats(1)
+    credentials.expire(TEMPORARY.accessKeyId)
+    await held.beats(3)
+    expect(held.job.heartbeats()).toHaveLength(1)
+    const post = await held.post()
+    expect(heartbeatGroup(post)?.title).toMatch(/\b1 sent, [23] failed/)
+    expect(post.exitCode).toBe(1)
+    expect(post.errors).toHaveLength(1)
+    expect(post.errors[0]).toContain('role-to-assume')
+    expect(await held.job.heartbeatsEnd()).toBe(true)
+  })
+
+  test.concurrent('of which nobody says when they expire: main warns all the same', async () => {
+    await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
+    using held = await hold(service, {}, { env: service.env(TEMPORARY) })
+    expect(held.main.warnings).toHaveLength(1)
+    expect(held.main.warnings[0]).toMatch(/expire/)
+    await held.post()
+  })
+
+  test.concurrent('that last, or can be renewed: no warning', async () => {
+    await using service = await LocalDataPipeline.start()
+    using lasting = await hold(service)
+    expect(lasting.main.warnings).toEqual([])
+    await lasting.post()
+  })
+})

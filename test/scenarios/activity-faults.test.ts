@@ -1,0 +1,163 @@
+// What goes wrong between the heartbeats and AWS: a failed beat is no reason to let the task go.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { type Credentials, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import {
+  bare,
+  error,
+  hang,
+  html,
+  internalError,
+  invalidRequest,
+  on,
+  reset,
+  throttle,
+  times,
+} from '../local-aws/faults.ts'
+import { Job, leftOverProcesses } from '../runner/job.ts'
+import { eventually } from '../runner/processes.ts'
+import { heartbeatGroup, hold, reportsOf } from './holding.ts'
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+const TEMPORARY: Required<Omit<Credentials, 'expiresAt'>> = {
+  accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
+  sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE/session+token=='.repeat(8),
+}
+
+describe('beats that fail', () => {
+  test.concurrent('by throttling and errors of the service: tried again sooner, and recover', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    service.misbehave(...times(2, throttle()), internalError(), bare(503), html(502))
+    await held.beats(7)
+    const [, , ...beats] = service.requestsFor('ReportTaskProgress').map(({ at }) => at)
+    // The last of those that failed is a second try of a beat that was due long ago.
+    expect((beats[4] ?? 0) - (beats[0] ?? 0)).toBeLessThan(30_000)
+    const post = await held.post()
+    expect(post).toMatchObject({ exitCode: 0, warnings: [] })
+    expect(heartbeatGroup(post)?.title).toMatch(/\b[23] sent, 5 failed/)
+    expect(heartbeatGroup(post)?.text).toMatch(/Rate exceeded/)
+    expect(service.task(held.taskId).state).toBe('finished')
+  })
+
+  test.concurrent('in an outage: recover with it, and the longest gap tells of it', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    service.keepMisbehaving(reset('before reading'), { forMs: 9_000 })
+    await held.beats(1)
+    const post = await held.post()
+    expect(post.exitCode).toBe(0)
+    const [, sent, failed, gap] = /(\d+) sent, (\d+) failed, the longest gap ([\d.]+) s/.exec(
+      heartbeatGroup(post)?.title ?? '',
+    ) ?? ['']
+    expect(Number(sent)).toBeGreaterThanOrEqual(1)
+    expect(Number(failed)).toBeGreaterThanOrEqual(2)
+    expect(Number(gap)).toBeGreaterThanOrEqual(8)
+    expect(service.task(held.taskId).state).toBe('finished')
+  })
+
+  test.concurrent('as the request is invalid: the task may still be held, so they go on', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    service.misbehave(...times(2, on('ReportTaskProgress', invalidRequest())))
+    await held.beats(3)
+    expect(held.job.heartbeats()).toHaveLength(1)
+    const post = await held.post()
+    expect(heartbeatGroup(post)?.title).toMatch(/\b[12] sent, 2 failed/)
+    expect(service.task(held.taskId).state).toBe('finished')
+  })
+
+  test.concurrent('stop while a beat hangs: it ends in order, and the report is made', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    service.misbehave(on('ReportTaskProgress', hang()))
+    await service.received('ReportTaskProgress', 2)
+    const post = await held.post()
+    expect(post).toMatchObject({ exitCode: 0, warnings: [] })
+    expect(post.tookMs).toBeLessThan(8_000)
+    expect(service.task(held.taskId).state).toBe('finished')
+    expect(await held.job.heartbeatsEnd()).toBe(true)
+  })
+
+  test.concurrent('what the service says of them is in no file with a secret in it', async () => {
+    await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
+    using held = await hold(service, {}, { env: service.env(TEMPORARY) })
+    const canonical = `The Canonical String should have been\n'POST\nx-amz-security-token:${TEMPORARY.sessionToken}'`
+    service.misbehave(on('ReportTaskProgress', error('InvalidSignatureException', canonical)))
+    await held.beats(1)
+    const files = Object.values(held.job.files()).join('\n')
+    expect(files).toContain('x-amz-security-token:***')
+    expect(files).not.toContain(TEMPORARY.sessionToken)
+    const post = await held.post()
+    expect(post.stdout).not.toContain(TEMPORARY.sessionToken)
+    expect(service.task(held.taskId).state).toBe('finished')
+  })
+})
+
+describe('the temporary folder of the runner', () => {
+  test.concurrent('can not be written to: main fails with one error, post says so and reports FAILED', async () => {
+    await using service = await LocalDataPipeline.start()
+    using job = new Job()
+    // Root may write anywhere, but nobody below a file.
+    writeFileSync(join(job.temp, 'file'), '')
+    const env = { RUNNER_TEMP: join(job.temp, 'file') }
+    using held = await hold(service, {}, { job, env })
+    expect(held.main.exitCode).toBe(1)
+    expect(held.main.errors).toHaveLength(1)
+    expect(held.main.errors[0]).toMatch(/ENOTDIR|EEXIST/)
+    expect(held.job.heartbeats()).toEqual([])
+    const post = await held.post({ jobStatus: 'failure' })
+    expect(post.exitCode).toBe(0)
+    expect(post.stdout).toMatch(/heartbeats were not started/)
+    expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
+  })
+
+  test.concurrent('is not there yet: it is made', async () => {
+    await using service = await LocalDataPipeline.start()
+    using job = new Job()
+    using held = await hold(service, {}, { job, env: { RUNNER_TEMP: join(job.temp, 'not', 'there') } })
+    expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
+    const post = await held.post()
+    expect(post).toMatchObject({ exitCode: 0, warnings: [] })
+    expect(await job.heartbeatsEnd()).toBe(true)
+  })
+
+  test.concurrent('is emptied by the job: post reports, and the heartbeat ends', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    held.job[Symbol.dispose]()
+    mkdirSync(held.job.temp)
+    const post = await held.post()
+    expect(service.task(held.taskId).state).toBe('finished')
+    expect(post.exitCode).toBe(0)
+    expect(post.stdout).not.toMatch(/were not started/)
+    expect(await held.job.heartbeatsEnd(1_000)).toBe(true)
+  })
+
+  test.concurrent('is emptied by the job, and a beat comes: the task is still held', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    held.job[Symbol.dispose]()
+    mkdirSync(held.job.temp)
+    await held.beats(1)
+    await eventually(() => false, 500)
+    expect(held.job.heartbeats()).toHaveLength(1)
+    held.job.end()
+  })
+})
+
+test.concurrent('the keys in the tests are not secrets that leave with a log', async () => {
+  await using service = await LocalDataPipeline.start()
+  using held = await hold(service)
+  await held.beats(1)
+  const post = await held.post()
+  const said = held.main.stdout + post.stdout + Object.values(held.job.files()).join('\n')
+  expect(said).not.toContain(TEST_CREDENTIALS.secretAccessKey)
+  expect(said).not.toContain(held.taskId)
+})

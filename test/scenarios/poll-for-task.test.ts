@@ -1,0 +1,517 @@
+// poll-for-task takes tasks from a worker group, acknowledges each at once, and hands them on.
+import type { ChildProcess } from 'node:child_process'
+import { hostname } from 'node:os'
+import { describe, expect, test } from '@jest/globals'
+import { CredentialStore } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import {
+  accessDenied,
+  bare,
+  type Fault,
+  hang,
+  html,
+  internalError,
+  late,
+  lostReply,
+  on,
+  pipelineDeleted,
+  reset,
+  taskNotFound,
+  throttle,
+  times,
+} from '../local-aws/faults.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import type { PipelineObjects } from '../local-aws/sample-task.ts'
+import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
+import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+
+type Inputs = Readonly<Record<string, string>>
+
+/** Runs the built action against a service; worker group `ci` unless another is named. */
+async function poll(
+  service: LocalDataPipeline,
+  inputs: Inputs = {},
+  options: Omit<StepOptions, 'inputs'> = {},
+): Promise<StepResult> {
+  return runStep({
+    ...options,
+    action: 'poll-for-task',
+    inputs: { 'worker-group': 'ci', 'wait-seconds': '0', ...inputs },
+    env: { ...service.env(), ...options.env },
+  })
+}
+
+function operationsOf(service: LocalDataPipeline): string[] {
+  return service.requests.map(({ operation }) => operation ?? '')
+}
+
+const NOTHING = {
+  found: 'false',
+  count: '0',
+  'task-id': '',
+  'pipeline-id': '',
+  'attempt-id': '',
+  fields: '{}',
+  objects: '{}',
+  tasks: '[]',
+}
+
+describe('a task', () => {
+  test.concurrent('is taken, acknowledged at once, and handed on', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId, pipelineId, attemptId, objects } = service.addTask()
+    const step = await poll(service)
+    expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [], stderr: '' })
+    expect(operationsOf(service)).toEqual(['PollForTask', 'ReportTaskProgress'])
+    expect(service.task(taskId)).toMatchObject({ state: 'running', assignments: 1 })
+    expect(step.outputs).toMatchObject({
+      found: 'true',
+      count: '1',
+      'task-id': taskId,
+      'pipeline-id': pipelineId,
+      'attempt-id': attemptId,
+    })
+    expect(JSON.parse(step.outputs['objects'] ?? '')).toEqual(objects)
+    const fields = JSON.parse(step.outputs['fields'] ?? '')
+    expect(fields).toMatchObject({ type: 'ShellCommandActivity', command: 'echo hello', parent: { ref: 'SayHello' } })
+    expect(JSON.parse(step.outputs['tasks'] ?? '')).toEqual([
+      { 'task-id': taskId, 'pipeline-id': pipelineId, 'attempt-id': attemptId, fields },
+    ])
+    expect(Object.keys(step.outputs).sort()).toEqual(Object.keys(NOTHING).sort())
+    expect(step.stdout).toContain(taskId.slice(0, 12))
+  })
+
+  test.concurrent('has a row in the summary, without its whole id', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId, attemptId } = service.addTask()
+    const step = await poll(service)
+    expect(step.summary).toContain(attemptId)
+    expect(step.summary).toContain(taskId.slice(0, 12))
+    expect(step.summary).not.toContain(taskId)
+    expect((await poll(service, { summary: 'false' })).summary).toBe('')
+  })
+
+  test.concurrent('that shows up while the service holds the poll is taken with this one call', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 20_000 })
+    setTimeout(() => service.addTask(), 2_000)
+    const step = await poll(service)
+    expect(step.outputs['found']).toBe('true')
+    expect(operationsOf(service)).toEqual(['PollForTask', 'ReportTaskProgress'])
+  })
+
+  test.concurrent('with strange names and texts comes through as it is', async () => {
+    await using service = await LocalDataPipeline.start()
+    const attemptId = '@Größe_2026 "x" \\ ::error::no %0A <b>'
+    const fields = [
+      { key: 'command', stringValue: 'echo "a\nb" && printf \'%s\\n\' <EOF\n::set-output name=x::y' },
+      { key: '__proto__', stringValue: 'plain' },
+      { key: 'input', refValue: 'First' },
+      { key: 'input', stringValue: '{"ref":"Second"}' },
+      { key: 'empty', stringValue: '' },
+    ]
+    service.addTask({ attemptId, objects: { [attemptId]: { id: attemptId, name: attemptId, fields } } })
+    const step = await poll(service)
+    expect(step.outputs['attempt-id']).toBe(attemptId)
+    const parsed = JSON.parse(step.outputs['fields'] ?? '')
+    expect(Object.entries(parsed)).toEqual([
+      ['command', fields[0]?.stringValue],
+      ['__proto__', 'plain'],
+      ['input', [{ ref: 'First' }, '{"ref":"Second"}']],
+      ['empty', ''],
+    ])
+    expect(step.commands).toEqual([])
+    expect(step.summary).not.toContain('<b>')
+  })
+})
+
+describe('no task', () => {
+  test.concurrent.each(['empty object', 'empty body', 'null', 'empty task'] as const)(
+    'as %s: found is false, the step succeeds',
+    async (emptyPoll) => {
+      await using service = await LocalDataPipeline.start({ emptyPoll })
+      const step = await poll(service)
+      expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+      expect(step.outputs).toEqual(NOTHING)
+      expect(operationsOf(service)).toEqual(['PollForTask'])
+      expect(step.stdout).toMatch(/No task .*"ci"/)
+      expect(step.summary).toContain('ci')
+    },
+  )
+
+  test.concurrent('for some seconds: asks again, not too often, one call after the other, then gives up', async () => {
+    let now = 0
+    let most = 0
+    await using service = await LocalDataPipeline.start({
+      pollHoldMs: 100,
+      emptyPoll: 'empty task',
+      onRequest: () => {
+        now -= 1
+      },
+    })
+    const watch = setInterval(() => {
+      most = Math.max(most, service.requests.length + now)
+    }, 5)
+    const step = await poll(service, { 'wait-seconds': '4' })
+    clearInterval(watch)
+    const polls = service.requestsFor('PollForTask')
+    expect(polls.length).toBeGreaterThanOrEqual(2)
+    expect(polls.length).toBeLessThanOrEqual(6)
+    expect(most).toBe(1)
+    const gaps = polls.slice(1).map(({ at }, index) => at - (polls[index]?.at ?? 0))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(500)
+    expect(step.outputs).toEqual(NOTHING)
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('at first, and one after some seconds', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    void service.received('PollForTask', 2).then(() => service.addTask())
+    const step = await poll(service, { 'wait-seconds': '60' })
+    expect(step.outputs['found']).toBe('true')
+    expect(step.tookMs).toBeLessThan(25_000)
+  })
+
+  test.concurrent.each(['CI', 'ci2', 'c', 'ci/x'])(
+    'for the worker group %s, as that of the task is ci',
+    async (group) => {
+      await using service = await LocalDataPipeline.start({ pollHoldMs: 20 })
+      service.addTask({ workerGroup: 'ci' })
+      const step = await poll(service, { 'worker-group': group })
+      expect(step.outputs['found']).toBe('false')
+      expect(service.requestsFor('PollForTask')[0]?.body['workerGroup']).toBe(group)
+    },
+  )
+})
+
+describe('max-tasks', () => {
+  test.concurrent('20 of 25: each acknowledged before the next poll; five stay', async () => {
+    await using service = await LocalDataPipeline.start()
+    for (let index = 0; index < 25; index++) service.addTask({ attemptId: `@Work_${index}_Attempt=1` })
+    const step = await poll(service, { 'max-tasks': '20' })
+    expect(step).toMatchObject({ exitCode: 0, warnings: [] })
+    expect(operationsOf(service)).toEqual(Array(20).fill(['PollForTask', 'ReportTaskProgress']).flat())
+    const tasks = JSON.parse(step.outputs['tasks'] ?? '') as { 'task-id': string; 'attempt-id': string }[]
+    expect(tasks.map((task) => task['attempt-id'])).toEqual(tasks.map((_, index) => `@Work_${index}_Attempt=1`))
+    expect(new Set(tasks.map((task) => task['task-id'])).size).toBe(20)
+    expect(step.outputs).toMatchObject({ count: '20', found: 'true', 'task-id': tasks[0]?.['task-id'] })
+    const states = service.tasks.map(({ state }) => state)
+    expect(states.filter((state) => state === 'running')).toHaveLength(20)
+    expect(states.filter((state) => state === 'waiting')).toHaveLength(5)
+    for (let index = 0; index < 20; index++) expect(step.summary).toContain(`@Work_${index}_Attempt=1`)
+  })
+
+  test.concurrent('20 of 3: takes what there is, and does not wait for more', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    for (let index = 0; index < 3; index++) service.addTask()
+    const step = await poll(service, { 'max-tasks': '20', 'wait-seconds': '600' })
+    expect(step.outputs['count']).toBe('3')
+    expect(step.exitCode).toBe(0)
+  })
+})
+
+describe('a task that is not ours', () => {
+  test.concurrent('as the service has cancelled it: not handed on', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    const cancelled = service.addTask()
+    const other = service.addTask()
+    void service.received('PollForTask').then(() => service.cancelTask(cancelled.taskId))
+    service.misbehave(on('PollForTask', late(1_000)))
+    const step = await poll(service, { 'max-tasks': '2' })
+    expect(step.exitCode).toBe(0)
+    expect(step.outputs).toMatchObject({ count: '1', 'task-id': other.taskId })
+    expect(step.outputs['tasks']).not.toContain(cancelled.taskId)
+    expect(step.stdout).toMatch(/cancelled/)
+  })
+
+  test.concurrent.each<[string, Fault]>([
+    ['is not found', taskNotFound()],
+    ['has lost its pipeline', pipelineDeleted()],
+    ['may not be acknowledged', accessDenied('ReportTaskProgress')],
+  ])('as it %s: not handed on, with a warning', async (_name, fault) => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    service.addTask()
+    service.misbehave(on('ReportTaskProgress', fault))
+    const step = await poll(service)
+    expect(step.outputs).toEqual(NOTHING)
+    expect(step.exitCode).toBe(0)
+    expect(step.warnings).toHaveLength(1)
+    expect(step.warnings[0]).toMatch(/not be acknowledged/)
+  })
+
+  test.concurrent('passing faults of the acknowledgement: tried again, and handed on', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    const faults = [throttle(), internalError(), reset(), lostReply()]
+    service.misbehave(...faults.map((fault) => on('ReportTaskProgress', fault)))
+    const step = await poll(service)
+    expect(step.outputs['task-id']).toBe(taskId)
+    expect(step).toMatchObject({ exitCode: 0, warnings: [] })
+    expect(service.requestsFor('ReportTaskProgress')).toHaveLength(5)
+  })
+})
+
+describe('a poll that fails', () => {
+  test.concurrent.each<[string, Fault[]]>([
+    ['throttling', times(3, throttle())],
+    ['errors of the service', [internalError(), bare(503)]],
+    ['a reset connection', [reset(), reset('before reading')]],
+    ['a page of a proxy', [html(502)]],
+  ])('by %s is made again', async (_name, faults) => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    service.misbehave(...faults)
+    const step = await poll(service)
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(step.outputs['task-id']).toBe(taskId)
+    expect(service.requestsFor('PollForTask')).toHaveLength(faults.length + 1)
+  })
+
+  test.concurrent('for good: one error that says what to allow, and outputs that say found is false', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(accessDenied('PollForTask'))
+    const step = await poll(service)
+    expect(step.exitCode).toBe(1)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('"ci"')
+    expect(step.errors[0]).toContain('datapipeline:PollForTask')
+    expect(step.outputs).toEqual(NOTHING)
+    expect(service.requests).toHaveLength(1)
+  })
+
+  // Only this call takes a condition key: datapipeline:workerGroup.
+  test.concurrent('for lack of permission: the hint does not claim that nothing narrower can be allowed', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(accessDenied('PollForTask'))
+    const step = await poll(service)
+    expect(step.errors[0]).toContain('datapipeline:workerGroup')
+  })
+
+  test.concurrent('with fail-on-error false: one warning with the same words', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(accessDenied('PollForTask'))
+    const step = await poll(service, { 'fail-on-error': 'false' })
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(step.warnings).toHaveLength(1)
+    expect(step.warnings[0]).toMatch(/Could not poll worker group "ci"/)
+    expect(step.outputs).toEqual(NOTHING)
+  })
+
+  test.concurrent('again and again ends with timeout-seconds', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(throttle())
+    const step = await poll(service, { 'timeout-seconds': '3' })
+    expect(step.exitCode).toBe(1)
+    expect(step.errors).toHaveLength(1)
+    expect(step.tookMs).toBeLessThan(20_000)
+  })
+
+  test.concurrent('after tasks were taken: they are handed on, with a warning', async () => {
+    await using service = await LocalDataPipeline.start()
+    const tasks = [service.addTask(), service.addTask(), service.addTask()]
+    void service.received('PollForTask', 2).then(() => service.keepMisbehaving(on('PollForTask', accessDenied())))
+    const step = await poll(service, { 'max-tasks': '20' })
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(step.warnings).toHaveLength(1)
+    expect(Number(step.outputs['count'])).toBeGreaterThanOrEqual(2)
+    expect(JSON.parse(step.outputs['tasks'] ?? '')[1]['task-id']).toBe(tasks[1]?.taskId)
+    const running = service.tasks.filter(({ state }) => state === 'running')
+    expect(running).toHaveLength(Number(step.outputs['count']))
+  })
+
+  test.concurrent('without credentials: one error, and nothing is asked', async () => {
+    await using service = await LocalDataPipeline.start()
+    const step = await poll(service, {}, { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } })
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('credentials')
+    expect(service.requests).toEqual([])
+  })
+
+  // Nothing was asked of the service yet, so it can't have handed out a task.
+  test.concurrent('as STS does not answer: tried again, with a new token', async () => {
+    const credentials = new CredentialStore([])
+    await using oidc = await LocalOidc.start()
+    await using sts = await LocalSts.start({ issuer: oidc, credentials })
+    await using service = await LocalDataPipeline.start({ credentials })
+    const { taskId } = service.addTask()
+    sts.misbehave(hang())
+    const env = { ...oidc.env(), ...sts.env(), AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+    const step = await poll(service, { 'role-to-assume': TEST_ROLE.arn, 'timeout-seconds': '8' }, { env })
+    expect(step.errors).toEqual([])
+    expect(step.outputs['task-id']).toBe(taskId)
+    expect(oidc.requests).toHaveLength(2)
+    expect(service.requests[0]?.signedBy).toBe(sts.requests[1]?.accessKeyId)
+  })
+})
+
+describe('the host name', () => {
+  test.concurrent.each([
+    ['is that of the runner', {}, {}, 'runner-1'],
+    ['is the one given', { hostname: 'build-7.example' }, {}, 'build-7.example'],
+    ['is that of the machine outside of a runner', {}, { RUNNER_NAME: undefined }, hostname()],
+  ] as const)('%s', async (_name, inputs, env, expected) => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
+    await poll(service, inputs, { env })
+    expect(service.requestsFor('PollForTask')[0]?.body['hostname']).toBe(expected)
+  })
+})
+
+describe('taskrunner-id', () => {
+  test.concurrent('sends ReportTaskRunnerHeartbeat at the start', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask()
+    const step = await poll(service, { 'taskrunner-id': 'runner-of-ci' })
+    expect(step.warnings).toEqual([])
+    expect(operationsOf(service)).toEqual(['ReportTaskRunnerHeartbeat', 'PollForTask', 'ReportTaskProgress'])
+    expect(service.requests[0]?.body).toEqual({
+      taskrunnerId: 'runner-of-ci',
+      workerGroup: 'ci',
+      hostname: 'runner-1',
+    })
+  })
+
+  test.concurrent('not given: none is sent', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
+    await poll(service)
+    expect(service.requestsFor('ReportTaskRunnerHeartbeat')).toEqual([])
+  })
+
+  test.concurrent('the service wants it to end: no task is taken, and it says so', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask()
+    service.misbehave(on('ReportTaskRunnerHeartbeat', { kind: 'answer', text: '{"terminate":true}' }))
+    const step = await poll(service, { 'taskrunner-id': 'r', 'wait-seconds': '600' })
+    expect(step.exitCode).toBe(0)
+    expect(step.outputs['found']).toBe('false')
+    expect(step.warnings).toHaveLength(1)
+    expect(service.requestsFor('PollForTask')).toEqual([])
+  })
+
+  test.concurrent('a heartbeat that fails is a warning, and the tasks are taken', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask()
+    service.misbehave(on('ReportTaskRunnerHeartbeat', accessDenied()))
+    const step = await poll(service, { 'taskrunner-id': 'r' })
+    expect(step.warnings).toHaveLength(1)
+    expect(step.outputs['found']).toBe('true')
+  })
+})
+
+describe('outputs stay below 1 MB', () => {
+  /** Objects of about so many characters, in fields of 10,000 each. */
+  function objectsOf(attemptId: string, characters: number): PipelineObjects {
+    const fields = Array.from({ length: Math.ceil(characters / 10_000) }, (_, index) => ({
+      key: `field${index}`,
+      stringValue: 'x'.repeat(10_000),
+    }))
+    return { [attemptId]: { id: attemptId, name: attemptId, fields } }
+  }
+
+  // GitHub counts two bytes for a character.
+  const bytesOf = ({ outputs }: StepResult): number => Object.values(outputs).join('').length * 2
+
+  test.concurrent('of many tasks: stops taking them, and says so; none is lost', async () => {
+    await using service = await LocalDataPipeline.start()
+    for (let index = 0; index < 20; index++)
+      service.addTask({ attemptId: `@A${index}`, objects: objectsOf(`@A${index}`, 40_000) })
+    const step = await poll(service, { 'max-tasks': '20' })
+    expect(step.exitCode).toBe(0)
+    expect(step.warnings).toHaveLength(1)
+    expect(step.warnings[0]).toContain('1 MB')
+    expect(bytesOf(step)).toBeLessThan(1_000_000)
+    const count = Number(step.outputs['count'])
+    expect(count).toBeGreaterThanOrEqual(5)
+    expect(count).toBeLessThan(20)
+    expect(service.tasks.filter(({ state }) => state === 'running')).toHaveLength(count)
+  })
+
+  test.concurrent('of one task with huge objects: says so', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask({ attemptId: '@A', objects: objectsOf('@A', 600_000) })
+    const step = await poll(service)
+    expect(bytesOf(step)).toBeLessThan(1_000_000)
+    expect([...step.warnings, ...step.errors].join()).toContain('1 MB')
+    // Handed on, or left to be handed out again; but not held by nobody.
+    expect([step.outputs['task-id'], service.task(taskId).state]).toEqual(
+      step.outputs['found'] === 'true' ? [taskId, 'running'] : ['', 'assigned'],
+    )
+  })
+})
+
+test.concurrent('dry-run calls nothing, and finds nothing', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.addTask()
+  const step = await poll(service, { 'dry-run': 'true', 'taskrunner-id': 'r' })
+  expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+  expect(service.requests).toEqual([])
+  expect(step.outputs).toEqual(NOTHING)
+  expect(step.stdout).toMatch(/Dry run.*"ci"/)
+})
+
+describe('inputs', () => {
+  test.concurrent.each([
+    ['worker-group', '', ['workerGroup']],
+    ['worker-group', 'a\u0007b', ['1024']],
+    ['hostname', 'a\u0007b', ['1024']],
+    ['taskrunner-id', 'a\u0007b', ['1024']],
+    ['wait-seconds', '-1', ['whole number']],
+    ['wait-seconds', '1.5', ['whole number']],
+    ['max-tasks', '0', ['1', '256']],
+    ['max-tasks', '257', ['1', '256']],
+    ['timeout-seconds', '0', ['3600']],
+    ['summary', 'yes', ['true', 'false']],
+    ['dry-run', '1', ['true', 'false']],
+    ['role-to-assume', 'reporter', ['arn:aws:iam::']],
+  ])('%s %j is refused, also with fail-on-error false', async (name, value, words) => {
+    await using service = await LocalDataPipeline.start()
+    const step = await poll(service, { [name]: value, 'fail-on-error': 'false' })
+    expect(step.exitCode).toBe(1)
+    expect(step.errors).toHaveLength(1)
+    for (const word of [name, ...words]) expect(step.errors[0]).toContain(word)
+    expect(service.requests).toEqual([])
+  })
+
+  test.concurrent('a worker group of 1025 characters is refused, one of 1024 is asked for', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
+    const refused = await poll(service, { 'worker-group': 'x'.repeat(1025) })
+    expect(refused.errors[0]).toContain('1024')
+    const taken = await poll(service, { 'worker-group': 'x'.repeat(1024) })
+    expect(taken.exitCode).toBe(0)
+    expect(service.requests).toHaveLength(1)
+  })
+})
+
+const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as typeof test.concurrent
+
+// Nobody goes on with a task that a cancelled job takes: it would be silent for minutes before another poll gets it.
+onPosix('SIGINT while there is no task: ends soon, and takes none', async () => {
+  await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+  let signalled = 0
+  const onStart = (child: ChildProcess): void => {
+    void service.received('PollForTask', 2).then(async () => {
+      // In the pause between two polls.
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      service.addTask()
+      signalled = performance.now()
+      child.kill('SIGINT')
+    })
+  }
+  const step = await poll(service, { 'wait-seconds': '600' }, { onStart })
+  expect(performance.now() - signalled).toBeLessThan(10_000)
+  expect(service.tasks).toMatchObject([{ state: 'waiting', assignments: 0 }])
+  expect(step.outputs['found']).toBe('false')
+})
+
+onPosix('SIGINT while the service holds a poll: ends before the runner kills it', async () => {
+  await using service = await LocalDataPipeline.start({ pollHoldMs: 25_000 })
+  let signalled = 0
+  const onStart = (child: ChildProcess): void => {
+    void service.received('PollForTask', 1).then(() => {
+      signalled = performance.now()
+      child.kill('SIGINT')
+    })
+  }
+  const step = await poll(service, { 'wait-seconds': '600' }, { onStart })
+  expect(performance.now() - signalled).toBeLessThan(7_500)
+  expect(service.requestsFor('PollForTask')).toHaveLength(1)
+  expect(step.outputs['found']).toBe('false')
+})
