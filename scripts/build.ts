@@ -48,7 +48,7 @@ export function build(directory: string): void {
     '--no-cache',
     '--quiet',
     '--license',
-    'licenses.txt',
+    'licenses-[name].txt',
   )
   writeFileSync(join(bundled, 'package.json'), '{ "type": "module" }\n')
   for (const entry of ENTRIES) copyFileSync(join(compiled, entry), join(bundled, entry))
