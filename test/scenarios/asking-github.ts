@@ -114,7 +114,7 @@ export async function withFootprint<T>(
       FOOTPRINT_FILE: file,
     })
     const { loaded, peakBytes } = JSON.parse(readFileSync(file, 'utf8')) as Footprint
-    const names = loaded.filter((url) => url.startsWith('file:')).map((url) => url.slice(url.lastIndexOf('/') + 1))
+    const names = loaded.filter((url) => url.startsWith('file:')).map((url) => url.slice(url.indexOf('/dist/') + 1))
     return { result, footprint: { loaded: names, peakBytes } }
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -186,7 +186,7 @@ describe('given texts win, and only what is missing is asked for', () => {
       reportFrom(github, { ...given, 'github-token': '' }, { jobStatus: 'failure', env }),
     )
     expectPlainReport(result)
-    expect(footprint.loaded).toEqual(['index.js'])
+    expect(footprint.loaded).toEqual(['dist/index.js', 'dist/actions/index.js'])
   })
 })
 
