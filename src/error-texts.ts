@@ -1,5 +1,4 @@
 import type { Deadline } from './clock.ts'
-import { secretsIn } from './environment-secrets.ts'
 import { type ErrorFields, PUBLISHED_LIMITS } from './error-fields.ts'
 import { messageOf } from './errors.ts'
 import { errorIdOf } from './evidence/cause.ts'
@@ -9,7 +8,6 @@ import type { Runner } from './github/runner.ts'
 import { workflowRunOf } from './github/workflow-run.ts'
 import type { ErrorInputs, EvidenceInputs, ReportingInputs, StatusInput } from './inputs.ts'
 import { readStackTraceFile } from './stack-trace-file.ts'
-import { redact } from './text/redact.ts'
 
 /** Reading the stack trace file may take this long, and a quarter of the time left: a drive may have gone. */
 const LONGEST_READ_MS = 10_000
@@ -101,7 +99,7 @@ async function withEvidence(
         ? (signal, onProblem) => connectGitHub({ token, repository, runId, apiUrl, env: runner.env, signal, onProblem })
         : undefined,
       deadline,
-      redact: (text) => redact(text, secretsIn(runner.env)).text,
+      redact: runner.redact,
     },
     PUBLISHED_LIMITS.errorMessage.bytes,
   )

@@ -1,7 +1,9 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import { get as getHttp, Agent as HttpAgent, type IncomingMessage } from 'node:http'
+import { get as getHttps, Agent as HttpsAgent } from 'node:https'
 
 type Environment = Readonly<Record<string, string | undefined>>
+
+const USER_AGENT = 'aws-datapipeline-set-task-status'
 
 const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy'] as const
 
@@ -37,4 +39,16 @@ export function proxyEnvironment(env: Environment): ProxyEnvironment {
 export function proxyAgents(env: Environment): { http: HttpAgent; https: HttpsAgent } {
   const options = { keepAlive: false, proxyEnv: proxyEnvironment(env).env }
   return { http: new HttpAgent(options), https: new HttpsAgent(options) }
+}
+
+/** The answer to a GET request that goes through the proxies of the environment, whatever its status; its body is to be read. */
+export function getThroughProxy(
+  url: URL,
+  { env, headers, signal }: { env: Environment; headers: Readonly<Record<string, string>>; signal: AbortSignal },
+): Promise<IncomingMessage> {
+  const agents = proxyAgents(env)
+  const [get, agent] = url.protocol === 'http:' ? [getHttp, agents.http] : [getHttps, agents.https]
+  return new Promise((resolve, reject) => {
+    get(url, { agent, headers: { 'user-agent': USER_AGENT, ...headers }, signal }, resolve).on('error', reject)
+  })
 }

@@ -4,6 +4,7 @@ import { filesIn, newActivityFolder } from '../activity/paths.ts'
 import { identify, type ProcessIdentity } from '../activity/processes.ts'
 import { saveActivity } from '../activity/saved-activity.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
+import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
 import { Deadline, systemClock } from '../clock.ts'
 import { ConfigurationError, messageOf } from '../errors.ts'
@@ -63,7 +64,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
       `Holding task ${shortTaskId(inputs.taskId)} in ${pipeline.region}, with a beat every ${inputs.heartbeatSeconds} s.`,
     )
   } catch (error) {
-    const isGone = error instanceof CallError && ['task-not-found', 'pipeline-gone'].includes(error.failure.kind)
+    const isGone = error instanceof CallError && isTaskGone(error.failure)
     if (isGone) saveActivity(runner, { ...saved, lost: 'gone' })
     const context = {
       aws: inputs.aws,

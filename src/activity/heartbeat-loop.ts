@@ -1,4 +1,4 @@
-import { classify } from '../aws/failure.ts'
+import { classify, isTaskGone, TryTimeoutError } from '../aws/failure.ts'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { backOff } from '../retry.ts'
@@ -89,7 +89,7 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
       failuresInARow += 1
       log(`A beat failed: ${failure.message}`)
       save({ failures: state.failures + 1, message: failure.message })
-      if (failure.kind === 'task-not-found' || failure.kind === 'pipeline-gone') {
+      if (isTaskGone(failure)) {
         end = 'task-gone'
         return
       }
@@ -134,9 +134,9 @@ async function withLimit<T>(work: Promise<T>, limitMs: number, clock: Clock, abo
   const done = new AbortController()
   const late = clock.sleep(limitMs, done.signal).then(() => {
     if (done.signal.aborted) return undefined as never
-    const error = new Error(`no answer within ${Math.round(limitMs / 1000)} s`)
+    const error = new TryTimeoutError(`no answer within ${Math.round(limitMs / 1000)} s`)
     abort.abort(error)
-    throw Object.assign(error, { name: 'TryTimeoutError' })
+    throw error
   })
   late.catch(() => undefined)
   try {

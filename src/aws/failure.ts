@@ -144,7 +144,6 @@ interface ErrorShape {
   readonly code?: unknown
   readonly syscall?: unknown
   readonly statusCode?: unknown
-  readonly tryNextLink?: unknown
   readonly $metadata?: { httpStatusCode?: number; requestId?: string; clockSkewCorrected?: boolean }
 }
 
@@ -176,6 +175,11 @@ export function classify(thrown: unknown): Failure {
     message: describe(causes.at(-1) ?? thrown),
     requestId: causes.map((cause) => (cause as ErrorShape).$metadata?.requestId).find((id) => id !== undefined),
   }
+}
+
+/** Whether there is nothing left to work for or to report to; both answers are final. */
+export function isTaskGone({ kind }: Pick<Failure, 'kind'>): boolean {
+  return kind === 'task-not-found' || kind === 'pipeline-gone'
 }
 
 function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | undefined {

@@ -66,8 +66,10 @@ export async function collectEvidence(
       await deadline.within(
         deadline.remaining(),
         async (signal) => {
-          const api = await connect(signal, (problem) => findings.problems.push(problem))
-          await look(withoutSecrets(api, redact), request, findings, deadline, signal)
+          const connected = await connect(signal, (problem) => findings.problems.push(problem))
+          const api = withoutSecrets(connected, redact)
+          if (request.cause.kind === 'needs') await lookAtNeededJobs(api, request, request.cause, findings, signal)
+          else await lookAtOwnJob(api, request, findings, deadline, signal)
         },
         (ms) => new Error(`GitHub's API did not answer within ${Math.round(ms / 1000)} s`),
       )
@@ -106,17 +108,6 @@ function knownJobs({ cause, run }: EvidenceRequest): JobEvidence[] {
   const bare = { steps: [], said: undefined, link: undefined }
   if (cause.kind === 'needs') return cause.jobs.map(({ key, result }) => ({ name: key, outcome: result, ...bare }))
   return [{ name: run.jobKey ?? '(unknown)', outcome: cause.kind === 'given' ? 'reported' : cause.outcome, ...bare }]
-}
-
-async function look(
-  api: GitHubApi,
-  request: EvidenceRequest,
-  findings: Findings,
-  deadline: Deadline,
-  signal: AbortSignal,
-): Promise<void> {
-  if (request.cause.kind === 'needs') await lookAtNeededJobs(api, request, request.cause, findings, signal)
-  else await lookAtOwnJob(api, request, findings, deadline, signal)
 }
 
 async function lookAtOwnJob(

@@ -1,6 +1,5 @@
-import { get as getHttp, type IncomingMessage } from 'node:http'
-import { get as getHttps } from 'node:https'
-import { proxyAgents } from '../proxy-agents.ts'
+import type { IncomingMessage } from 'node:http'
+import { getThroughProxy } from '../proxy-agents.ts'
 
 /** What is kept of a log, however large: enough for any excerpt, and small. */
 export const LOG_END_BYTES = 256 * 1024
@@ -42,12 +41,7 @@ async function request(
   redirects = 0,
 ): Promise<IncomingMessage> {
   const url = new URL(address)
-  const agents = proxyAgents(env)
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const [get, agent] = url.protocol === 'http:' ? [getHttp, agents.http] : [getHttps, agents.https]
-    const plain = { 'accept-encoding': 'identity', 'user-agent': 'aws-datapipeline-set-task-status' }
-    get(url, { agent, headers: { ...plain, ...headers }, signal }, resolve).on('error', reject)
-  })
+  const response = await getThroughProxy(url, { env, headers: { 'accept-encoding': 'identity', ...headers }, signal })
   const status = response.statusCode ?? 0
   if (status === 200 || status === 206) return response
   response.resume()

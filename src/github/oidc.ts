@@ -1,7 +1,5 @@
-import { get as getHttp } from 'node:http'
-import { get as getHttps } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { proxyAgents } from '../proxy-agents.ts'
+import { getThroughProxy } from '../proxy-agents.ts'
 
 /**
  * An OIDC token of this job for an audience, from the address that the runner gives
@@ -21,24 +19,15 @@ export async function requestIdToken(
   const headers = {
     accept: 'application/json',
     authorization: `Bearer ${env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}`,
-    'user-agent': 'aws-datapipeline-set-task-status',
   }
-  const agents = proxyAgents(env)
-  const [get, agent] = url.protocol === 'http:' ? [getHttp, agents.http] : [getHttps, agents.https]
   const signal = AbortSignal.timeout(limitMs)
   try {
-    const body = await new Promise<string>((resolve, reject) => {
-      const request = get(url, { agent, headers, signal }, (response) => {
-        const { statusCode = 0 } = response
-        if (statusCode !== 200) {
-          response.resume()
-          reject(new Error(`its answer has status ${statusCode}`))
-          return
-        }
-        text(response).then(resolve, reject)
-      })
-      request.on('error', reject)
-    })
+    const response = await getThroughProxy(url, { env, headers, signal })
+    if (response.statusCode !== 200) {
+      response.resume()
+      throw new Error(`its answer has status ${response.statusCode ?? 0}`)
+    }
+    const body = await text(response)
     const token = (JSON.parse(body) as { value?: unknown } | null)?.value
     if (typeof token !== 'string' || token === '') throw new Error('its answer has no token')
     return token

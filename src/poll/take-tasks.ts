@@ -1,4 +1,5 @@
 import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
+import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
 import { type Clock, Deadline } from '../clock.ts'
 import { messageOf } from '../errors.ts'
@@ -146,7 +147,7 @@ async function keepAlive(held: HeldTask[], dependencies: TakeDependencies): Prom
     const progress = await report(each.task, dependencies)
     const index = held.indexOf(each)
     if (progress === 'held') held[index] = { task: each.task, beatAt: clock.now() }
-    else if (progress === 'canceled' || isGone(progress)) held.splice(index, 1)
+    else if (progress === 'canceled' || isTaskGone(progress.failure)) held.splice(index, 1)
     // It was acknowledged, so nobody else gets it soon: who goes on with it finds out whether it is still there.
     else log.warning(`A task is handed on though its progress could not be reported: ${progress.message}`)
   }
@@ -185,10 +186,6 @@ async function report(task: Task, dependencies: TakeDependencies): Promise<'held
     if (error instanceof CallError) return error
     throw error
   }
-}
-
-function isGone({ failure }: CallError): boolean {
-  return failure.kind === 'task-not-found' || failure.kind === 'pipeline-gone'
 }
 
 /** A function that sends the heartbeat of the task runner when it is due, and gives whether the service wants it to end. */
