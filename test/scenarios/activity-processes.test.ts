@@ -1,6 +1,6 @@
 // The heartbeat process: what it has from the step, what it leaves behind, and what ends it.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import type { HeartbeatSettings } from '../../src/activity/heartbeat-settings.ts'
@@ -117,7 +117,6 @@ describe('the heartbeat process', () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     const log = held.main.outputs['heartbeat-log'] ?? ''
-    const { statSync } = await import('node:fs')
     expect(statSync(dirname(log)).mode & 0o077).toBe(0)
     expect(basename(dirname(log))).toMatch(/^[\w-]+$/)
     await held.post()
