@@ -1,10 +1,11 @@
 // Builds the actions: TypeScript to JavaScript with tsc (ncc can't load TypeScript 7), then one bundle of all of them with
-// ncc, and beside it the entries of a few lines, one for each stage.
+// ncc, whose parts are loaded when they are needed, and beside it the entries of a few lines, one for each stage.
 // Usage: node scripts/build.ts DIRECTORY
 import { execFileSync } from 'node:child_process'
 import {
   copyFileSync,
   cpSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -15,6 +16,8 @@ import {
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { minify } from 'terser'
+import { licencesOf, type Stats } from './licences.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const require = createRequire(import.meta.url)
@@ -28,56 +31,105 @@ const ENTRIES = ['index.js', 'poll-for-task.js', 'activity.js', 'activity-post.j
  */
 const PURE_PACKAGES = ['@actions/core', '@actions/http-client']
 
+/**
+ * Scopes of packages that have ES modules beside CommonJS. ncc takes the latter, and can neither drop what is not used
+ * of them nor put what is imported late into a part of its own.
+ */
+const ES_MODULE_SCOPES = ['@aws-sdk', '@smithy']
+
+/**
+ * What @actions/github makes the fetch from that it gives octokit by default. We give octokit one of our own, which takes
+ * the same way through proxies as the calls to AWS, so undici (30 ms, 1 MB) would be loaded and never be used.
+ */
+const NO_UNDICI = `export class ProxyAgent {}
+export const fetch = () => Promise.reject(new Error('undici is not in this bundle'))
+`
+
 /** Wipes the directory and builds the bundle into it. */
-export function build(directory: string): void {
+export async function build(directory: string): Promise<void> {
   const compiled = join(root, 'build')
   const bundled = `${directory}.new`
   rmSync(compiled, { recursive: true, force: true })
   rmSync(bundled, { recursive: true, force: true })
   run(join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc'), '-p', join(root, 'tsconfig.build.json'))
-  for (const name of PURE_PACKAGES) declarePure(name, join(compiled, 'node_modules', name))
+  prepare(PURE_PACKAGES, (manifest) => ({ ...manifest, sideEffects: false }))
+  prepare(ES_MODULE_SCOPES.flatMap(packagesOf), preferEsModules)
+  // A copy, for which the package below is the nearest of its name.
+  prepare(['@actions/github'], (manifest) => manifest)
+  replacePackage('undici', NO_UNDICI)
   // Otherwise ncc takes the files for CommonJS.
   writeFileSync(join(compiled, 'package.json'), '{ "type": "module" }\n')
+  const stats = join(compiled, 'stats.json')
   run(
     require.resolve('@vercel/ncc/dist/ncc/cli.js'),
     'build',
     join(compiled, 'actions', 'index.js'),
     '--out',
     join(bundled, 'actions'),
-    '--minify',
     '--no-cache',
     '--quiet',
-    '--license',
-    'licenses-[name].txt',
+    '--stats-out',
+    stats,
+  )
+  await minifyAll(join(bundled, 'actions'))
+  writeFileSync(
+    join(bundled, 'actions', 'licenses.txt'),
+    licencesOf(JSON.parse(readFileSync(stats, 'utf8')) as Stats, root, ['undici']),
   )
   writeFileSync(join(bundled, 'package.json'), '{ "type": "module" }\n')
   for (const entry of ENTRIES) copyFileSync(join(compiled, entry), join(bundled, entry))
-  endLines(join(bundled, 'actions'))
   // Only now, so that a build that failed leaves the last one in place.
   rmSync(directory, { recursive: true, force: true })
   renameSync(bundled, directory)
 }
 
-/** Copies a package to where the bundler finds it first, with the word that it has no side effects. */
-function declarePure(name: string, copy: string): void {
-  const original = join(root, 'node_modules', name)
-  cpSync(realpathSync(original), copy, { recursive: true })
-  const manifest = JSON.parse(readFileSync(join(original, 'package.json'), 'utf8')) as Record<string, unknown>
-  writeFileSync(join(copy, 'package.json'), JSON.stringify({ ...manifest, sideEffects: false }))
+/** Minifies the bundle and its parts; ncc would do so with the former only. */
+async function minifyAll(directory: string): Promise<void> {
+  for (const name of readdirSync(directory).filter((each) => each.endsWith('.js'))) {
+    const file = join(directory, name)
+    // Names are kept for stack traces, and for code that asks for the name of a class.
+    const { code = '' } = await minify(readFileSync(file, 'utf8'), {
+      module: true,
+      keep_classnames: true,
+      keep_fnames: true,
+      format: { comments: false },
+    })
+    writeFileSync(file, code)
+  }
+}
+
+function replacePackage(name: string, code: string): void {
+  const folder = join(root, 'build', 'node_modules', name)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module", "main": "index.js", "sideEffects": false }')
+  writeFileSync(join(folder, 'index.js'), code)
+}
+
+type Manifest = Record<string, unknown>
+
+/** Copies packages to where the bundler finds them first, with another package.json. */
+function prepare(names: readonly string[], mend: (manifest: Manifest) => Manifest): void {
+  for (const name of names) {
+    const original = realpathSync(join(root, 'node_modules', name))
+    const copy = join(root, 'build', 'node_modules', name)
+    cpSync(original, copy, { recursive: true })
+    const manifest = JSON.parse(readFileSync(join(original, 'package.json'), 'utf8')) as Manifest
+    writeFileSync(join(copy, 'package.json'), JSON.stringify(mend(manifest)))
+  }
+}
+
+function packagesOf(scope: string): string[] {
+  return readdirSync(join(root, 'node_modules', scope)).map((name) => `${scope}/${name}`)
+}
+
+/** The main module and the exports lead to the ES modules, whatever the conditions. */
+function preferEsModules(manifest: Manifest): Manifest {
+  const { main, exports } = manifest
+  return JSON.parse(JSON.stringify({ ...manifest, main, exports }).replaceAll('./dist-cjs/', './dist-es/')) as Manifest
 }
 
 function run(script: string, ...args: string[]): void {
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
 }
 
-/** The same bytes on every system: licence texts come with the line ends that their authors liked. */
-function endLines(directory: string): void {
-  for (const name of readdirSync(directory)) {
-    const file = join(directory, name)
-    const text = readFileSync(file, 'utf8')
-    const mended = text.replace(/\r\n/g, '\n')
-    if (mended !== text) writeFileSync(file, mended)
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) build(resolve(root, process.argv[2] ?? 'dist'))
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await build(resolve(root, process.argv[2] ?? 'dist'))

@@ -9,7 +9,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const committed = contents(join(root, 'dist'))
 const directory = mkdtempSync(join(tmpdir(), 'check-dist-'))
 try {
-  build(join(directory, 'dist'))
+  await build(join(directory, 'dist'))
   const built = contents(join(directory, 'dist'))
   const names = [...new Set([...committed.keys(), ...built.keys()])].sort()
   const different = names.filter((name) => !built.get(name)?.equals(committed.get(name) ?? Buffer.alloc(0)))

@@ -1,5 +1,5 @@
-import { get as getHttp, Agent as HttpAgent, type IncomingMessage } from 'node:http'
-import { get as getHttps, Agent as HttpsAgent } from 'node:https'
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -41,14 +41,26 @@ export function proxyAgents(env: Environment): { http: HttpAgent; https: HttpsAg
   return { http: new HttpAgent(options), https: new HttpsAgent(options) }
 }
 
-/** The answer to a GET request that goes through the proxies of the environment, whatever its status; its body is to be read. */
-export function getThroughProxy(
+/** A request that goes through the proxies of the environment. */
+export interface ProxiedRequest {
+  readonly env: Environment
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+  /** Default GET. */
+  readonly method?: string
+  readonly body?: string
+}
+
+/** The answer to a request, whatever its status; its body is to be read. */
+export function requestThroughProxy(
   url: URL,
-  { env, headers, signal }: { env: Environment; headers: Readonly<Record<string, string>>; signal: AbortSignal },
+  { env, headers, signal, method = 'GET', body }: ProxiedRequest,
 ): Promise<IncomingMessage> {
   const agents = proxyAgents(env)
-  const [get, agent] = url.protocol === 'http:' ? [getHttp, agents.http] : [getHttps, agents.https]
+  const [request, agent] = url.protocol === 'http:' ? [requestHttp, agents.http] : [requestHttps, agents.https]
   return new Promise((resolve, reject) => {
-    get(url, { agent, headers: { 'user-agent': USER_AGENT, ...headers }, signal }, resolve).on('error', reject)
+    request(url, { method, agent, headers: { 'user-agent': USER_AGENT, ...headers }, signal }, resolve)
+      .on('error', reject)
+      .end(body)
   })
 }

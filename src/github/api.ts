@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts'
+import { fetchThroughProxy } from './fetch.ts'
 import { downloadLogEnd } from './log-download.ts'
 
 /** A step of a job. */
@@ -76,6 +77,7 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
   const octokit = getOctokit(settings.token, {
     baseUrl: settings.apiUrl.replace(/\/+$/, ''),
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    request: { fetch: fetchThroughProxy(settings.env) },
   })
   const [owner = '', repo = ''] = settings.repository.split('/')
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { getThroughProxy } from '../proxy-agents.ts'
+import { requestThroughProxy } from '../proxy-agents.ts'
 
 /** What is kept of a log, however large: enough for any excerpt, and small. */
 export const LOG_END_BYTES = 256 * 1024
@@ -41,7 +41,11 @@ async function request(
   redirects = 0,
 ): Promise<IncomingMessage> {
   const url = new URL(address)
-  const response = await getThroughProxy(url, { env, headers: { 'accept-encoding': 'identity', ...headers }, signal })
+  const response = await requestThroughProxy(url, {
+    env,
+    headers: { 'accept-encoding': 'identity', ...headers },
+    signal,
+  })
   const status = response.statusCode ?? 0
   if (status === 200 || status === 206) return response
   response.resume()

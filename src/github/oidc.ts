@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers'
-import { getThroughProxy } from '../proxy-agents.ts'
+import { requestThroughProxy } from '../proxy-agents.ts'
 
 /**
  * An OIDC token of this job for an audience, from the address that the runner gives
@@ -22,7 +22,7 @@ export async function requestIdToken(
   }
   const signal = AbortSignal.timeout(limitMs)
   try {
-    const response = await getThroughProxy(url, { env, headers, signal })
+    const response = await requestThroughProxy(url, { env, headers, signal })
     if (response.statusCode !== 200) {
       response.resume()
       throw new Error(`its answer has status ${response.statusCode ?? 0}`)
