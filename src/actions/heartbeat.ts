@@ -15,9 +15,14 @@ const BEAT_LIMIT_MS = 15_000
 const REQUEST_LIMIT_MS = 10_000
 const CANCEL_RUN_LIMIT_MS = 30_000
 
-/** The heartbeat process: holds a task for as long as its job runs. Its settings come on standard input. */
+/**
+ * The heartbeat process: holds a task for as long as its job runs. Its settings come on standard input; where it ends
+ * without any, the task could not be acknowledged, and there is nothing to hold.
+ */
 export async function heartbeat({ runner, onStop }: Invocation): Promise<void> {
-  const settings = JSON.parse(await text(process.stdin)) as HeartbeatSettings
+  const input = await text(process.stdin)
+  if (input === '') return
+  const settings = JSON.parse(input) as HeartbeatSettings
   Object.assign(process.env, settings.secrets)
   runner.hide([...Object.values(settings.secrets), settings.github?.token ?? ''])
   const log = (line: string): void => runner.log.info(`${new Date().toISOString()} ${line}`)

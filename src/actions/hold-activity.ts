@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { startHeartbeat } from '../activity/heartbeat-process.ts'
+import { type LaunchedHeartbeat, launchHeartbeat } from '../activity/heartbeat-process.ts'
 import { filesIn, newActivityFolder } from '../activity/paths.ts'
 import { identify, type ProcessIdentity } from '../activity/processes.ts'
 import { saveActivity } from '../activity/saved-activity.ts'
@@ -42,7 +42,10 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
   const deadline = new Deadline(systemClock, budgetMs)
   onStop((leftMs) => deadline.hurry(leftMs))
   let dataPipeline: DataPipeline | undefined
+  let heartbeat: LaunchedHeartbeat | undefined
   try {
+    // Before it is known whether there is a task to hold: Node takes as long to start as the acknowledgement takes.
+    heartbeat = launch(folder, runner)
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
     dataPipeline = open.dataPipeline
     const pipeline = open.dataPipeline
@@ -59,11 +62,12 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
       throw new LostTaskError('the service has cancelled it. Nobody will count the work of this job, so it ends here.')
     }
     await warnOfExpiry(pipeline, inputs, runner)
-    saveActivity(runner, { ...saved, lost: undefined, heartbeat: await start(inputs, folder, runner) })
+    saveActivity(runner, { ...saved, lost: undefined, heartbeat: await hold(heartbeat, inputs, runner) })
     runner.log.info(
       `Holding task ${shortTaskId(inputs.taskId)} in ${pipeline.region}, with a beat every ${inputs.heartbeatSeconds} s.`,
     )
   } catch (error) {
+    heartbeat?.abandon()
     const isGone = error instanceof CallError && isTaskGone(error.failure)
     if (isGone) saveActivity(runner, { ...saved, lost: 'gone' })
     const context = {
@@ -102,29 +106,36 @@ async function warnOfExpiry(dataPipeline: DataPipeline, { aws }: ActivityInputs,
   )
 }
 
-async function start(inputs: ActivityInputs, folder: string, runner: Runner): Promise<ProcessIdentity> {
+function launch(folder: string, runner: Runner): LaunchedHeartbeat {
+  try {
+    return launchHeartbeat(folder, runner.env, systemClock)
+  } catch (cause) {
+    throw notStarted(new Error(`The heartbeat process did not start: ${messageOf(cause)}.`, { cause }))
+  }
+}
+
+async function hold(heartbeat: LaunchedHeartbeat, inputs: ActivityInputs, runner: Runner): Promise<ProcessIdentity> {
   const { repository, id: runId, apiUrl } = workflowRunOf(runner.env)
   const token = inputs.evidence.githubToken
   try {
-    return await startHeartbeat(
-      {
-        taskId: inputs.taskId,
-        aws: inputs.aws,
-        intervalMs: inputs.heartbeatSeconds * 1000,
-        lifetimeMs: inputs.maxLifetimeMinutes * 60_000,
-        onCancel: inputs.onCancel,
-        folder,
-        // In a container the parent is outside (0) or an init (1), which says nothing of the job.
-        runner: process.ppid > 1 ? identify(process.ppid) : undefined,
-        github: token && repository && runId ? { token, repository, runId, apiUrl } : undefined,
-      },
-      runner.env,
-      systemClock,
-    )
-  } catch (cause) {
-    throw new ConfigurationError(messageOf(cause), {
-      hint: 'Look at its log for why; without heartbeats the task goes to another runner.',
-      cause,
+    return await heartbeat.hold({
+      taskId: inputs.taskId,
+      aws: inputs.aws,
+      intervalMs: inputs.heartbeatSeconds * 1000,
+      lifetimeMs: inputs.maxLifetimeMinutes * 60_000,
+      onCancel: inputs.onCancel,
+      // In a container the parent is outside (0) or an init (1), which says nothing of the job.
+      runner: process.ppid > 1 ? identify(process.ppid) : undefined,
+      github: token && repository && runId ? { token, repository, runId, apiUrl } : undefined,
     })
+  } catch (cause) {
+    throw notStarted(cause)
   }
+}
+
+function notStarted(cause: unknown): ConfigurationError {
+  return new ConfigurationError(messageOf(cause), {
+    hint: 'Look at its log for why; without heartbeats the task goes to another runner.',
+    cause,
+  })
 }

@@ -11,7 +11,7 @@ import { identify, isRunning, type ProcessIdentity } from './processes.ts'
 
 /** Starting Node and the SDK takes a fraction of a second; a machine may be busy. */
 const READY_WITHIN_MS = 15_000
-const LOOK_EVERY_MS = 20
+const LOOK_EVERY_MS = 5
 /** It looks four times a second; the rest is for a machine that is busy. */
 const STOP_WITHIN_MS = 10_000
 /** The end of the log that is shown. */
@@ -37,19 +37,30 @@ function entry(): string {
   return join(dirname(fileURLToPath(import.meta.url)), '..', 'heartbeat.js')
 }
 
+/** A heartbeat process that was started, and waits to be told what to hold. */
+export interface LaunchedHeartbeat {
+  /**
+   * Tells it what to hold, and waits until it is ready.
+   *
+   * @returns the process
+   * @throws Error with the end of its log when it does not get ready
+   */
+  hold(settings: Omit<HeartbeatSettings, 'folder' | 'secrets'>): Promise<ProcessIdentity>
+  /** Ends it: there is nothing to hold. */
+  abandon(): void
+}
+
 /**
- * Starts the heartbeat process, and waits until it is ready. It is detached, and holds no pipe of the step: the runner
- * waits for open pipes, and kills those that hold them.
- *
- * @returns the process
- * @throws Error with the end of its log when it does not get ready
+ * Starts the heartbeat process, which does nothing until it is told what to hold, and ends when this process ends before:
+ * so it can start while the task is being acknowledged. It is detached, and holds no pipe of the step: the runner waits
+ * for open pipes, and kills those that hold them.
  */
-export async function startHeartbeat(
-  settings: Omit<HeartbeatSettings, 'secrets'>,
+export function launchHeartbeat(
+  folder: string,
   env: Readonly<Record<string, string | undefined>>,
   clock: Clock,
-): Promise<ProcessIdentity> {
-  const files = filesIn(settings.folder)
+): LaunchedHeartbeat {
+  const files = filesIn(folder)
   mkdirSync(files.folder, { recursive: true, mode: 0o700 })
   const log = openSync(files.log, 'a', 0o600)
   const secrets: Record<string, string> = {}
@@ -74,20 +85,28 @@ export async function startHeartbeat(
   })
   // A process that is gone already breaks the pipe; how it ended says more.
   child.stdin?.on('error', () => undefined)
-  child.stdin?.end(JSON.stringify({ ...settings, secrets } satisfies HeartbeatSettings))
   child.unref()
 
-  const until = clock.now() + READY_WITHIN_MS
-  while (readState(files.state) === undefined) {
-    if (failure === undefined && clock.now() >= until) {
+  return {
+    async hold(settings) {
+      child.stdin?.end(JSON.stringify({ ...settings, folder, secrets } satisfies HeartbeatSettings))
+      const until = clock.now() + READY_WITHIN_MS
+      while (readState(files.state) === undefined) {
+        if (failure === undefined && clock.now() >= until) {
+          child.kill('SIGKILL')
+          failure = new Error(`it was not ready within ${READY_WITHIN_MS / 1000} s`)
+        }
+        if (failure !== undefined)
+          throw new Error(`The heartbeat process did not start: ${failure.message}. ${endOfLog(files)}`)
+        await clock.sleep(LOOK_EVERY_MS)
+      }
+      return identify(child.pid as number)
+    },
+    abandon() {
+      child.stdin?.destroy()
       child.kill('SIGKILL')
-      failure = new Error(`it was not ready within ${READY_WITHIN_MS / 1000} s`)
-    }
-    if (failure !== undefined)
-      throw new Error(`The heartbeat process did not start: ${failure.message}. ${endOfLog(files)}`)
-    await clock.sleep(LOOK_EVERY_MS)
+    },
   }
-  return identify(child.pid as number)
 }
 
 /**
