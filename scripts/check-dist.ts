@@ -1,10 +1,15 @@
 // Builds into an empty directory and compares it with dist/, byte by byte. Exit code 1, and a list, on any difference.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+// Usage: node scripts/check-dist.ts             says which files differ
+//        node scripts/check-dist.ts --diff F    and writes into F how, from dist/ to what src/ builds
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { build } from './build.ts'
 
+const { diff } = parseArgs({ options: { diff: { type: 'string' } } }).values
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const committed = contents(join(root, 'dist'))
 const directory = mkdtempSync(join(tmpdir(), 'check-dist-'))
@@ -17,6 +22,7 @@ try {
     console.error(
       `dist/ is not what src/ builds; run "npm run build" and commit it. Different: ${different.join(', ')}`,
     )
+    if (diff) writeFileSync(diff, differenceTo(join(directory, 'dist')))
     process.exitCode = 1
   } else {
     console.log(`dist/ is what src/ builds (${names.length} files).`)
@@ -33,4 +39,14 @@ function contents(folder: string): Map<string, Buffer> {
       readFileSync(join(file.parentPath, file.name)),
     ]),
   )
+}
+
+function differenceTo(built: string): string {
+  const git = spawnSync('git', ['diff', '--no-index', '--text', join(root, 'dist'), built], {
+    encoding: 'utf8',
+    maxBuffer: 100 * 1024 * 1024,
+  })
+  // 1 says that there are differences.
+  if (git.status !== 1) throw git.error ?? new Error(`git diff: ${git.stderr}`)
+  return git.stdout
 }

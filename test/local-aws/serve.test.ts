@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DataPipelineClient, PollForTaskCommand } from '@aws-sdk/client-data-pipeline'
 import { expect, test } from '@jest/globals'
@@ -49,6 +52,30 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     expect(tool.printed.text).toMatch(/Stopped\.\n$/)
   },
 )
+
+test('it writes its variables and each request into files', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'serve-'))
+  try {
+    const [envFile, log] = [join(folder, 'env'), join(folder, 'log')]
+    writeFileSync(envFile, 'EARLIER=1\n')
+    using tool = serve('--tasks', '0', '--hold', '0', '--write-env', envFile, '--log', log)
+    await tool.prints(/Stop it/)
+    const env = readFileSync(envFile, 'utf8')
+    const endpoint = /^EARLIER=1\nAWS_ENDPOINT_URL_DATA_PIPELINE=(.+)\n(AWS_\w+=.+\n)+$/.exec(env)?.[1]
+    if (endpoint === undefined) throw new Error(`not the variables: ${env}`)
+
+    const client = new DataPipelineClient({ endpoint, region: 'us-east-1', credentials: TEST_CREDENTIALS })
+    for (const workerGroup of ['one', 'two']) await client.send(new PollForTaskCommand({ workerGroup }))
+    await tool.prints(/"two".* → 200\n/)
+    expect(readFileSync(log, 'utf8')).toBe(
+      ['one', 'two']
+        .map((workerGroup) => `{"operation":"PollForTask","body":{"workerGroup":"${workerGroup}"},"answer":200}\n`)
+        .join(''),
+    )
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
 
 test('it says what is wrong with an option', async () => {
   using tool = serve('--tasks', 'many')

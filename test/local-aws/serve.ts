@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { TEST_CREDENTIALS } from './credentials.ts'
 import { LocalDataPipeline, type ReceivedRequest } from './data-pipeline.ts'
@@ -11,6 +12,8 @@ Starts a local AWS Data Pipeline on 127.0.0.1 and prints each request it gets.
   --tasks <n>         tasks to put into the queue (default: 1)
   --worker-group <g>  worker group of these tasks (default: ci)
   --hold <ms>         how long an empty poll is held (default: 90000, as documented)
+  --write-env <f>     file to add the variables to, a line each, as GITHUB_ENV takes them
+  --log <f>           file to add each answered request to, a line of JSON each
   --help              this text
 `
 
@@ -22,6 +25,9 @@ function parseOptions(args: string[]) {
       tasks: { type: 'string', default: '1' },
       'worker-group': { type: 'string', default: 'ci' },
       hold: { type: 'string', default: '90000' },
+      // Not env-file: Node takes that for itself, behind the script, too.
+      'write-env': { type: 'string' },
+      log: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -30,6 +36,8 @@ function parseOptions(args: string[]) {
     port: wholeNumber('--port', values.port, 65_535),
     tasks: wholeNumber('--tasks', values.tasks, 10_000),
     workerGroup: values['worker-group'],
+    envFile: values['write-env'],
+    log: values.log,
     pollHoldMs: wholeNumber('--hold', values.hold, 2_147_483_647),
   }
 }
@@ -60,7 +68,7 @@ function shorten(text: string): string {
 }
 
 async function serve(args: string[]): Promise<void> {
-  const { help, tasks, workerGroup, ...options } = parseOptions(args)
+  const { help, tasks, workerGroup, envFile, log, ...options } = parseOptions(args)
   if (help) {
     console.log(USAGE)
     return
@@ -68,12 +76,18 @@ async function serve(args: string[]): Promise<void> {
   const service = await LocalDataPipeline.start({
     ...options,
     rates: PUBLISHED_RATES,
-    onRequest: (request) => console.log(line(request)),
+    onRequest: (request) => {
+      console.log(line(request))
+      const { operation, body, answer } = request
+      if (log) appendFileSync(log, `${JSON.stringify({ operation, body, answer: answer?.status })}\n`)
+    },
   })
   console.log(`Local AWS Data Pipeline at ${service.url}\n`)
   const env = service.env(TEST_CREDENTIALS)
   const forTheOlderCli = { AWS_DEFAULT_REGION: env['AWS_REGION'] }
-  for (const [name, value] of Object.entries({ ...env, ...forTheOlderCli })) console.log(`export ${name}=${value}`)
+  const variables = Object.entries({ ...env, ...forTheOlderCli })
+  for (const [name, value] of variables) console.log(`export ${name}=${value}`)
+  if (envFile) appendFileSync(envFile, variables.map(([name, value]) => `${name}=${value}\n`).join(''))
   for (let count = 0; count < tasks; count++) {
     const task = service.addTask({ workerGroup })
     console.log(`\ntask for the worker group ${workerGroup}:\n${task.taskId}`)
