@@ -10,6 +10,8 @@ export interface RetryOptions {
   readonly random: () => number
   /** Milliseconds that the first try may take; each further one may take half as much again. */
   readonly tryLimitMs: number
+  /** Milliseconds that a last try must have: none is begun with less. Default 1 s. */
+  readonly lastTryMs?: number | undefined
   /** What is thrown inside when a try takes too long. */
   readonly onTryTimeout: (ms: number) => Error
   /** Says what to do about the error of try number `tries` (1, 2, …). */
@@ -55,7 +57,7 @@ export function backOff(tries: number, random: () => number): number {
  */
 export async function retry<T>(
   attempt: (tries: number, signal: AbortSignal) => Promise<T>,
-  { deadline, random, tryLimitMs, onTryTimeout, decide, onWait }: RetryOptions,
+  { deadline, random, tryLimitMs, lastTryMs = SHORTEST_TRY_MS, onTryTimeout, decide, onWait }: RetryOptions,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     let error: unknown
@@ -68,7 +70,7 @@ export async function retry<T>(
     }
     const decision = await decide(error, tries)
     if (decision === 'stop') throw new RetriesSpentError(error, tries, false)
-    const spare = deadline.remaining() - SHORTEST_TRY_MS
+    const spare = deadline.remaining() - lastTryMs
     if (decision === 'again-now' && deadline.remaining() > 0) continue
     if (spare <= 0) throw new RetriesSpentError(error, tries, true)
     const wait = Math.min(backOff(tries, random), spare)

@@ -21,6 +21,8 @@ export interface CallDependencies {
   readonly deadline: Deadline
   /** Milliseconds that the first try may take, getting credentials included; each further one has half as much again. */
   readonly tryLimitMs: number
+  /** Milliseconds that the deadline has for the last try alone: for a call that the service holds. Default next to none. */
+  readonly lastTryMs?: number
   readonly random: () => number
   readonly log: Log
 }
@@ -62,7 +64,7 @@ export class CallError extends Error {
  */
 export async function callReliably<T>(
   call: (call: Call) => Promise<T>,
-  { dataPipeline, deadline, tryLimitMs, random, log }: CallDependencies,
+  { dataPipeline, deadline, tryLimitMs, lastTryMs, random, log }: CallDependencies,
   decideFirst: (failure: Failure, sent: boolean) => Decision | undefined = () => undefined,
 ): Promise<CallResult<T>> {
   let tries = 0
@@ -111,12 +113,13 @@ export async function callReliably<T>(
         deadline,
         random,
         tryLimitMs,
+        lastTryMs,
         onTryTimeout: (ms) => new TryTimeoutError(`no answer within ${seconds(ms)}`),
         decide,
         onWait: (error, number, waitMs) =>
           log.info(
             `Try ${number} failed: ${classify(error).message}. Trying again in ${seconds(waitMs)} ` +
-              `(${seconds(deadline.remaining())} left).`,
+              `(${seconds(Math.max(0, deadline.remaining() - (lastTryMs ?? 0)))} left).`,
           ),
       },
     )

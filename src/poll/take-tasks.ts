@@ -113,7 +113,6 @@ async function poll(
   { dataPipeline, clock, random, log, budgetMs, stoppable, isStopping }: TakeDependencies,
 ): Promise<Task | undefined> {
   const { workerGroup, hostname } = request
-  const startedAt = clock.now()
   const { answer } = await callReliably(
     (call) => dataPipeline.pollForTask({ workerGroup, ...(hostname && { hostname }) }, call),
     {
@@ -121,14 +120,12 @@ async function poll(
       // Tries that fail quickly have the budget; the one that is held has the time that the service may hold it.
       deadline: stoppable(new Deadline(clock, budgetMs + POLL_LIMIT_MS)),
       tryLimitMs: POLL_LIMIT_MS,
+      lastTryMs: POLL_LIMIT_MS,
       random,
       log,
     },
     // The service may still hold that poll, or have answered it with a task, which comes back after two minutes.
-    ({ answerLost, kind }, sent) =>
-      (kind === 'timeout' && answerLost && sent) || clock.now() - startedAt >= budgetMs || isStopping()
-        ? 'stop'
-        : undefined,
+    ({ answerLost, kind }, sent) => ((kind === 'timeout' && answerLost && sent) || isStopping() ? 'stop' : undefined),
   )
   return answer
 }
