@@ -132,6 +132,19 @@ export function readJobStatus(read: ReadInput): (typeof JOB_STATUSES)[number] {
   throw unknownValue('job-status', word, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ job.status }}`)
 }
 
+/**
+ * How the composite action that this step is a part of stands, as `github.action_status` tells; success outside of one.
+ * A failed step of a composite action changes the status of the job only when all of the action has ended
+ * (actions/runner#1682).
+ */
+function readActionStatus(read: ReadInput): (typeof JOB_STATUSES)[number] {
+  const word = read('action-status')
+  if (word === '') return 'success'
+  const outcome = parseJobStatus(word)
+  if (outcome !== undefined) return outcome
+  throw unknownValue('action-status', word, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ github.action_status }}`)
+}
+
 /** The inputs of poll-for-task, checked. */
 export interface PollForTaskInputs {
   readonly workerGroup: string
@@ -224,7 +237,7 @@ function readStatus(read: ReadInput): StatusInput {
     }
     return { status, cause: { kind: 'given' } }
   }
-  const own = readJobStatus(read)
+  const own = worst([readJobStatus(read), readActionStatus(read)])
   const outcome = worst([own, ...needed.map(({ result }) => result)])
   const status = deriveStatus(outcome, precondition)
   // Of two that are alike, the needed job came first, and this one perhaps failed for it.

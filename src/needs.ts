@@ -80,8 +80,8 @@ export function badJobs(jobs: readonly NeededJob[], allowances: Allowances): Nee
 }
 
 /** The worst of the outcomes; success when there is none. */
-export function worst(outcomes: readonly Outcome[]): Outcome {
-  return SEVERITY.find((outcome) => outcomes.includes(outcome)) ?? 'success'
+export function worst<T extends Outcome>(outcomes: readonly T[]): T | 'success' {
+  return outcomes.toSorted((a, b) => SEVERITY.indexOf(a) - SEVERITY.indexOf(b))[0] ?? 'success'
 }
 
 function notNeeds(text: string, cause?: unknown): ConfigurationError {

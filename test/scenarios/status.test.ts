@@ -63,6 +63,28 @@ describe('a status that is derived', () => {
     expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('failure') }])
   })
 
+  // A failed step of a composite action changes job.status only when the whole of that action has ended.
+  test.concurrent.each([
+    ['success', 'failure', 'FAILED', 'failure'],
+    ['success', 'Failure', 'FAILED', 'failure'],
+    ['success', 'cancelled', 'FAILED', 'cancelled'],
+    ['cancelled', 'failure', 'FAILED', 'failure'],
+    ['failure', 'success', 'FAILED', 'failure'],
+    ['success', 'success', 'FINISHED', undefined],
+    ['success', '', 'FINISHED', undefined],
+  ] as const)('of a job with %s in a composite action with %j', async (jobStatus, actionStatus, reported, cause) => {
+    const contexts = { github: { action_status: actionStatus } }
+    const { bodies, taskId } = await report({}, { jobStatus, contexts })
+    expect(bodies).toEqual([{ taskId, taskStatus: reported, ...(cause && localEvidence(cause)) }])
+  })
+
+  test.concurrent('of a composite action with a word that is not known: it is not guessed', async () => {
+    const { step, bodies } = await report({}, { contexts: { github: { action_status: 'perhaps' } } })
+    expect(bodies).toEqual([])
+    expect(step.exitCode).toBe(1)
+    expect(step.errors[0]).toContain('action-status is "perhaps"')
+  })
+
   test.concurrent('of a job-status that the user set', async () => {
     const { bodies, taskId } = await report({ 'job-status': 'failure' }, { jobStatus: 'success' })
     expect(bodies).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('failure') }])
