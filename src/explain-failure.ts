@@ -13,6 +13,15 @@ export interface FailureContext {
   readonly operation?: Operation
 }
 
+const LANDED = ' The answer to one try was lost, so that one may have landed all the same.'
+
+/** What it may mean that a request was sent and had no answer. */
+const LOST: Readonly<Record<Operation, string>> = {
+  PollForTask: ' The answer to one try was lost; if a task was in it, the task goes to another poll after two minutes.',
+  ReportTaskProgress: LANDED,
+  SetTaskStatus: LANDED,
+}
+
 /** Why a call did not succeed, for the user: what happened, the request id, and one hint how to mend it. */
 export function explainFailure(
   error: unknown,
@@ -24,7 +33,7 @@ export function explainFailure(
   const { failure, timeSpent, answerLost } = error
   const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
   const requestId = failure.requestId ? ` Request id: ${failure.requestId}.` : ''
-  const lost = answerLost ? ' The answer to one try was lost, so that one may have landed all the same.' : ''
+  const lost = answerLost ? LOST[operation] : ''
   const configuration = causesOf(error).find((cause) => cause instanceof ConfigurationError)
   const hint =
     configuration?.hint !== undefined

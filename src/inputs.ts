@@ -142,7 +142,11 @@ function readActionStatus(read: ReadInput): (typeof JOB_STATUSES)[number] {
   if (word === '') return 'success'
   const outcome = parseJobStatus(word)
   if (outcome !== undefined) return outcome
-  throw unknownValue('action-status', word, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ github.action_status }}`)
+  throw unknownValue(
+    'action-status',
+    word,
+    `${JOB_STATUSES.join(', ')}; leave it out to use \${{ github.action_status }}`,
+  )
 }
 
 /** The inputs of poll-for-task, checked. */

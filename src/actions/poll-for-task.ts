@@ -1,14 +1,15 @@
 import { hostname } from 'node:os'
-import type { DataPipeline } from '../aws/data-pipeline.ts'
+import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
 import { systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Runner } from '../github/runner.ts'
 import { type SummaryRow, summaryTable } from '../github/summary.ts'
+import type { Operation } from '../hints.ts'
 import { type PollForTaskInputs, readPollForTaskInputs } from '../inputs.ts'
 import { openDataPipeline } from '../open-data-pipeline.ts'
 import { type TakenTasks, takeTasks } from '../poll/take-tasks.ts'
-import { fittingOutputs } from '../poll/task-outputs.ts'
+import { fittingOutputs, type TaskOutputs } from '../poll/task-outputs.ts'
 import type { Invocation } from '../run-action.ts'
 import { shortTaskId } from '../task-id.ts'
 
@@ -22,15 +23,17 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
     runner.log.info(
       `Dry run, nothing was sent. PollForTask would be asked for worker group ${JSON.stringify(inputs.workerGroup)}.`,
     )
-    await tell({ tasks: [], failure: undefined }, inputs, runner)
+    await handOn([], inputs, runner)
     return
   }
+  // Before a task is taken that could not be handed on.
+  setOutputs({ found: 'false' }, [], runner)
   let isStopping = false
   onStop(() => {
     isStopping = true
   })
   let dataPipeline: DataPipeline | undefined
-  let taken: TakenTasks = { tasks: [], failure: undefined }
+  let taken: TakenTasks
   try {
     const budgetMs = inputs.reporting.timeoutSeconds * 1000
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
@@ -57,26 +60,34 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
         },
       },
     )
-    // What was taken is handed on whatever came after it: the tasks are held, and nobody else gets them.
-    if (taken.failure !== undefined && taken.tasks.length === 0) throw taken.failure
   } catch (error) {
-    const why = explainFailure(error, {
-      aws: inputs.aws,
-      region: dataPipeline?.region,
-      env: runner.env,
-      operation: 'PollForTask',
-    })
-    const message = `Could not poll worker group ${JSON.stringify(inputs.workerGroup)} for tasks: ${why}`
-    await tell(taken, inputs, runner)
-    if (inputs.reporting.failOnError) throw new Error(message, { cause: error })
-    runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
+    await giveUp(error, 'PollForTask')
     return
   } finally {
     dataPipeline?.close()
   }
-  if (taken.failure !== undefined) runner.log.warning(`Polling ended early: ${taken.failure.message}`)
+  const { tasks, failure } = taken
+  // What was taken is handed on whatever came after it: the tasks are held, and nobody else gets them.
+  if (failure !== undefined && tasks.length === 0) return giveUp(failure.error, failure.operation)
+  if (failure !== undefined) runner.log.warning(`Polling ended early: ${explain(failure.error, failure.operation)}`)
   announce(taken, inputs, runner)
-  await tell(taken, inputs, runner)
+  await handOn(tasks, inputs, runner)
+
+  function explain(error: unknown, operation: Operation): string {
+    const { aws, workerGroup } = inputs
+    const what =
+      operation === 'PollForTask'
+        ? `Could not poll worker group ${JSON.stringify(workerGroup)} for tasks`
+        : `Could not acknowledge a task of worker group ${JSON.stringify(workerGroup)}, which goes to another poll after two minutes`
+    return `${what}: ${explainFailure(error, { aws, region: dataPipeline?.region, env: runner.env, operation })}`
+  }
+
+  async function giveUp(error: unknown, operation: Operation): Promise<void> {
+    const message = explain(error, operation)
+    await handOn([], inputs, runner).catch((cause: unknown) => runner.log.warning(messageOf(cause)))
+    if (inputs.reporting.failOnError) throw new Error(message, { cause: error })
+    runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
+  }
 }
 
 function announce({ tasks }: TakenTasks, { workerGroup }: PollForTaskInputs, { log }: Runner): void {
@@ -86,19 +97,23 @@ function announce({ tasks }: TakenTasks, { workerGroup }: PollForTaskInputs, { l
 }
 
 /** Outputs and summary. Outputs that can't be written fail the step: a task that nobody hears of hangs its pipeline. */
-async function tell(taken: TakenTasks, { workerGroup, reporting }: PollForTaskInputs, runner: Runner): Promise<void> {
-  const { outputs, leftOut } = fittingOutputs(taken.tasks)
+async function handOn(
+  tasks: readonly Task[],
+  { workerGroup, reporting }: PollForTaskInputs,
+  runner: Runner,
+): Promise<void> {
+  const { outputs, leftOut } = fittingOutputs(tasks)
   if (leftOut.length > 0) {
     runner.log.warning(
       `The outputs of a job may have 1 MB, and the task is larger: left out are ${leftOut.join(', ')}.`,
     )
   }
-  for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
+  setOutputs(outputs, tasks, runner)
   if (!reporting.summary || !runner.env['GITHUB_STEP_SUMMARY']) return
   const rows: SummaryRow[] = [
     ['Worker group', workerGroup],
-    ['Tasks', String(taken.tasks.length)],
-    ...taken.tasks
+    ['Tasks', String(tasks.length)],
+    ...tasks
       .slice(0, MOST_SUMMARY_ROWS)
       .map((task): SummaryRow => [task.attemptId, `${shortTaskId(task.taskId)} of ${task.pipelineId}`]),
   ]
@@ -106,5 +121,19 @@ async function tell(taken: TakenTasks, { workerGroup, reporting }: PollForTaskIn
     await runner.summarize(summaryTable('AWS Data Pipeline tasks taken', rows))
   } catch (error) {
     runner.log.warning(`The summary could not be written: ${messageOf(error)}`)
+  }
+}
+
+/** @throws Error that says which tasks are lost to this job */
+function setOutputs(outputs: Partial<TaskOutputs>, tasks: readonly Task[], runner: Runner): void {
+  try {
+    for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
+  } catch (cause) {
+    const lost =
+      tasks.length === 0
+        ? ''
+        : ` No job hears of ${tasks.map(({ taskId }) => `task ${shortTaskId(taskId)}`).join(', ')}, which was acknowledged: ` +
+          'it comes back when the reportProgressTimeout of its activity is over.'
+    throw new Error(`The outputs could not be set: ${messageOf(cause)}.${lost}`, { cause })
   }
 }

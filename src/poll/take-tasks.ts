@@ -54,7 +54,13 @@ export interface TakeDependencies {
 export interface TakenTasks {
   readonly tasks: readonly Task[]
   /** Why polling ended before it was due; undefined when it went as it should. */
-  readonly failure: CallError | undefined
+  readonly failure: TakeFailure | undefined
+}
+
+/** What ended the taking: a poll, or the acknowledgement of a task, which then goes to another poll after two minutes. */
+export interface TakeFailure {
+  readonly operation: 'PollForTask' | 'ReportTaskProgress'
+  readonly error: CallError
 }
 
 /**
@@ -66,7 +72,7 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
   const waiting = dependencies.stoppable(new Deadline(clock, request.waitMs))
   const heartbeat = taskRunnerHeartbeat(request, dependencies)
   const held: HeldTask[] = []
-  const taken = (failure?: CallError): TakenTasks => ({ tasks: held.map(({ task }) => task), failure })
+  const taken = (failure?: TakeFailure): TakenTasks => ({ tasks: held.map(({ task }) => task), failure })
   let largest = 0
 
   // Jobs that start together would all poll at once.
@@ -79,7 +85,7 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
     try {
       task = await poll(request, dependencies)
     } catch (error) {
-      if (error instanceof CallError) return taken(error)
+      if (error instanceof CallError) return taken({ operation: 'PollForTask', error })
       throw error
     }
     if (task === undefined) {
@@ -96,7 +102,10 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
       break
     }
     largest = Math.max(largest, sizeOfEntry(task))
-    if (await acknowledge(task, dependencies)) held.push({ task, beatAt: clock.now() })
+    const acknowledged = await acknowledge(task, dependencies)
+    // The next task could not be acknowledged, either, and would be kept from others.
+    if (acknowledged instanceof CallError) return taken({ operation: 'ReportTaskProgress', error: acknowledged })
+    if (acknowledged) held.push({ task, beatAt: clock.now() })
     if (held.length >= request.mostTasks) break
     if (sizeOfOutputs(taken().tasks) + largest > MOST_OUTPUT_CHARACTERS) {
       log.warning(`No more tasks are taken after ${held.length}: the outputs of a job may have 1 MB.`)
@@ -150,8 +159,8 @@ async function keepAlive(held: HeldTask[], dependencies: TakeDependencies): Prom
   }
 }
 
-/** Acknowledges a task. Whether it is ours to hand on. */
-async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<boolean> {
+/** Acknowledges a task. Whether it is ours to hand on, or why no task can be acknowledged. */
+async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<boolean | CallError> {
   const { log } = dependencies
   const progress = await report(task, dependencies)
   if (progress === 'held') return true
@@ -159,21 +168,22 @@ async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<
     log.info('A task was cancelled before it was handed on; it is left out.')
     return false
   }
-  log.warning(
-    progress.answerLost
-      ? `A task is handed on though its acknowledgement had no answer: ${progress.message}`
-      : `A task could not be acknowledged and is not handed on; after two minutes it goes to another poll: ${progress.message}`,
-  )
-  return progress.answerLost
+  if (progress.answerLost) {
+    log.warning(`A task is handed on though its acknowledgement had no answer: ${progress.message}`)
+    return true
+  }
+  if (!isTaskGone(progress.failure)) return progress
+  log.warning(`A task could not be acknowledged, as it is gone, and is not handed on: ${progress.message}`)
+  return false
 }
 
 /** One ReportTaskProgress, tried until it is nearly too late. */
 async function report(task: Task, dependencies: TakeDependencies): Promise<'held' | 'canceled' | CallError> {
-  const { dataPipeline, clock, random, log, tryLimitMs } = dependencies
+  const { dataPipeline, clock, random, log, tryLimitMs, stoppable } = dependencies
   try {
     const { answer } = await callReliably((call) => dataPipeline.reportTaskProgress(task.taskId, call), {
       dataPipeline,
-      deadline: new Deadline(clock, ACKNOWLEDGE_LIMIT_MS),
+      deadline: stoppable(new Deadline(clock, ACKNOWLEDGE_LIMIT_MS)),
       tryLimitMs,
       random,
       log,
@@ -187,7 +197,7 @@ async function report(task: Task, dependencies: TakeDependencies): Promise<'held
 
 /** A function that sends the heartbeat of the task runner when it is due, and gives whether the service wants it to end. */
 function taskRunnerHeartbeat(request: TakeRequest, dependencies: TakeDependencies): () => Promise<boolean> {
-  const { dataPipeline, clock, random, log, tryLimitMs } = dependencies
+  const { dataPipeline, clock, random, log, tryLimitMs, stoppable } = dependencies
   const { taskrunnerId, workerGroup, hostname } = request
   let dueAt = clock.now()
   return async () => {
@@ -197,7 +207,7 @@ function taskRunnerHeartbeat(request: TakeRequest, dependencies: TakeDependencie
       const { answer } = await callReliably(
         (call) =>
           dataPipeline.reportTaskRunnerHeartbeat({ taskrunnerId, workerGroup, ...(hostname && { hostname }) }, call),
-        { dataPipeline, deadline: new Deadline(clock, tryLimitMs), tryLimitMs, random, log },
+        { dataPipeline, deadline: stoppable(new Deadline(clock, tryLimitMs)), tryLimitMs, random, log },
       )
       if (answer.terminate) log.warning('Data Pipeline asks this task runner to end: no more tasks are taken.')
       return answer.terminate

@@ -226,7 +226,6 @@ describe('a task that is not ours', () => {
   test.concurrent.each<[string, Fault]>([
     ['is not found', taskNotFound()],
     ['has lost its pipeline', pipelineDeleted()],
-    ['may not be acknowledged', accessDenied('ReportTaskProgress')],
   ])('as it %s: not handed on, with a warning', async (_name, fault) => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     service.addTask()
@@ -236,6 +235,21 @@ describe('a task that is not ours', () => {
     expect(step.exitCode).toBe(0)
     expect(step.warnings).toHaveLength(1)
     expect(step.warnings[0]).toMatch(/not be acknowledged/)
+  })
+
+  test.concurrent('as it may not be acknowledged: fails with the permission that is missing, and takes no other', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    for (let count = 0; count < 3; count++) service.addTask()
+    service.keepMisbehaving(on('ReportTaskProgress', accessDenied('ReportTaskProgress')))
+    const step = await poll(service, { 'max-tasks': '3' })
+    expect(step.outputs).toEqual(NOTHING)
+    expect(step.exitCode).toBe(1)
+    expect(step.warnings).toEqual([])
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toMatch(
+      /Could not acknowledge a task of worker group "ci".*datapipeline:ReportTaskProgress/s,
+    )
+    expect(operationsOf(service)).toEqual(['PollForTask', 'ReportTaskProgress'])
   })
 
   test.concurrent('passing faults of the acknowledgement: tried again, and handed on', async () => {

@@ -202,7 +202,7 @@ describe('polling', () => {
     })
     expect(polls).toHaveLength(1)
     expect(ids).toEqual([])
-    expect(failure?.failure.kind).toBe('timeout')
+    expect(failure?.error.failure.kind).toBe('timeout')
     expect(endedAt).toBeGreaterThanOrEqual(110 * SECOND)
     expect(endedAt).toBeLessThanOrEqual(115 * SECOND)
   })
@@ -215,14 +215,14 @@ describe('polling', () => {
 
   test('that goes on failing ends with the budget', async () => {
     const { failure, endedAt, polls } = await take({ polls: () => ({ gives: BUSY }), budgetMs: 30 * SECOND })
-    expect(failure?.failure.kind).toBe('throttled')
+    expect(failure?.error.failure.kind).toBe('throttled')
     expect(endedAt).toBeLessThanOrEqual(60 * SECOND)
     expect(polls.length).toBeGreaterThan(4)
   })
 
   test('that fails for good is not made again', async () => {
     const { failure, polls } = await take({ polls: () => ({ gives: DENIED }), waitMs: MINUTE })
-    expect(failure?.failure.kind).toBe('access-denied')
+    expect(failure?.error.failure.kind).toBe('access-denied')
     expect(polls).toHaveLength(1)
   })
 
@@ -289,14 +289,16 @@ describe('taking', () => {
     }
   })
 
-  test('does not hand on what could not be acknowledged, and says so', async () => {
-    const { ids, warnings } = await take({
+  test('does not hand on what could not be acknowledged, and ends', async () => {
+    const { ids, failure, warnings } = await take({
       polls: (index) => (index < 3 ? task : nothing),
       mostTasks: 3,
       progress: (id) => (id === 'task-1' ? { gives: DENIED } : {}),
     })
-    expect(ids).toEqual(['task-0', 'task-2'])
-    expect(warnings).toHaveLength(1)
+    // The next one could not be acknowledged, either.
+    expect(ids).toEqual(['task-0'])
+    expect(failure).toMatchObject({ operation: 'ReportTaskProgress' })
+    expect(warnings).toEqual([])
   })
 
   test('hands on what was acknowledged with an answer that was lost', async () => {
