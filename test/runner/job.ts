@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { argumentsOf, eventually, processesWith } from './processes.ts'
+import { argumentsOf, eventually, killAll, processesWith } from './processes.ts'
 import { runStep, type StepOptions, type StepResult } from './step.ts'
 
 const TRACKING = 'RUNNER_TRACKING_ID'
@@ -84,14 +84,4 @@ export async function leftOverProcesses(): Promise<string[]> {
   const commands = left.map((pid) => argumentsOf(pid).join(' '))
   killAll(left)
   return commands
-}
-
-function killAll(pids: readonly number[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It has just ended.
-    }
-  }
 }

@@ -66,6 +66,17 @@ export async function eventually(holds: () => boolean, withinMs = 10_000): Promi
   return true
 }
 
+/** Kills the processes; those that have ended are left out. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has just ended.
+    }
+  }
+}
+
 function read(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8')

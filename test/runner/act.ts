@@ -1,0 +1,225 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { REPOSITORY } from './action-file.ts'
+import { node24 } from './node24.ts'
+import { argumentsOf, eventually, killAll, processesWith } from './processes.ts'
+
+/** The oldest act that the workflows are known to run with. */
+const OLDEST = [0, 2, 87] as const
+const HOW_TO_GET_IT = `Get it with "go install github.com/nektos/act@v${OLDEST.join('.')}", or set ACT to where it is.`
+
+const TRACKING = 'RUNNER_TRACKING_ID'
+let runs = 0
+
+/** How to run a workflow. */
+export interface WorkflowOptions {
+  /** The inputs of workflow_dispatch. */
+  readonly inputs?: Readonly<Record<string, string>>
+  /** Environment variables of every step. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Secrets of the repository; GITHUB_TOKEN is what `github.token` is, by default nothing. */
+  readonly secrets?: Readonly<Record<string, string>>
+  /** Called with the started act. SIGINT cancels the run. */
+  readonly onStart?: (act: ChildProcess) => void
+  /** act is killed, and the test fails, after this time; default 2 minutes. */
+  readonly limitMs?: number
+}
+
+/** What came of a run. */
+export interface WorkflowRun {
+  readonly exitCode: number | null
+  /** How each job ended, by its key; one that was skipped has no entry. */
+  readonly results: Readonly<Record<string, string>>
+  /** The messages of annotations, in order. */
+  readonly errors: readonly string[]
+  readonly warnings: readonly string[]
+  /** What the steps wrote, workflow commands aside. */
+  readonly output: string
+  /** All that act said, for people. */
+  readonly log: string
+}
+
+/**
+ * Runs a workflow of test/workflows with act (https://github.com/nektos/act), without containers, in a repository of its
+ * own that has the files of this one that its users get: those git knows or would add, as they are now.
+ *
+ * @throws Error when act isn't there or does not end, or when a process of the run outlives it
+ */
+export async function runWorkflow(name: string, options: WorkflowOptions = {}): Promise<WorkflowRun> {
+  const folder = mkdtempSync(join(tmpdir(), 'act-'))
+  const trackingId = `act_${process.pid}_${++runs}_`
+  try {
+    const { exitCode, records, stderr } = await recordsOf(start(folder, name, trackingId, options), options)
+    const left = await leftOver(trackingId)
+    const run = describe(exitCode, records, stderr)
+    if (left.length > 0) throw new Error(`processes outlived the run: ${left.join('; ')}\n${run.log}`)
+    return run
+  } finally {
+    killAll(processesWith(TRACKING, trackingId))
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/**
+ * The act to use: the one that ACT names, or else that of `go install`, or else the first in PATH.
+ *
+ * @param home an empty folder, where it may leave what it likes to have in a home
+ * @throws Error that says how to get one
+ */
+function findAct(home: string): string {
+  const { ACT, PATH = '' } = process.env
+  const goPath = output('go', ['env', 'GOPATH'], process.env)
+  const folders = [...(goPath === '' ? [] : [join(goPath, 'bin')]), ...PATH.split(delimiter)]
+  const act = ACT || folders.map((folder) => join(folder, 'act')).find((path) => existsSync(path))
+  if (act === undefined) throw new Error(`The tests of workflows need act, and there is none. ${HOW_TO_GET_IT}`)
+  const version = output(act, ['--version'], { HOME: home, XDG_CONFIG_HOME: home })
+  const numbers = /(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number)
+  if (numbers === undefined || isOlder(numbers)) {
+    throw new Error(
+      `The tests of workflows need act ${OLDEST.join('.')} or newer, and "${act} --version" says ` +
+        `${version === '' ? 'nothing' : `"${version}"`}. ${HOW_TO_GET_IT}`,
+    )
+  }
+  return act
+}
+
+function isOlder(version: readonly number[]): boolean {
+  const index = OLDEST.findIndex((number, place) => number !== version[place])
+  return index >= 0 && (version[index] ?? 0) < (OLDEST[index] ?? 0)
+}
+
+function output(command: string, args: string[], env: NodeJS.ProcessEnv): string {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env }).trim()
+  } catch {
+    return ''
+  }
+}
+
+function start(
+  folder: string,
+  name: string,
+  trackingId: string,
+  { inputs = {}, env = {}, secrets = {} }: WorkflowOptions,
+): ChildProcess {
+  const file = (base: string, content: object): string => {
+    const path = join(folder, base)
+    writeFileSync(path, JSON.stringify(content))
+    return path
+  }
+  const home = join(folder, 'home')
+  mkdirSync(home)
+  const variables = {
+    GITHUB_REPOSITORY: 'octo-org/pipes',
+    GITHUB_RUN_ATTEMPT: '2',
+    GITHUB_RUN_ID: '4711',
+    GITHUB_RUN_NUMBER: '17',
+    RUNNER_NAME: 'runner-1',
+    // No credentials but those that a test gives: no profile, no metadata service of the machine.
+    AWS_EC2_METADATA_DISABLED: 'true',
+    ...env,
+  }
+  const args = [
+    'workflow_dispatch',
+    ...['--workflows', `.github/workflows/${name}`],
+    ...['--platform', 'ubuntu-latest=-self-hosted'],
+    ...['--eventpath', file('event.json', { inputs })],
+    // JSON is YAML, and needs no quoting of its own.
+    ...['--env-file', file('env.yml', variables)],
+    // Without a token, act would ask the command line tool of GitHub for the user's own.
+    ...['--secret-file', file('secrets.yml', { GITHUB_TOKEN: '', ...secrets })],
+    ...['--action-cache-path', join(folder, 'cache')],
+    '--no-cache-server',
+    '--json',
+  ]
+  return spawn(findAct(home), args, {
+    cwd: repositoryWith(name, join(folder, 'repository')),
+    env: {
+      // On the host act takes its own `node` for every `using: node…`.
+      PATH: `${dirname(node24())}${delimiter}${process.env['PATH']}`,
+      HOME: home,
+      XDG_CACHE_HOME: home,
+      XDG_CONFIG_HOME: home,
+      [TRACKING]: trackingId,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** Makes a repository of what a workflow gets of the actions, with the workflow; act takes its commit for `github.sha`. */
+function repositoryWith(workflow: string, folder: string): string {
+  const git = (cwd: string, ...args: string[]): string => execFileSync('git', args, { cwd, encoding: 'utf8' })
+  const listed = git(
+    REPOSITORY,
+    ...['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', 'action.yml', '*/action.yml', 'dist'],
+  )
+  for (const path of new Set(listed.split('\0'))) {
+    if (path !== '' && existsSync(join(REPOSITORY, path))) cpSync(join(REPOSITORY, path), join(folder, path))
+  }
+  cpSync(join(REPOSITORY, 'test', 'workflows', workflow), join(folder, '.github', 'workflows', workflow))
+  git(folder, 'init', '--quiet', '--initial-branch', 'main')
+  git(folder, 'add', '--all')
+  git(folder, '-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'Add it')
+  return folder
+}
+
+/** A line of act's log. */
+interface LogRecord {
+  readonly msg?: string
+  readonly jobID?: string
+  readonly jobResult?: string
+  readonly raw_output?: boolean
+  readonly command?: string
+  readonly arg?: string
+}
+
+async function recordsOf(
+  act: ChildProcess,
+  { onStart, limitMs = 120_000 }: WorkflowOptions,
+): Promise<{ exitCode: number | null; records: LogRecord[]; stderr: string }> {
+  let [stdout, stderr] = ['', '']
+  act.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  act.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  onStart?.(act)
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      act.kill('SIGKILL')
+      reject(new Error(`act did not end within ${limitMs} ms; its log:\n${stdout}\n${stderr}`))
+    }, limitMs)
+    act.on('error', reject)
+    // Steps write to terminals that act makes, so none of their processes keeps its streams open.
+    act.on('close', (code) => {
+      clearTimeout(timer)
+      resolve(code)
+    })
+  })
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{'))
+  return { exitCode, records: lines.map((line) => JSON.parse(line) as LogRecord), stderr }
+}
+
+function describe(exitCode: number | null, records: readonly LogRecord[], stderr: string): WorkflowRun {
+  const annotations = (kind: string): string[] =>
+    records.filter(({ command }) => command === kind).map(({ arg = '' }) => arg)
+  return {
+    exitCode,
+    results: Object.fromEntries(records.flatMap(({ jobID, jobResult }) => (jobResult ? [[jobID, jobResult]] : []))),
+    errors: annotations('error'),
+    warnings: annotations('warning'),
+    output: records.map(({ raw_output: isRaw, msg = '' }) => (isRaw ? msg : '')).join(''),
+    log: `${records.map(({ jobID, msg }) => `[${jobID}] ${msg?.trimEnd()}`).join('\n')}\n${stderr}`,
+  }
+}
+
+/** The commands of the processes that a run left over; one that is just about to end is waited for. Linux only. */
+async function leftOver(trackingId: string): Promise<string[]> {
+  if (process.platform !== 'linux') return []
+  const find = (): number[] => processesWith(TRACKING, trackingId)
+  await eventually(() => find().length === 0)
+  return find().map((pid) => argumentsOf(pid).join(' '))
+}

@@ -1,0 +1,116 @@
+// A job that holds a task while it works.
+import { expect, test } from '@jest/globals'
+import { CredentialStore } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import { LocalSts } from '../local-aws/sts.ts'
+import { runWorkflow } from '../runner/act.ts'
+import { localEvidence } from '../scenarios/reporting.ts'
+import { cancelWhen, operationsOn, outputsIn, received, reports } from './receiving.ts'
+
+test.concurrent('a long step: the task is held by several beats, then reported, and no beat comes after that', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  const run = await runWorkflow('activity.yml', {
+    inputs: { 'task-id': taskId, command: 'sleep 12' },
+    env: service.env(),
+  })
+  expect(run).toMatchObject({ exitCode: 0, results: { work: 'success' }, errors: [], warnings: [] })
+  const operations = operationsOn(service, taskId)
+  // One to acknowledge it, and a beat every five seconds.
+  expect(operations.slice(0, 3)).toEqual(['ReportTaskProgress', 'ReportTaskProgress', 'ReportTaskProgress'])
+  expect(operations.indexOf('SetTaskStatus')).toBe(operations.length - 1)
+  expect(reports(service)).toEqual([{ taskId, taskStatus: 'FINISHED' }])
+  expect(service.task(taskId).state).toBe('finished')
+  expect(received(service).filter(([, status]) => status !== 200)).toEqual([])
+  expect(outputsIn(run)).toEqual({ canceled: 'false', 'heartbeat-log': expect.stringContaining('/tmp/') })
+})
+
+// act evaluates the defaults of inputs again for the post step, as GitHub's runner does, so job.status is that of the end.
+test.concurrent('a step that fails: post reports FAILED', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  const run = await runWorkflow('activity.yml', {
+    inputs: { 'task-id': taskId, command: 'exit 3' },
+    env: service.env(),
+  })
+  expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' }, errors: [], warnings: [] })
+  expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
+  expect(reports(service)).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('failure') }])
+})
+
+test.concurrent('a cancelled run: post reports FAILED, as cancelled', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  const run = await runWorkflow('activity.yml', {
+    inputs: { 'task-id': taskId, command: 'echo ready; exec sleep 60' },
+    env: service.env(),
+    onStart: cancelWhen('ready'),
+  })
+  expect(run.exitCode).toBe(1)
+  expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
+  expect(reports(service)).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('cancelled') }])
+})
+
+test.concurrent('a runner that is lost: the heartbeats end with it, and nothing is reported', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  // That no heartbeat process is left is what runWorkflow looks after.
+  const run = await runWorkflow('activity.yml', {
+    inputs: { 'task-id': taskId, command: 'echo ready; exec sleep 60' },
+    env: service.env(),
+    onStart: cancelWhen('ready', 'SIGKILL'),
+  })
+  expect(run.exitCode).toBe(null)
+  expect(service.task(taskId).state).toBe('running')
+  expect(reports(service)).toEqual([])
+})
+
+test.concurrent('a service that is not there: the job fails before its work, and says what happened', async () => {
+  const service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  await service.stop()
+  const run = await runWorkflow('activity.yml', {
+    inputs: { 'task-id': taskId, command: 'echo worked' },
+    env: service.env(),
+  })
+  expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
+  expect(run.errors).toEqual([
+    expect.stringMatching(/^Could not hold task .*no success in \d+ tries.*ECONNREFUSED/),
+    expect.stringMatching(/^Could not report FAILED for task .*no success in \d+ tries.*ECONNREFUSED/),
+  ])
+  expect(run.output).not.toContain('worked')
+  expect(received(service)).toEqual([])
+})
+
+test.concurrent('a task that the service has cancelled: the job ends, and nothing is reported', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  service.cancelTask(taskId)
+  const run = await runWorkflow('activity.yml', {
+    inputs: { 'task-id': taskId, command: 'echo worked' },
+    env: service.env(),
+  })
+  expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
+  expect(run.errors).toEqual([expect.stringContaining('the service has cancelled it')])
+  expect(run.output).not.toContain('worked')
+  expect(outputsIn(run)).toMatchObject({ canceled: 'true' })
+  expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress'])
+})
+
+test.concurrent("a role assumed with the job's own token: by the main step, and again by post", async () => {
+  const credentials = new CredentialStore([])
+  await using oidc = await LocalOidc.start()
+  await using service = await LocalDataPipeline.start({ credentials })
+  await using sts = await LocalSts.start({ issuer: oidc, credentials })
+  const { taskId } = service.addTask()
+  const run = await runWorkflow('role.yml', {
+    inputs: { 'task-id': taskId },
+    env: { ...oidc.env(), ...sts.env(), AWS_ENDPOINT_URL_DATA_PIPELINE: service.url },
+  })
+  expect(run).toMatchObject({ exitCode: 0, results: { work: 'success' }, errors: [], warnings: [] })
+  expect(reports(service)).toEqual([{ taskId, taskStatus: 'FINISHED' }])
+  const given = sts.requests.map(({ accessKeyId }) => accessKeyId)
+  expect(service.requests.every(({ signedBy }) => given.includes(signedBy))).toBe(true)
+  expect(oidc.requests.map(({ audience }) => audience)).toEqual(given.map(() => 'sts.amazonaws.com'))
+})

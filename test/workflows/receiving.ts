@@ -1,0 +1,39 @@
+import type { ChildProcess } from 'node:child_process'
+import type { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import type { Operation } from '../local-aws/operations.ts'
+import type { WorkflowRun } from '../runner/act.ts'
+
+type Body = Readonly<Record<string, unknown>>
+
+/** Every request that the service got, in order: operation, status of the answer, body. */
+export function received(service: LocalDataPipeline): [Operation | undefined, number | undefined, Body][] {
+  return service.requests.map(({ operation, answer, body }) => [operation, answer?.status, body])
+}
+
+/** What the service was asked about a task, in order. */
+export function operationsOn(service: LocalDataPipeline, taskId: string): (Operation | undefined)[] {
+  return service.requests.filter(({ body }) => body['taskId'] === taskId).map(({ operation }) => operation)
+}
+
+/** The bodies of all SetTaskStatus requests, in order. */
+export function reports(service: LocalDataPipeline): Body[] {
+  return service.requestsFor('SetTaskStatus').map(({ body }) => body)
+}
+
+/** What the last step of a workflow shows of the outputs of the action; undefined when it does not. */
+export function outputsIn({ output }: WorkflowRun): Record<string, string> | undefined {
+  const text = /^outputs (\{[\s\S]*?^\})/m.exec(output)?.[1]
+  return text === undefined ? undefined : (JSON.parse(text) as Record<string, string>)
+}
+
+/** For `onStart`: sends act a signal when a step has written such a line. SIGINT cancels the run. */
+export function cancelWhen(line: string, signal: NodeJS.Signals = 'SIGINT'): (act: ChildProcess) => void {
+  return (act) => {
+    let text = ''
+    act.stdout?.on('data', (more) => {
+      const said = text.includes(`"msg":"${line}\\n"`)
+      text += more
+      if (!said && text.includes(`"msg":"${line}\\n"`)) act.kill(signal)
+    })
+  }
+}

@@ -1,0 +1,39 @@
+import { expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { runWorkflow } from '../runner/act.ts'
+import { received } from './receiving.ts'
+
+// act hands on an unquoted FALSE as it is written; GitHub's runner makes "false" of it, and "true" of a TRUE. What comes
+// of those is in the scenarios of status.test.ts and bad-inputs.test.ts.
+test('statuses and texts that the workflow gives, written without quotes', async () => {
+  await using service = await LocalDataPipeline.start()
+  const [finished, failed, notTrue, skipped] = ['finished', 'failed', 'not-true', 'skipped'].map(
+    (taskId) => service.addTask({ taskId }).taskId,
+  )
+  const run = await runWorkflow('status.yml', {
+    inputs: { finished, failed, 'not-true': notTrue, skipped } as Record<string, string>,
+    env: service.env(),
+  })
+  expect(run.exitCode).toBe(1)
+  expect(run.results).toEqual({ finished: 'success', failed: 'success', 'not-true': 'success', skipped: 'failure' })
+  expect(run.warnings).toEqual([])
+  expect(run.errors).toEqual([expect.stringMatching(/^The input status is "skipped". Valid: FINISHED, FAILED, FALSE/)])
+  const requests = received(service).sort(([, , a], [, , b]) => String(a['taskId']).localeCompare(String(b['taskId'])))
+  expect(requests).toEqual([
+    [
+      'SetTaskStatus',
+      200,
+      {
+        taskId: failed,
+        taskStatus: 'FAILED',
+        errorId: 'Nightly:LoadFailed',
+        errorMessage:
+          'The load failed: "5 % of the rows", \'quoted\' & $HOME, grüße.\n' +
+          'See https://github.com/octo-org/pipes/actions/runs/4711',
+        errorStackTrace: 'line one\nline two\n',
+      },
+    ],
+    ['SetTaskStatus', 200, { taskId: finished, taskStatus: 'FINISHED' }],
+    ['SetTaskStatus', 200, { taskId: notTrue, taskStatus: 'FALSE', errorId: '17' }],
+  ])
+})
