@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { REPOSITORY } from './action-file.ts'
@@ -13,8 +13,15 @@ const HOW_TO_GET_IT = `Get it with "go install github.com/nektos/act@v${OLDEST.j
 const TRACKING = 'RUNNER_TRACKING_ID'
 let runs = 0
 
+/** The action as the README writes it, with the version. */
+const PUBLISHED = 'OWNER/aws-datapipeline-set-task-status@v1'
+
 /** How to run a workflow. */
 export interface WorkflowOptions {
+  /** The workflow; default: the file of test/workflows that has its name. */
+  readonly text?: string
+  /** More files of the repository, by path. They can be run. */
+  readonly files?: Readonly<Record<string, string>>
   /** The inputs of workflow_dispatch. */
   readonly inputs?: Readonly<Record<string, string>>
   /** Environment variables of every step. */
@@ -42,9 +49,11 @@ export interface WorkflowRun {
 }
 
 /**
- * Runs a workflow of test/workflows with act (https://github.com/nektos/act), without containers, in a repository of its
- * own that has the files of this one that its users get: those git knows or would add, as they are now.
+ * Runs a workflow with act (https://github.com/nektos/act), without containers, in a repository of its own that has the
+ * files of this one that its users get: those git knows or would add, as they are now. The same files are what
+ * `uses: OWNER/aws-datapipeline-set-task-status@v1` finds.
  *
+ * @param name of the workflow's file
  * @throws Error when act isn't there or does not end, or when a process of the run outlives it
  */
 export async function runWorkflow(name: string, options: WorkflowOptions = {}): Promise<WorkflowRun> {
@@ -98,12 +107,8 @@ function output(command: string, args: string[], env: NodeJS.ProcessEnv): string
   }
 }
 
-function start(
-  folder: string,
-  name: string,
-  trackingId: string,
-  { inputs = {}, env = {}, secrets = {} }: WorkflowOptions,
-): ChildProcess {
+function start(folder: string, name: string, trackingId: string, options: WorkflowOptions): ChildProcess {
+  const { inputs = {}, env = {}, secrets = {} } = options
   const file = (base: string, content: object): string => {
     const path = join(folder, base)
     writeFileSync(path, JSON.stringify(content))
@@ -121,8 +126,8 @@ function start(
     AWS_EC2_METADATA_DISABLED: 'true',
     ...env,
   }
+  const repository = repositoryWith(name, options, join(folder, 'repository'))
   const args = [
-    'workflow_dispatch',
     ...['--workflows', `.github/workflows/${name}`],
     ...['--platform', 'ubuntu-latest=-self-hosted'],
     ...['--eventpath', file('event.json', { inputs })],
@@ -130,12 +135,13 @@ function start(
     ...['--env-file', file('env.yml', variables)],
     // Without a token, act would ask the command line tool of GitHub for the user's own.
     ...['--secret-file', file('secrets.yml', { GITHUB_TOKEN: '', ...secrets })],
+    ...['--local-repository', `${PUBLISHED}=${repository}`],
     ...['--action-cache-path', join(folder, 'cache')],
     '--no-cache-server',
     '--json',
   ]
   return spawn(findAct(home), args, {
-    cwd: repositoryWith(name, join(folder, 'repository')),
+    cwd: repository,
     env: {
       // On the host act takes its own `node` for every `using: node…`.
       PATH: `${dirname(node24())}${delimiter}${process.env['PATH']}`,
@@ -149,7 +155,7 @@ function start(
 }
 
 /** Makes a repository of what a workflow gets of the actions, with the workflow; act takes its commit for `github.sha`. */
-function repositoryWith(workflow: string, folder: string): string {
+function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, folder: string): string {
   const git = (cwd: string, ...args: string[]): string => execFileSync('git', args, { cwd, encoding: 'utf8' })
   const listed = git(
     REPOSITORY,
@@ -158,7 +164,11 @@ function repositoryWith(workflow: string, folder: string): string {
   for (const path of new Set(listed.split('\0'))) {
     if (path !== '' && existsSync(join(REPOSITORY, path))) cpSync(join(REPOSITORY, path), join(folder, path))
   }
-  cpSync(join(REPOSITORY, 'test', 'workflows', workflow), join(folder, '.github', 'workflows', workflow))
+  const workflow = text ?? readFileSync(join(REPOSITORY, 'test', 'workflows', name), 'utf8')
+  for (const [path, content] of Object.entries({ ...files, [`.github/workflows/${name}`]: workflow })) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), content, { mode: 0o755 })
+  }
   git(folder, 'init', '--quiet', '--initial-branch', 'main')
   git(folder, 'add', '--all')
   git(folder, '-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'Add it')

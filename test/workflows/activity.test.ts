@@ -6,7 +6,7 @@ import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalSts } from '../local-aws/sts.ts'
 import { runWorkflow } from '../runner/act.ts'
 import { localEvidence } from '../scenarios/reporting.ts'
-import { cancelWhen, operationsOn, outputsIn, received, reports } from './receiving.ts'
+import { cancelWhen, operationsOn, outputsIn, phasesOf, received, reports } from './receiving.ts'
 
 test.concurrent('a long step: the task is held by several beats, then reported, and no beat comes after that', async () => {
   await using service = await LocalDataPipeline.start()
@@ -35,7 +35,7 @@ test.concurrent('a step that fails: post reports FAILED', async () => {
     env: service.env(),
   })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' }, errors: [], warnings: [] })
-  expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
+  expect(phasesOf(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
   expect(reports(service)).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('failure') }])
 })
 
@@ -48,7 +48,7 @@ test.concurrent('a cancelled run: post reports FAILED, as cancelled', async () =
     onStart: cancelWhen('ready'),
   })
   expect(run.exitCode).toBe(1)
-  expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
+  expect(phasesOf(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
   expect(reports(service)).toEqual([{ taskId, taskStatus: 'FAILED', ...localEvidence('cancelled') }])
 })
 
@@ -71,7 +71,7 @@ test.concurrent('a service that is not there: the job fails before its work, and
   const { taskId } = service.addTask()
   await service.stop()
   const run = await runWorkflow('activity.yml', {
-    inputs: { 'task-id': taskId, command: 'echo worked' },
+    inputs: { 'task-id': taskId, command: 'echo worked', 'timeout-seconds': '3' },
     env: service.env(),
   })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
@@ -111,6 +111,38 @@ test.concurrent("a role assumed with the job's own token: by the main step, and 
   expect(run).toMatchObject({ exitCode: 0, results: { work: 'success' }, errors: [], warnings: [] })
   expect(reports(service)).toEqual([{ taskId, taskStatus: 'FINISHED' }])
   const given = sts.requests.map(({ accessKeyId }) => accessKeyId)
+  expect(given.length).toBeGreaterThanOrEqual(2)
   expect(service.requests.every(({ signedBy }) => given.includes(signedBy))).toBe(true)
   expect(oidc.requests.map(({ audience }) => audience)).toEqual(given.map(() => 'sts.amazonaws.com'))
 })
+
+// For post steps in a composite action, act has a job.status of that composite alone, so a job that failed later is not
+// seen there; actions/runner gives them the one of the job, but wrong inputs when they are nested (actions/runner#3514).
+// That is in activity-life.test.ts: "what post needs is kept by main".
+test.concurrent('wrapped in composite actions, two deep', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  const run = await runWorkflow('composite.yml', {
+    inputs: { 'task-id': taskId, command: 'sleep 6' },
+    files: { 'outer/action.yml': composite('./inner'), 'inner/action.yml': composite('./activity') },
+    env: service.env(),
+  })
+  expect(run).toMatchObject({ exitCode: 0, results: { work: 'success' }, errors: [], warnings: [] })
+  expect(phasesOf(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
+  expect(operationsOn(service, taskId).length).toBeGreaterThanOrEqual(3)
+  expect(reports(service)).toEqual([{ taskId, taskStatus: 'FINISHED' }])
+})
+
+/** A composite action that hands its inputs on to another action. */
+function composite(uses: string): string {
+  const inputs = ['task-id', 'heartbeat-seconds']
+  return JSON.stringify({
+    name: 'Wrapper',
+    description: 'Hands on its inputs',
+    inputs: Object.fromEntries(inputs.map((name) => [name, { description: name, required: true }])),
+    runs: {
+      using: 'composite',
+      steps: [{ uses, with: Object.fromEntries(inputs.map((name) => [name, `\${{ inputs.${name} }}`])) }],
+    },
+  })
+}

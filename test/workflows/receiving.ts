@@ -10,6 +10,11 @@ export function received(service: LocalDataPipeline): [Operation | undefined, nu
   return service.requests.map(({ operation, answer, body }) => [operation, answer?.status, body])
 }
 
+/** What the service was asked about a task, in order; heartbeats and the like, one after another, count once. */
+export function phasesOf(service: LocalDataPipeline, taskId: string): (Operation | undefined)[] {
+  return operationsOn(service, taskId).filter((operation, index, all) => operation !== all[index - 1])
+}
+
 /** What the service was asked about a task, in order. */
 export function operationsOn(service: LocalDataPipeline, taskId: string): (Operation | undefined)[] {
   return service.requests.filter(({ body }) => body['taskId'] === taskId).map(({ operation }) => operation)

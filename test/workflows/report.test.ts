@@ -84,7 +84,10 @@ test.concurrent('a service that is not there: the job fails, and says what happe
   const service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
   await service.stop()
-  const run = await runWorkflow('report.yml', { inputs: { 'task-id': taskId, command: 'exit 0' }, env: service.env() })
+  const run = await runWorkflow('report.yml', {
+    inputs: { 'task-id': taskId, command: 'exit 0', 'timeout-seconds': '3' },
+    env: service.env(),
+  })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
   expect(run.errors).toEqual([
     expect.stringMatching(/^Could not report FINISHED for task .*no success in \d+ tries.*ECONNREFUSED/),

@@ -1,0 +1,52 @@
+// The workflows that the READMEs show, as they stand there.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { ACTION_FOLDERS } from '../../scripts/docs.ts'
+import { CredentialStore } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import { LocalSts } from '../local-aws/sts.ts'
+import { runWorkflow } from '../runner/act.ts'
+import { REPOSITORY } from '../runner/action-file.ts'
+import { reports } from './receiving.ts'
+
+const workflows = ACTION_FOLDERS.flatMap((folder) => {
+  const text = readFileSync(join(REPOSITORY, folder, 'README.md'), 'utf8')
+  const blocks = text.split(/^#+ /m).flatMap((section) => {
+    const heading = section.slice(0, section.indexOf('\n'))
+    return [...section.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml = '']) => ({ heading, yaml }))
+  })
+  return blocks.filter(({ yaml }) => /^jobs:/m.test(yaml)).map((block) => ({ ...block, folder }))
+})
+
+test('there are some', () => {
+  expect(workflows.length).toBeGreaterThanOrEqual(5)
+})
+
+describe.each(workflows)('$folder, $heading', ({ yaml }) => {
+  test.concurrent.each([
+    ['succeeds', 'exit 0', 'finished'],
+    ['fails', 'exit 3', 'failed'],
+  ])('whose work %s', async (_, command, state) => {
+    const credentials = new CredentialStore([])
+    await using oidc = await LocalOidc.start()
+    await using service = await LocalDataPipeline.start({ credentials })
+    const roles = ['pipeline-reporter', 'pipeline-runner'].map((name) => ({
+      arn: `arn:aws:iam::123456789012:role/${name}`,
+    }))
+    await using sts = await LocalSts.start({ issuer: oidc, credentials, roles })
+    const { taskId } = service.addTask({ workerGroup: 'nightly' })
+    const script = `#!/bin/sh\n${command}\n`
+    const run = await runWorkflow('readme.yml', {
+      text: yaml,
+      inputs: { 'task-id': taskId },
+      files: { 'load.sh': script, 'check.sh': script, 'work.sh': script },
+      env: { ...oidc.env(), ...sts.env(), AWS_ENDPOINT_URL_DATA_PIPELINE: service.url },
+    })
+    expect(run).toMatchObject({ exitCode: command === 'exit 0' ? 0 : 1, errors: [], warnings: [] })
+    expect(service.task(taskId).state).toBe(state)
+    expect(reports(service)).toHaveLength(1)
+    expect(service.requests.map(({ answer }) => answer?.status)).not.toContain(400)
+  })
+})
