@@ -66,7 +66,7 @@ export async function runWorkflow(name: string, options: WorkflowOptions = {}): 
     if (left.length > 0) throw new Error(`processes outlived the run: ${left.join('; ')}\n${run.log}`)
     return run
   } finally {
-    killAll(processesWith(TRACKING, trackingId))
+    killAll(processesOf(trackingId))
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
@@ -122,6 +122,7 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
     GITHUB_RUN_ID: '4711',
     GITHUB_RUN_NUMBER: '17',
     RUNNER_NAME: 'runner-1',
+    [TRACKING]: trackingId,
     // No credentials but those that a test gives: no profile, no metadata service of the machine.
     AWS_EC2_METADATA_DISABLED: 'true',
     ...env,
@@ -226,10 +227,13 @@ function describe(exitCode: number | null, records: readonly LogRecord[], stderr
   }
 }
 
-/** The commands of the processes that a run left over; one that is just about to end is waited for. Linux only. */
+/** The commands of the processes that a run left over; one that is just about to end is waited for. */
 async function leftOver(trackingId: string): Promise<string[]> {
-  if (process.platform !== 'linux') return []
-  const find = (): number[] => processesWith(TRACKING, trackingId)
-  await eventually(() => find().length === 0)
-  return find().map((pid) => argumentsOf(pid).join(' '))
+  await eventually(() => processesOf(trackingId).length === 0)
+  return processesOf(trackingId).map((pid) => argumentsOf(pid).join(' '))
+}
+
+/** The processes of a run, and act itself. Only Linux tells them. */
+function processesOf(trackingId: string): number[] {
+  return process.platform === 'linux' ? processesWith(TRACKING, trackingId) : []
 }
