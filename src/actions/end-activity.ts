@@ -73,7 +73,7 @@ async function endHeartbeat(
     endOfLog(filesIn(folder)),
   )
   if (state.ended === undefined)
-    log.warning('The heartbeat process did not end when it was asked to, or was killed before; it is gone now.')
+    log.warning('The heartbeat process did not end when it was asked to, or was killed before that.')
   if (state.ended === 'terminated')
     log.warning('The heartbeats ended before the job did, as something sent their process a signal.')
   if (state.ended === 'task-gone') log.warning(`The heartbeats ended early: ${state.message ?? 'the task is gone'}.`)

@@ -7,7 +7,7 @@ import { isSecretVariable } from '../environment-secrets.ts'
 import type { HeartbeatSettings } from './heartbeat-settings.ts'
 import { type HeartbeatState, readState } from './heartbeat-state.ts'
 import { type ActivityFiles, filesIn } from './paths.ts'
-import { identify, isRunning, type ProcessIdentity } from './processes.ts'
+import { identify, isRunning, kill, type ProcessIdentity } from './processes.ts'
 
 /** Starting Node and the SDK takes a fraction of a second; a machine may be busy. */
 const READY_WITHIN_MS = 15_000
@@ -110,8 +110,8 @@ export function launchHeartbeat(
 }
 
 /**
- * Stops the heartbeat process: asks it to end, waits, and kills it only then. One that is gone already is fine, and so
- * are files that the job has deleted.
+ * Stops the heartbeat process: asks it to end, waits, and kills it only then, where it can be told from others. One that
+ * is gone already is fine, and so are files that the job has deleted.
  *
  * @returns its last state; undefined when there is none
  */
@@ -141,14 +141,6 @@ export function askToStop(folder: string): void {
     writeFileSync(files.stop, '')
   } catch {
     // One that runs is killed after a while.
-  }
-}
-
-function kill({ pid }: ProcessIdentity): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has just ended.
   }
 }
 
