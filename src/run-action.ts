@@ -1,8 +1,11 @@
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import { currentRunner, type Runner } from './github/runner.ts'
 
-/** The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later: what is under way must end before that. */
-const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000 } as const
+/**
+ * The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later: what is under way must end before that. On Windows
+ * it is Ctrl+C and Ctrl+Break (actions/runner, ProcessInvoker.cs), which Node calls SIGINT and SIGBREAK.
+ */
+const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000, SIGBREAK: 2_000 } as const
 
 /** What is left open (a credential helper's process, a socket) must not keep the step from ending. */
 const EXIT_AFTER_MS = 250

@@ -1,11 +1,15 @@
 // The runner cancels a step with SIGINT, 7.5 s later SIGTERM, and 2.5 s later it kills the process.
 import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { hang, throttle, times } from '../local-aws/faults.ts'
 import { reportTo } from './reporting.ts'
 
-// Windows has no signals; a runner there ends the process.
+// Windows has no signals; a runner there presses Ctrl+C and Ctrl+Break in the console of the step.
 const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as typeof test.concurrent
 
 /** Sends a signal to the step when so many requests have arrived and some more time has passed. */
@@ -80,6 +84,27 @@ onPosix('SIGINT while a hanging try is under way, and the service is well again:
   expect(service.task(taskId).status).toBe('FAILED')
   expect(step.exitCode).toBe(0)
   expect(sinceSignal()).toBeLessThan(7_500)
+})
+
+// What Node makes of Ctrl+C and Ctrl+Break, of which no program can send one to another alone.
+test.concurrent.each([
+  ['SIGINT', 9_000],
+  ['SIGBREAK', 4_000],
+] as const)('%s as an event while nobody answers: one error in time', async (signal, withinMs) => {
+  await using service = await LocalDataPipeline.start()
+  service.keepMisbehaving(hang())
+  const folder = mkdtempSync(join(tmpdir(), 'signal-'))
+  try {
+    writeFileSync(join(folder, 'send.mjs'), `setTimeout(() => process.emit('${signal}', '${signal}'), 1_000).unref()`)
+    const send = `--import=${pathToFileURL(join(folder, 'send.mjs'))}`
+    const { step } = await reportTo(service, { status: 'FAILED' }, { env: { NODE_OPTIONS: send } })
+    expect(step.stdout).toContain(`Received ${signal}`)
+    expect(step.errors).toHaveLength(1)
+    expect(step.exitCode).toBe(1)
+    expect(step.tookMs).toBeLessThan(withinMs)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 onPosix.each(['SIGINT', 'SIGTERM'] as const)('%s before anything was sent: the report is made', async (signal) => {
