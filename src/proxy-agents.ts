@@ -16,10 +16,16 @@ export interface ProxyEnvironment {
 
 /**
  * Makes proxy variables usable: `proxy.example:3128` is taken for `http://proxy.example:3128`, as other programs do;
- * one that is no address of an HTTP proxy is left out, as it must not stop a report that perhaps needs no proxy.
+ * one that is no address of an HTTP proxy is left out, as it must not stop a report that perhaps needs no proxy. Lower
+ * case goes before upper case.
+ *
+ * @param nodeVersion what runs this, as in `process.versions.node`
  */
-export function proxyEnvironment(env: Environment): ProxyEnvironment {
-  const usable: Record<string, string | undefined> = { NO_PROXY: env['NO_PROXY'], no_proxy: env['no_proxy'] }
+export function proxyEnvironment(env: Environment, nodeVersion = process.versions.node): ProxyEnvironment {
+  const usable: Record<string, string | undefined> = {
+    NO_PROXY: exceptions(env['NO_PROXY']),
+    no_proxy: exceptions(env['no_proxy']),
+  }
   const problems: string[] = []
   for (const name of PROXY_VARIABLES) {
     const value = env[name]?.trim()
@@ -29,7 +35,31 @@ export function proxyEnvironment(env: Environment): ProxyEnvironment {
     // Without its value, which may hold a password.
     else problems.push(`${name} is not the address of an HTTP proxy (http://host:port), and is not used.`)
   }
+  const names = PROXY_VARIABLES.filter((name) => usable[name] !== undefined)
+  if (names.length > 0 && !knowsProxies(nodeVersion)) {
+    problems.push(
+      `${names.join(', ')} can't be used by Node ${nodeVersion}, as that came with 24.5: update the runner.`,
+    )
+  }
   return { env: usable, problems }
+}
+
+/**
+ * NO_PROXY as Node takes it. For Node `example.com` is that host alone; for curl, and for GitHub's own actions, it is
+ * every host below it, too. Node knows commas between entries only, and an IPv6 address only without brackets.
+ */
+function exceptions(value: string | undefined): string | undefined {
+  return value
+    ?.split(/[\s,]+/)
+    .filter((entry) => entry !== '')
+    .map((entry) => entry.replace(/^\[(.*)\]$/, '$1'))
+    .flatMap((entry) => (/^[*.]/.test(entry) ? [entry] : [entry, `.${entry}`]))
+    .join(',')
+}
+
+function knowsProxies(nodeVersion: string): boolean {
+  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number)
+  return major > 24 || (major === 24 && minor >= 5)
 }
 
 /**

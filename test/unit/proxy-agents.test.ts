@@ -1,0 +1,115 @@
+import { createServer, get } from 'node:http'
+import type { AddressInfo, LookupFunction } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { proxyAgents, proxyEnvironment } from '../../src/proxy-agents.ts'
+
+/** Every name is this machine. */
+const lookup: LookupFunction = (_name, options, callback) => {
+  if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }])
+  else callback(null, '127.0.0.1', 4)
+}
+
+const server = createServer((request, response) => {
+  // A proxy is given the whole address.
+  response.end(request.url?.startsWith('http://') ? 'through a proxy' : 'directly')
+})
+let port = 0
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  port = (server.address() as AddressInfo).port
+})
+
+afterAll(async () => {
+  await new Promise((resolve) => server.close(resolve))
+})
+
+/** How a request to a host goes, with these variables; PROXY and PORT stand for those of the server. */
+async function way(host: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const filled = Object.entries(env).map(([name, value]) => [
+    name,
+    value.replaceAll('PROXY', `http://127.0.0.1:${port}`).replaceAll('PORT', String(port)),
+  ])
+  const agent = proxyAgents(Object.fromEntries(filled)).http
+  return new Promise((resolve, reject) => {
+    get({ host, port, path: '/', agent, lookup }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('end', () => resolve(text))
+    }).on('error', reject)
+  })
+}
+
+describe('goes around the proxy', () => {
+  test.each([
+    ['every host', '*', 'a.example.com'],
+    ['every host, among others', 'localhost, *', 'a.example.com'],
+    ['this host', 'example.com', 'example.com'],
+    ['this host in another case', 'EXAMPLE.com', 'example.com'],
+    ['a host above it, as for curl', 'example.com', 'a.example.com'],
+    ['a host above it, with a dot', '.example.com', 'a.example.com'],
+    ['a host above it, with a star', '*.example.com', 'a.example.com'],
+    ['this host and port', 'example.com:PORT', 'example.com'],
+    ['between commas and spaces', 'x.org , example.com ,y.org', 'example.com'],
+    ['between spaces', 'x.org example.com y.org', 'example.com'],
+    ['an address', '127.0.0.1', '127.0.0.1'],
+    ['a range of addresses', '127.0.0.0-127.0.0.9', '127.0.0.1'],
+  ])('%s: %j for %s', async (_name, noProxy, host) => {
+    expect(await way(host, { HTTP_PROXY: 'PROXY', NO_PROXY: noProxy })).toBe('directly')
+    expect(await way(host, { http_proxy: 'PROXY', no_proxy: noProxy })).toBe('directly')
+  })
+})
+
+describe('goes through the proxy', () => {
+  test.each([
+    ['another host', 'example.org', 'example.com'],
+    ['a host whose name ends alike', 'example.com', 'bad-example.com'],
+    ['a host below it', 'a.example.com', 'example.com'],
+    ['another port', 'example.com:1', 'example.com'],
+    ['nothing', '', 'example.com'],
+    ['nothing but separators', ' , ', 'example.com'],
+  ])('%s: %j for %s', async (_name, noProxy, host) => {
+    expect(await way(host, { HTTP_PROXY: 'PROXY', NO_PROXY: noProxy })).toBe('through a proxy')
+  })
+
+  test('an IPv6 address may be in brackets', () => {
+    expect(proxyEnvironment({ NO_PROXY: '[fd00::1]' }).env['NO_PROXY']?.split(',')).toContain('fd00::1')
+  })
+})
+
+describe('in both cases', () => {
+  const NOWHERE = 'http://127.0.0.1:9'
+
+  test('the lower case goes first', async () => {
+    expect(await way('example.com', { HTTP_PROXY: NOWHERE, http_proxy: 'PROXY' })).toBe('through a proxy')
+    expect(await way('example.com', { HTTP_PROXY: 'PROXY', NO_PROXY: 'x.org', no_proxy: 'example.com' })).toBe(
+      'directly',
+    )
+  })
+
+  test('one that is empty, or no address, leaves the other', async () => {
+    expect(await way('example.com', { HTTP_PROXY: 'PROXY', http_proxy: '' })).toBe('through a proxy')
+    expect(await way('example.com', { HTTP_PROXY: 'PROXY', http_proxy: 'http://' })).toBe('through a proxy')
+  })
+})
+
+describe('on a Node', () => {
+  const env = { HTTPS_PROXY: 'http://proxy.internal:3128' }
+
+  test.each(['24.0.2', '24.4.1', '22.18.0'])('%s, which knows no proxies, that is said', (version) => {
+    const { problems } = proxyEnvironment(env, version)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain('HTTPS_PROXY')
+    expect(problems[0]).toContain(version)
+  })
+
+  test.each(['24.5.0', '24.19.0', '25.0.0'])('%s, nothing is said', (version) => {
+    expect(proxyEnvironment(env, version).problems).toEqual([])
+  })
+
+  test('that knows none, nothing is said where none is wanted', () => {
+    expect(proxyEnvironment({ NO_PROXY: '*', HTTPS_PROXY: '' }, '24.4.1').problems).toEqual([])
+  })
+})
