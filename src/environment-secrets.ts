@@ -13,9 +13,9 @@ const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   'INPUT_GITHUB-TOKEN',
 ])
 
-/** Whether an environment variable holds a credential. */
+/** Whether an environment variable holds a credential; in any case, as Windows knows no other. */
 export function isSecretVariable(name: string): boolean {
-  return SECRET_VARIABLES.has(name)
+  return SECRET_VARIABLES.has(name.toUpperCase())
 }
 
 /** The values of the credentials in an environment. */

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import { messageOf } from './errors.ts'
 
 /** What was read of a stack trace file. */
@@ -11,6 +11,10 @@ export interface StackTraceText {
 
 /** Only the beginning and the end of a trace are sent, 4095 characters in all; this is ample for both. */
 const WINDOW_BYTES = 256 * 1024
+
+// https://github.com/actions/runner/issues/2058
+const CONTAINER_HINT =
+  'In the container of a job, the github.workspace of expressions is a path outside of it: give the path relative to the workspace'
 
 /**
  * Reads a stack trace file, or its beginning and end where it is large. UTF-8, or UTF-16 with a byte order mark, as
@@ -42,10 +46,17 @@ export async function readStackTraceFile(path: string, workspace: string): Promi
       missing: Math.round((tailStart - WINDOW_BYTES) / (encoding === 'utf-8' ? 1 : 2)),
     }
   } catch (cause) {
-    throw new Error(`error-stack-trace-file: ${JSON.stringify(path)} can't be read: ${messageOf(cause)}`, { cause })
+    const hint = isMissing(cause) && isAbsolute(path) ? `. ${CONTAINER_HINT}` : ''
+    throw new Error(`error-stack-trace-file: ${JSON.stringify(path)} can't be read: ${messageOf(cause)}${hint}`, {
+      cause,
+    })
   } finally {
     await file?.close()
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
 }
 
 function encodingOf(head: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' {

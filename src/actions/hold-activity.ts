@@ -110,7 +110,7 @@ function launch(folder: string, runner: Runner): LaunchedHeartbeat {
   try {
     return launchHeartbeat(folder, runner.env, systemClock)
   } catch (cause) {
-    throw notStarted(new Error(`The heartbeat process did not start: ${messageOf(cause)}.`, { cause }))
+    throw notStarted(cause)
   }
 }
 
@@ -135,7 +135,7 @@ async function hold(heartbeat: LaunchedHeartbeat, inputs: ActivityInputs, runner
 
 function notStarted(cause: unknown): ConfigurationError {
   return new ConfigurationError(messageOf(cause), {
-    hint: 'Look at its log for why; without heartbeats the task goes to another runner.',
+    hint: 'Without heartbeats the task goes to another runner.',
     cause,
   })
 }

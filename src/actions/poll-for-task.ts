@@ -41,7 +41,7 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
     taken = await takeTasks(
       {
         workerGroup: inputs.workerGroup,
-        hostname: inputs.hostname ?? runner.env['RUNNER_NAME'] ?? hostname(),
+        hostname: inputs.hostname ?? (runner.env['RUNNER_NAME']?.trim() || hostname()),
         mostTasks: inputs.maxTasks,
         waitMs: inputs.waitSeconds * 1000,
         pollers: inputs.jobTotal,

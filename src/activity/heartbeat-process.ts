@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../clock.ts'
 import { isSecretVariable } from '../environment-secrets.ts'
+import { messageOf } from '../errors.ts'
 import type { HeartbeatSettings } from './heartbeat-settings.ts'
 import { type HeartbeatState, readState } from './heartbeat-state.ts'
 import { type ActivityFiles, filesIn } from './paths.ts'
@@ -61,12 +62,11 @@ export function launchHeartbeat(
   clock: Clock,
 ): LaunchedHeartbeat {
   const files = filesIn(folder)
-  mkdirSync(files.folder, { recursive: true, mode: 0o700 })
-  const log = openSync(files.log, 'a', 0o600)
+  const log = openLog(files)
   const secrets: Record<string, string> = {}
   const plain: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || name.startsWith('INPUT_')) continue
+    if (value === undefined || /^INPUT_/i.test(name)) continue
     ;(isSecretVariable(name) ? secrets : plain)[name] = value
   }
   const child = spawn(process.execPath, [...SMALL, entry()], {
@@ -106,6 +106,18 @@ export function launchHeartbeat(
       child.stdin?.destroy()
       child.kill('SIGKILL')
     },
+  }
+}
+
+function openLog(files: ActivityFiles): number {
+  try {
+    mkdirSync(files.folder, { recursive: true, mode: 0o700 })
+    return openSync(files.log, 'a', 0o600)
+  } catch (cause) {
+    throw new Error(
+      `The heartbeat process has no place for its files in the runner's temporary folder: ${messageOf(cause)}.`,
+      { cause },
+    )
   }
 }
 

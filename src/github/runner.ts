@@ -1,3 +1,4 @@
+import { homedir } from 'node:os'
 import * as core from '@actions/core'
 import { secretsIn } from '../environment-secrets.ts'
 import { redact } from '../text/redact.ts'
@@ -28,6 +29,7 @@ export interface Runner {
 /** The runner that started this process. */
 export function currentRunner(): Runner {
   tidyAwsVariables(process.env)
+  giveHome(process.env)
   const secrets = new Set(secretsIn(process.env))
   const safe = (text: string): string => redact(text, secrets).text
   return {
@@ -67,8 +69,24 @@ export function currentRunner(): Runner {
  */
 function tidyAwsVariables(env: NodeJS.ProcessEnv): void {
   for (const [name, value = ''] of Object.entries(env)) {
-    if (!name.startsWith('AWS_')) continue
+    // In any case, as Windows knows no other.
+    if (!/^AWS_/i.test(name)) continue
     if (value.trim() === '') delete env[name]
     else if (value !== value.trim()) env[name] = value.trim()
+  }
+}
+
+/**
+ * The SDK looks for profiles in the home directory even when it was given a region and credentials, and fails where there
+ * is none: for a user of a container who has no HOME and no entry in passwd. That one gets the home that Docker gives
+ * such users; no directory that others can write to, as a profile may name a program to run.
+ */
+function giveHome(env: NodeJS.ProcessEnv): void {
+  // Taken for the current directory, which has whatever was checked out.
+  if (env['HOME']?.trim() === '') delete env['HOME']
+  try {
+    homedir()
+  } catch {
+    env['HOME'] = '/'
   }
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
 import { type Command, commandsIn } from './commands.ts'
 import { parseFileCommands } from './file-commands.ts'
@@ -75,7 +75,10 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
   if (script === undefined) throw new Error(`the action has no ${options.stage} script`)
   const workspace = join(folder, 'workspace')
   mkdirSync(workspace)
-  for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(workspace, name), content)
+  for (const [name, content] of Object.entries(options.files ?? {})) {
+    mkdirSync(dirname(join(workspace, name)), { recursive: true })
+    writeFileSync(join(workspace, name), content)
+  }
   const files = { output: join(folder, 'output'), state: join(folder, 'state'), summary: join(folder, 'summary') }
   for (const file of Object.values(files)) writeFileSync(file, '')
   mkdirSync(join(folder, 'temp'))

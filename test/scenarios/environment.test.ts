@@ -1,0 +1,192 @@
+// What machines, containers and older servers may not have: the status is reported all the same.
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { Job } from '../runner/job.ts'
+import type { StepResult } from '../runner/step.ts'
+import { report, reportTo } from './reporting.ts'
+
+test.concurrent('no HOME, PATH, temporary folder or workspace', async () => {
+  const names = ['HOME', 'USERPROFILE', 'PATH', 'TMPDIR', 'TEMP', 'TMP', 'RUNNER_TEMP', 'GITHUB_WORKSPACE']
+  const { step, bodies } = await report(
+    { status: 'FAILED', 'error-stack-trace-file': 'load.log' },
+    { env: Object.fromEntries(names.map((name) => [name, undefined])), files: { 'load.log': 'no disk' } },
+  )
+  expect(bodies).toMatchObject([{ taskStatus: 'FAILED', errorStackTrace: 'no disk' }])
+  expect(step.errors).toEqual([])
+  expect(step.warnings).toEqual([])
+  expect(step.stderr).toBe('')
+  expect(step.exitCode).toBe(0)
+})
+
+describe('a user whom the system does not know, as in a container with a number for a user', () => {
+  // Node asks the system for the home directory where HOME is missing.
+  const NO_PASSWD = `
+    import os from 'node:os'
+    import { syncBuiltinESMExports } from 'node:module'
+    os.homedir = () => {
+      if (process.env.HOME) return process.env.HOME
+      throw new Error('A system error occurred: uv_os_homedir returned ENOENT')
+    }
+    syncBuiltinESMExports()`
+
+  test.concurrent.each([
+    ['missing', undefined],
+    ['empty', ''],
+  ])('HOME is %s: reported with the credentials that are there', async (_name, HOME) => {
+    await inFolder(async (folder) => {
+      const { step, bodies } = await report(
+        {},
+        { env: { ...preload(folder, NO_PASSWD), HOME, USERPROFILE: undefined } },
+      )
+      expect(step.errors).toEqual([])
+      expect(bodies).toHaveLength(1)
+      expect(step.exitCode).toBe(0)
+    })
+  })
+
+  test.concurrent('no credentials either: one error that says so', async () => {
+    await inFolder(async (folder) => {
+      const env = { ...preload(folder, NO_PASSWD), HOME: undefined, USERPROFILE: undefined }
+      const none = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+      const { step } = await report({ 'timeout-seconds': '2' }, { env: { ...env, ...none } })
+      expect(step.errors).toHaveLength(1)
+      expect(step.errors[0]).toContain('credentials')
+      expect(step.errors[0]).not.toContain('homedir')
+    })
+  })
+})
+
+test.concurrent('HOME is empty: profiles of the workspace are not taken for those of the user', async () => {
+  const { step, bodies } = await report(
+    { 'aws-region': '' },
+    {
+      env: { HOME: '', USERPROFILE: undefined, AWS_REGION: undefined, AWS_CONFIG_FILE: undefined },
+      files: { '.aws/config': '[default]\nregion = eu-west-1\n' },
+    },
+  )
+  expect(bodies).toEqual([])
+  expect(step.errors).toHaveLength(1)
+  expect(step.errors[0]).toContain('No AWS region')
+})
+
+test.concurrent('nothing is written into the workspace or the home', async () => {
+  await inFolder(async (folder) => {
+    const [home, workspace] = [join(folder, 'home'), join(folder, 'work space')]
+    mkdirSync(home)
+    mkdirSync(workspace)
+    await using service = await LocalDataPipeline.start()
+    using job = new Job({ ...service.env(), HOME: home, USERPROFILE: home, GITHUB_WORKSPACE: workspace })
+    const inputs = { 'task-id': service.addTask().taskId }
+    await job.main('activity', { action: 'activity', inputs })
+    const post = await job.post('activity', { action: 'activity', inputs })
+    expect(post.exitCode).toBe(0)
+    expect([...readdirSync(home), ...readdirSync(workspace)]).toEqual([])
+  })
+})
+
+test.concurrent('a temporary folder that can not be written to: activity fails, and its end is reported', async () => {
+  await inFolder(async (folder) => {
+    writeFileSync(join(folder, 'file'), '')
+    await using service = await LocalDataPipeline.start()
+    using job = new Job({ ...service.env(), RUNNER_TEMP: join(folder, 'file', 'temp') })
+    const { taskId } = service.addTask()
+    const step = { action: 'activity', inputs: { 'task-id': taskId } }
+    const main = await job.main('activity', step)
+    expect(main.exitCode).toBe(1)
+    expect(main.errors).toHaveLength(1)
+    expect(main.errors[0]).toContain('no place for its files')
+    const post = await job.post('activity', { ...step, jobStatus: 'failure' })
+    expect(post.exitCode).toBe(0)
+    expect(post.warnings).toHaveLength(1)
+    expect(service.task(taskId).status).toBe('FAILED')
+  })
+})
+
+describe('the files of the runner', () => {
+  /** What steps of a runner without these files say instead. */
+  const said = (step: StepResult, name: string): Record<string, string> =>
+    Object.fromEntries(
+      step.commands
+        .filter((command) => command.name === name)
+        .map(({ properties, message }) => [properties['name'] ?? '', message]),
+    )
+
+  test.concurrent('none: outputs go the way of older runners, and there is no summary', async () => {
+    const { step, bodies } = await report(
+      { status: 'FAILED', 'error-message': 'line 1\nline 2, 100%' },
+      { env: { GITHUB_OUTPUT: undefined, GITHUB_STATE: undefined, GITHUB_STEP_SUMMARY: undefined } },
+    )
+    expect(bodies).toHaveLength(1)
+    expect(step.warnings).toEqual([])
+    expect(said(step, 'set-output')).toMatchObject({
+      status: 'FAILED',
+      'error-message': 'line 1\nline 2, 100%',
+      reported: 'true',
+    })
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('none: activity holds the task, and reports', async () => {
+    await using service = await LocalDataPipeline.start()
+    const none = { GITHUB_OUTPUT: undefined, GITHUB_STATE: undefined, GITHUB_STEP_SUMMARY: undefined }
+    using job = new Job({ ...service.env(), ...none })
+    const { taskId } = service.addTask()
+    const step = { action: 'activity', inputs: { 'task-id': taskId } }
+    const main = await job.main('activity', step)
+    expect(main.exitCode).toBe(0)
+    expect(said(main, 'set-output')).toMatchObject({ canceled: 'false' })
+    const state = Object.entries(said(main, 'save-state')).map(([name, value]) => [`STATE_${name}`, value])
+    const post = await job.post('activity', { ...step, env: Object.fromEntries(state) })
+    expect(post.stdout).toContain('Heartbeats: ')
+    expect(post.warnings).toEqual([])
+    expect(service.task(taskId).status).toBe('FINISHED')
+  })
+
+  test.concurrent('named, and not there: a warning each, and the status is reported', async () => {
+    const gone = join(tmpdir(), 'no-such-folder', 'file')
+    const { step, bodies } = await report({}, { env: { GITHUB_OUTPUT: gone, GITHUB_STEP_SUMMARY: gone } })
+    expect(bodies).toHaveLength(1)
+    expect(step.errors).toEqual([])
+    expect(step.warnings).toHaveLength(2)
+    expect(step.exitCode).toBe(0)
+  })
+})
+
+test.concurrent('in a container: a stack trace file by its path outside of it is explained', async () => {
+  const path = join(tmpdir(), 'no-such-folder', 'pipes', 'load.log')
+  await using service = await LocalDataPipeline.start()
+  const outside = await reportTo(service, { status: 'FAILED', 'error-stack-trace-file': path })
+  expect(outside.step.warnings).toHaveLength(1)
+  expect(outside.step.warnings[0]).toContain('relative to the workspace')
+  expect(outside.bodies).toHaveLength(1)
+  const relative = await reportTo(service, { status: 'FAILED', 'error-stack-trace-file': 'load.log' })
+  expect(relative.step.warnings[0]).not.toContain('relative to the workspace')
+})
+
+test.concurrent('poll-for-task: a runner with an empty name is told by the name of the machine', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.addTask({ workerGroup: 'nightly' })
+  using job = new Job({ ...service.env(), RUNNER_NAME: ' ' })
+  const step = await job.main('poll', { action: 'poll-for-task', inputs: { 'worker-group': 'nightly' } })
+  expect(step.outputs['found']).toBe('true')
+  expect(service.requestsFor('PollForTask')[0]?.body['hostname']).toMatch(/\S/)
+})
+
+/** Variables that load a module before the action. */
+function preload(folder: string, module: string): Record<string, string> {
+  writeFileSync(join(folder, 'preload.mjs'), module)
+  return { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'preload.mjs'))}` }
+}
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'environment-'))
+  try {
+    await work(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
