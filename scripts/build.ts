@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { minify } from 'terser'
 import { licencesOf, type Stats } from './licences.ts'
 
@@ -132,4 +132,5 @@ function run(script: string, ...args: string[]): void {
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await build(resolve(root, process.argv[2] ?? 'dist'))
+if (realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url))
+  await build(resolve(root, process.argv[2] ?? 'dist'))

@@ -1,9 +1,9 @@
 // Writes the tables of inputs and outputs into the READMEs, between markers, from action.yml.
 // Usage: node scripts/docs.ts            writes them
 //        node scripts/docs.ts --check    exit code 1 if a README is not what this would write
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
@@ -52,7 +52,7 @@ function replaceBetween(text: string, name: string, content: string): string {
   return `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+if (realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   for (const folder of ACTION_FOLDERS) {
     const file = join(root, folder, 'README.md')
     const made = readmeOf(folder)
