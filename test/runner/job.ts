@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { argumentsOf, eventually, killAll, processesWith } from './processes.ts'
+import { basename, join } from 'node:path'
+import { argumentsOf, eventually, exists, killAll, processesWith } from './processes.ts'
 import { runStep, type StepOptions, type StepResult } from './step.ts'
+import { removeFolder } from './temporary-folder.ts'
 
 const TRACKING = 'RUNNER_TRACKING_ID'
 let jobs = 0
@@ -33,8 +34,9 @@ export class Job {
     return runStep({ ...options, stage: 'post', env: this.#environment(Object.fromEntries(state), options) })
   }
 
-  /** The numbers of the heartbeat processes that run. Linux only. */
+  /** The numbers of the heartbeat processes that run; elsewhere than on Linux, those that got ready and left their files. */
   heartbeats(): number[] {
+    if (process.platform !== 'linux') return this.#noted().filter(exists)
     return processesWith(TRACKING, this.trackingId).filter((pid) => argumentsOf(pid).at(-1)?.endsWith('heartbeat.js'))
   }
 
@@ -45,7 +47,7 @@ export class Job {
     )
   }
 
-  /** Waits until no heartbeat process runs. Whether it came to that. Linux only. */
+  /** Waits until no heartbeat process runs. Whether it came to that. */
   async heartbeatsEnd(withinMs?: number): Promise<boolean> {
     return eventually(() => this.heartbeats().length === 0, withinMs)
   }
@@ -55,16 +57,35 @@ export class Job {
     if (!existsSync(this.temp)) return {}
     const entries = readdirSync(this.temp, { recursive: true, withFileTypes: true })
     const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-    return Object.fromEntries(paths.map((path) => [path, readFileSync(path, 'utf8')]))
+    // One that a heartbeat process is about to rename may be gone by now.
+    return Object.fromEntries(
+      paths.flatMap((path) => {
+        try {
+          return [[path, readFileSync(path, 'utf8')]]
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+          throw error
+        }
+      }),
+    )
   }
 
-  /** What the runner does at the end: processes of the job that are still there are killed. Linux only. */
+  /** What the runner does at the end: processes of the job that are still there are killed. */
   end(): void {
-    killAll(processesWith(TRACKING, this.trackingId))
+    killAll(process.platform === 'linux' ? processesWith(TRACKING, this.trackingId) : this.heartbeats())
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.temp, { recursive: true, force: true })
+    removeFolder(this.temp)
+  }
+
+  /** The numbers that heartbeat processes have noted which have not ended, as far as they say. */
+  #noted(): number[] {
+    return Object.entries(this.files())
+      .filter(([path]) => basename(path) === 'state.json')
+      .map(([, text]) => JSON.parse(text) as { pid: number; ended?: string })
+      .filter(({ ended }) => ended === undefined)
+      .map(({ pid }) => pid)
   }
 
   #environment(state: Record<string, string>, { env }: StepOptions): Record<string, string | undefined> {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
-// What Linux tells of processes in /proc (proc(5)); elsewhere there are none to be seen.
+// What Linux tells of processes in /proc (proc(5)); elsewhere nothing can be seen but whether one is there.
 
 /** Clock ticks in a second, of which CPU times are counted; 100 on every Linux that actions run on. */
 const TICKS_PER_SECOND = 100
@@ -54,6 +54,15 @@ export function cpuSecondsOf(pid: number): number {
 /** Whether a process runs; a zombie does not. */
 export function isAlive(pid: number): boolean {
   return /^State:\s+[^ZX]/m.test(read(pid, 'status'))
+}
+
+/** Whether there is a process of this user with this number. On every system; on Linux a zombie counts. */
+export function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** Waits until it holds, looking again and again. Whether it did in the end. */

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
 import { type Command, commandsIn } from './commands.ts'
 import { parseFileCommands } from './file-commands.ts'
 import { node24 } from './node24.ts'
+import { removeFolder } from './temporary-folder.ts'
 
 /** How to run a step. */
 export interface StepOptions {
@@ -65,7 +66,7 @@ export async function runStep(options: StepOptions): Promise<StepResult> {
   try {
     return await runIn(folder, options)
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    removeFolder(folder)
   }
 }
 

@@ -140,7 +140,10 @@ describe('the temporary folder of the runner', () => {
     expect(await held.job.heartbeatsEnd(1_000)).toBe(true)
   })
 
-  test.concurrent('is emptied by the job, and a beat comes: the task is still held', async () => {
+  // Elsewhere, a process without its files can't be seen, nor ended.
+  const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
+
+  onLinux('is emptied by the job, and a beat comes: the task is still held', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     held.job[Symbol.dispose]()

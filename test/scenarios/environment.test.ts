@@ -1,4 +1,5 @@
 // What machines, containers and older servers may not have: the status is reported all the same.
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,6 +87,30 @@ test.concurrent('nothing is written into the workspace or the home', async () =>
     expect(post.exitCode).toBe(0)
     expect([...readdirSync(home), ...readdirSync(workspace)]).toEqual([])
   })
+})
+
+const whereOneMayMount = (
+  process.platform === 'linux' && spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status === 0
+    ? test.concurrent
+    : test.skip
+) as typeof test.concurrent
+
+whereOneMayMount('workspace, home and the files of the runner are read-only (Linux): a warning each', async () => {
+  // Permissions would not do: the superuser may write everywhere. The home has all the others in it. Not by sh, which
+  // drops variables with a hyphen in their names.
+  const mount = 'mount -o bind,ro "$HOME" "$HOME" && cd "$GITHUB_WORKSPACE" && exec "$@"'
+  const { step, bodies } = await report(
+    { status: 'FAILED', 'error-stack-trace-file': 'load.log' },
+    {
+      startedBy: ['unshare', '--map-root-user', '--mount', 'bash', '-c', mount, 'bash'],
+      files: { 'load.log': 'no disk' },
+    },
+  )
+  expect(bodies).toMatchObject([{ taskStatus: 'FAILED', errorStackTrace: 'no disk' }])
+  expect(step.errors).toEqual([])
+  expect(step.warnings).toHaveLength(2)
+  expect(step.warnings.join()).toMatch(/outputs.*summary/s)
+  expect(step.exitCode).toBe(0)
 })
 
 test.concurrent('a temporary folder that can not be written to: activity fails, and its end is reported', async () => {

@@ -316,9 +316,9 @@ describe('error-stack-trace-file', () => {
     })
   })
 
-  onPosix('a file that may not be read', async () => {
-    // The superuser may read everything.
-    if (process.getuid?.() === 0) return
+  const unlessSuperuser = process.getuid?.() === 0 ? test.skip : onPosix
+
+  unlessSuperuser('a file that may not be read (the superuser may read all)', async () => {
     await inFolder(async (folder) => {
       writeFileSync(join(folder, 'secret'), 'x', { mode: 0 })
       const reporting = await failed({ 'error-stack-trace-file': join(folder, 'secret') })
