@@ -85,7 +85,7 @@ export class Deadline {
     const finished = new AbortController()
     const expire = async (): Promise<undefined> => {
       // Again after each waking: who hurries makes the time shorter, it need not be over.
-      while (left() > 0 && !finished.signal.aborted) await this.sleep(left(), finished.signal)
+      for (let ms = left(); ms > 0 && !finished.signal.aborted; ms = left()) await this.sleep(ms, finished.signal)
     }
     const abort = new AbortController()
     const working = work(abort.signal).then((value) => ({ value }))

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { askToStop, endOfLog, stopHeartbeat } from '../activity/heartbeat-process.ts'
 import { type HeartbeatState, readState } from '../activity/heartbeat-state.ts'
 import { filesIn } from '../activity/paths.ts'
-import { identify, type ProcessIdentity } from '../activity/processes.ts'
+import { identify, isRunning, type ProcessIdentity } from '../activity/processes.ts'
 import { type SavedActivity, savedActivity } from '../activity/saved-activity.ts'
 import { systemClock } from '../clock.ts'
 import type { Log } from '../github/log.ts'
-import { readEvidenceInputs, readJobStatus } from '../inputs.ts'
+import { readActivityReportInputs, readEvidenceInputs, readJobStatus } from '../inputs.ts'
 import { reportTask } from '../report-task.ts'
 import type { Invocation } from '../run-action.ts'
 import { deriveStatus } from '../status.ts'
@@ -16,7 +16,8 @@ import { shortTaskId } from '../task-id.ts'
 export async function endActivity(invocation: Invocation): Promise<void> {
   const { runner } = invocation
   const activity = savedActivity(runner)
-  if (activity === undefined) {
+  if (activity === undefined) return reportUnsaved(invocation)
+  if (activity === 'wrong-inputs') {
     runner.log.info('The main step found the inputs wrong that a report needs, so nothing can be reported.')
     return
   }
@@ -28,14 +29,32 @@ export async function endActivity(invocation: Invocation): Promise<void> {
   }
   // The runner evaluates the defaults of inputs again for this step, so this is how the job stands now.
   const outcome = readJobStatus(runner.input)
+  // A main step that failed has ended the job before it was seen whether the precondition holds.
+  const { failOnError, dryRun } = activity.reporting
+  const isAnswer = activity.precondition && (activity.heartbeat !== undefined || !failOnError || dryRun)
   await reportTask(
     {
       ...activity,
-      status: { status: deriveStatus(outcome, activity.precondition), cause: { kind: 'job', outcome } },
+      status: { status: deriveStatus(outcome, isAnswer), cause: { kind: 'job', outcome } },
       evidence: readEvidenceInputs(runner.input),
     },
     invocation,
   )
+}
+
+/**
+ * Reports that the main step could not save what this one needs, as on a full disk: it failed, so nobody held the task,
+ * and whatever the job did since, the task has not been worked on as it should.
+ */
+async function reportUnsaved(invocation: Invocation): Promise<void> {
+  const { input, log } = invocation.runner
+  const inputs = readActivityReportInputs(input)
+  log.warning('The main step left nothing for this one, so it failed at its very beginning, and nobody held the task.')
+  if (!inputs.report) return
+  const job = readJobStatus(input)
+  const outcome = job === 'success' ? 'failure' : job
+  const status = { status: 'FAILED', cause: { kind: 'job', outcome } } as const
+  await reportTask({ ...inputs, status, evidence: readEvidenceInputs(input) }, invocation)
 }
 
 function reasonNotToReport(
@@ -72,8 +91,13 @@ async function endHeartbeat(
     `Heartbeats: ${state.beats} sent, ${state.failures} failed, the longest gap ${seconds} s`,
     endOfLog(filesIn(folder)),
   )
-  if (state.ended === undefined)
-    log.warning('The heartbeat process did not end when it was asked to, or was killed before that.')
+  if (state.ended === undefined) {
+    log.warning(
+      isRunning(heartbeat)
+        ? 'The heartbeat process did not end when it was asked to.'
+        : 'How the heartbeats ended is not known: their process was killed, or its last state could not be written.',
+    )
+  }
   if (state.ended === 'terminated')
     log.warning('The heartbeats ended before the job did, as something sent their process a signal.')
   if (state.ended === 'task-gone') log.warning(`The heartbeats ended early: ${state.message ?? 'the task is gone'}.`)

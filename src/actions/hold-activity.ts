@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { type LaunchedHeartbeat, launchHeartbeat } from '../activity/heartbeat-process.ts'
 import { filesIn, newActivityFolder } from '../activity/paths.ts'
 import { identify, type ProcessIdentity } from '../activity/processes.ts'
-import { saveActivity } from '../activity/saved-activity.ts'
+import { saveActivity, saveWrongInputs } from '../activity/saved-activity.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
@@ -25,14 +25,18 @@ type ActivityInputs = ActivityReportInputs & HeartbeatInputs
 
 /** The main step of activity: acknowledges the task, and starts the process that holds it. */
 export async function holdActivity({ runner, onStop }: Invocation): Promise<void> {
-  const reportInputs = readActivityReportInputs(runner.input)
+  const reportInputs = readReportInputs(runner)
   const folder = newActivityFolder(runner.env['RUNNER_TEMP'] || tmpdir(), reportInputs.taskId)
+  const couldNotHold = `Could not hold task ${shortTaskId(reportInputs.taskId)}`
   // Before anything else: the post step reports the end, however far this one gets.
   const saved = { ...reportInputs, folder }
-  saveActivity(runner, { ...saved, lost: undefined })
+  try {
+    saveActivity(runner, { ...saved, lost: undefined })
+  } catch (cause) {
+    throw new Error(`${couldNotHold}: ${messageOf(cause)}`, { cause })
+  }
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
-  runner.output('canceled', 'false')
-  runner.output('heartbeat-log', filesIn(folder).log)
+  tell({ canceled: 'false', 'heartbeat-log': filesIn(folder).log }, runner)
   if (inputs.reporting.dryRun) {
     runner.log.info(`Dry run: task ${shortTaskId(inputs.taskId)} is not acknowledged, and no heartbeats are sent.`)
     return
@@ -58,7 +62,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
     )
     if (answer.canceled) {
       saveActivity(runner, { ...saved, lost: 'canceled' })
-      runner.output('canceled', 'true')
+      tell({ canceled: 'true' }, runner)
       throw new LostTaskError('the service has cancelled it. Nobody will count the work of this job, so it ends here.')
     }
     await warnOfExpiry(pipeline, inputs, runner)
@@ -76,12 +80,30 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
       env: runner.env,
       operation: 'ReportTaskProgress',
     } as const
-    const message = `Could not hold task ${shortTaskId(inputs.taskId)}: ${explainFailure(error, context)}`
+    const message = `${couldNotHold}: ${explainFailure(error, context)}`
     if (isGone || error instanceof LostTaskError || inputs.reporting.failOnError)
       throw new Error(message, { cause: error })
     runner.log.warning(`${message} (fail-on-error is false, so the job goes on, and nobody holds the task.)`)
   } finally {
     dataPipeline?.close()
+  }
+}
+
+function readReportInputs(runner: Runner): ActivityReportInputs {
+  try {
+    return readActivityReportInputs(runner.input)
+  } catch (error) {
+    saveWrongInputs(runner)
+    throw error
+  }
+}
+
+/** Sets outputs. They only tell, so a file that can't be written is a warning. */
+function tell(outputs: Readonly<Record<string, string>>, runner: Runner): void {
+  try {
+    for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
+  } catch (error) {
+    runner.log.warning(`The outputs could not be set: ${messageOf(error)}`)
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../clock.ts'
@@ -112,7 +112,10 @@ export function launchHeartbeat(
 function openLog(files: ActivityFiles): number {
   try {
     mkdirSync(files.folder, { recursive: true, mode: 0o700 })
-    return openSync(files.log, 'a', 0o600)
+    const log = openSync(files.log, 'a', 0o600)
+    // A full disk shows only now, and would otherwise be a process that can't say why it does not get ready.
+    writeSync(log, `${new Date().toISOString()} Starting.\n`)
+    return log
   } catch (cause) {
     throw new Error(
       `The heartbeat process has no place for its files in the runner's temporary folder: ${messageOf(cause)}.`,

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { Runner } from '../github/runner.ts'
 import type { ActivityReportInputs } from '../inputs.ts'
 import type { ProcessIdentity } from './processes.ts'
@@ -12,14 +13,32 @@ export interface SavedActivity extends ActivityReportInputs {
 }
 
 const STATE = 'activity'
+const WRONG_INPUTS = 'wrong-inputs'
 
-/** Saves it; a later call replaces what an earlier one saved. */
+/**
+ * Saves it; a later call replaces what an earlier one saved.
+ *
+ * @throws Error when the runner's file can't be written
+ */
 export function saveActivity(runner: Runner, activity: SavedActivity): void {
-  runner.saveState(STATE, JSON.stringify(activity))
+  save(runner, activity)
 }
 
-/** What was saved; undefined when the main step did not get that far. */
-export function savedActivity(runner: Runner): SavedActivity | undefined {
+/** Saves that the inputs were wrong, and the task is perhaps not even known. */
+export function saveWrongInputs(runner: Runner): void {
+  save(runner, WRONG_INPUTS)
+}
+
+/** What the main step saved: nothing when it could not, `wrong-inputs` when there was nothing else to save. */
+export function savedActivity(runner: Runner): SavedActivity | typeof WRONG_INPUTS | undefined {
   const text = runner.state(STATE)
-  return text === '' ? undefined : (JSON.parse(text) as SavedActivity)
+  return text === '' ? undefined : (JSON.parse(text) as SavedActivity | typeof WRONG_INPUTS)
+}
+
+function save(runner: Runner, value: SavedActivity | typeof WRONG_INPUTS): void {
+  try {
+    runner.saveState(STATE, JSON.stringify(value))
+  } catch (cause) {
+    throw new Error(`What the post step needs could not be saved: ${messageOf(cause)}.`, { cause })
+  }
 }

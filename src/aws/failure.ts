@@ -238,6 +238,8 @@ function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: b
 
 function describe(error: unknown): string {
   const message = messageOf(error)
-  // Only answers of AWS have names that say something; those of Node's and the SDK's own errors don't.
-  return error instanceof Error && '$metadata' in error ? `${error.name}: ${message}` : message
+  // Only answers of AWS have names that say something; the SDK gives $metadata to Node's errors and to ours as well.
+  const isAnswer =
+    error instanceof Error && (error as ErrorShape).$metadata?.httpStatusCode !== undefined && error.name !== 'Error'
+  return isAnswer && !(error instanceof BrokenAnswerError) ? `${error.name}: ${message}` : message
 }

@@ -164,3 +164,40 @@ test.concurrent('the keys in the tests are not secrets that leave with a log', a
   expect(said).not.toContain(TEST_CREDENTIALS.secretAccessKey)
   expect(said).not.toContain(held.taskId)
 })
+
+describe('a main step that could not hold the task', () => {
+  const onLinux = process.platform === 'linux' ? test.concurrent : test.skip
+
+  onLinux('as nothing could be saved for the post step: it fails, and post reports that', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service, { precondition: 'true' }, { env: { GITHUB_STATE: '/dev/full' } })
+    expect(held.main.exitCode).toBe(1)
+    expect(held.main.errors).toHaveLength(1)
+    expect(held.main.errors[0]).toMatch(/^Could not hold task .*ENOSPC/)
+    expect(service.requests).toEqual([])
+    // With continue-on-error the job goes on, and may even succeed.
+    const post = await held.post({ jobStatus: 'success', env: { GITHUB_STATE: undefined } })
+    expect(reportsOf(service, held.taskId)).toMatchObject([
+      { taskStatus: 'FAILED', errorId: 'GitHubActions:JobFailed' },
+    ])
+    expect(post.warnings[0]).toContain('nobody held the task')
+  })
+
+  test.concurrent('has not seen whether a precondition holds', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
+    using held = await hold(service, { precondition: 'true' })
+    expect(held.main.exitCode).toBe(1)
+    await held.post({ jobStatus: 'failure' })
+    expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
+  })
+
+  onLinux('outputs that can not be set only tell, and are a warning', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service, {}, { env: { GITHUB_OUTPUT: '/dev/full' } })
+    expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
+    expect(held.main.warnings[0]).toMatch(/outputs could not be set: ENOSPC/)
+    await held.post({ jobStatus: 'success' })
+    expect(service.task(held.taskId).state).toBe('finished')
+  })
+})
