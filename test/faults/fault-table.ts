@@ -1,0 +1,416 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { LocalDataPipelineOptions } from '../local-aws/data-pipeline.ts'
+import {
+  bare,
+  dribble,
+  hang,
+  html,
+  internalError,
+  lostReply,
+  reset,
+  throttle,
+  truncated,
+  truncatedJson,
+} from '../local-aws/faults.ts'
+import { internalFailure } from '../local-aws/sts.ts'
+import { LocalProxy, TlsFront } from '../runner/proxy.ts'
+import type { Scene, Setting } from './scene.ts'
+
+// Each row is a fault, how it is provoked, and what must come of it: the status arrives, or the step fails in time with
+// the one right message. What is expected is what a user needs, not what was seen.
+
+/** Where a fault strikes. An activity is a whole job; the fault strikes one part of it, the others are well. */
+export const ACTIONS = [
+  'root',
+  'poll-for-task',
+  'poll-for-task: acknowledgement',
+  'activity: main',
+  'activity: heartbeat',
+  'activity: post',
+] as const
+export type Action = (typeof ACTIONS)[number]
+
+/**
+ * Whether what the action is for was done. Root and post: the service has the status. poll-for-task: the task was
+ * acknowledged and handed on. Main: the task is held. Heartbeat: a beat arrived again, and so did the status at the end.
+ */
+export type Arrived =
+  | 'yes'
+  | 'yes, unacknowledged'
+  | 'no'
+  | 'no; FAILED by post'
+  | 'no; FINISHED by post'
+  | 'no, another poll gets it'
+  | 'no, and nobody has it'
+
+export interface Expectation {
+  readonly arrived: Arrived
+  /** What the one error or warning says; undefined: nothing may be said. */
+  readonly message?: RegExp
+  /** The time it takes can't be made shorter: left out of the short version. */
+  readonly isLong?: true
+}
+
+export interface FaultRow {
+  readonly fault: string
+  /** Brings it about, when the action is about to begin (heartbeats: has begun). */
+  readonly provoke: (scene: Scene) => Setting | Promise<Setting>
+  readonly expected: Partial<Record<Action, Expectation>>
+  /** What the action has; default keys that last. */
+  readonly credentials?: 'lasting' | 'temporary' | 'role'
+  readonly service?: LocalDataPipelineOptions
+  /** The input wait-seconds of poll-for-task; default 0. */
+  readonly waitSeconds?: number
+  /** A gate stands before the service, which can be shut. */
+  readonly isBehindGate?: true
+  /** It does not pass, so the step has to end within the input timeout-seconds. */
+  readonly isEndless?: true
+  readonly needsDisk?: true
+  /** Problems, if the fault did not strike as it should, or more than the action's word must be looked at. */
+  readonly proof?: (scene: Scene) => string[]
+}
+
+const ARRIVES: Expectation = { arrived: 'yes' }
+
+const arrivesWith = (message: RegExp): Expectation => ({ arrived: 'yes', message })
+
+/** The one error, with the message; what becomes of the task is the action's. */
+function fails(message: RegExp, ...actions: Action[]): FaultRow['expected'] {
+  const ends: Readonly<Record<Action, Arrived>> = {
+    root: 'no',
+    'poll-for-task': 'no, another poll gets it',
+    'poll-for-task: acknowledgement': 'no, another poll gets it',
+    'activity: main': 'no; FAILED by post',
+    'activity: heartbeat': 'no',
+    'activity: post': 'no',
+  }
+  return Object.fromEntries(actions.map((action) => [action, { arrived: ends[action], message }]))
+}
+
+const EVERYWHERE: FaultRow['expected'] = Object.fromEntries(ACTIONS.map((action) => [action, ARRIVES]))
+
+const without = (...actions: Action[]): FaultRow['expected'] =>
+  Object.fromEntries(Object.entries(EVERYWHERE).filter(([action]) => !actions.includes(action as Action)))
+
+/** The calls that are made by tries under the input timeout-seconds. */
+const CALLS = ['root', 'poll-for-task', 'activity: main', 'activity: post'] as const
+
+const MOST_LIKELY = arrivesWith(/most likely the report landed/)
+
+/** A poll whose answer is lost has been given the task; two minutes later (here two seconds) the next poll gets it. */
+const LOST_POLL = { service: { acknowledgeWithinMs: 2_000 }, waitSeconds: 60 } as const
+
+const SHIFT_MS = 20 * 60_000
+
+export const FAULTS: readonly FaultRow[] = [
+  {
+    fault: 'throttling for a while',
+    provoke: struck((scene) => scene.outage(throttle())),
+    expected: EVERYWHERE,
+  },
+  {
+    fault: 'throttling for ever',
+    provoke: struck((scene) => scene.always(throttle())),
+    isEndless: true,
+    expected: fails(/no success in \d+ tries.*ThrottlingException: Rate exceeded.*timeout-seconds/, ...CALLS),
+  },
+  {
+    fault: 'status 500 for a while',
+    provoke: struck((scene) => scene.outage(internalError())),
+    expected: EVERYWHERE,
+  },
+  {
+    fault: 'status 503 without a body, for ever',
+    provoke: struck((scene) => scene.always(bare(503))),
+    isEndless: true,
+    expected: fails(/no success in \d+ tries.*status 503.*HTTPS_PROXY/, ...CALLS),
+  },
+  {
+    fault: 'connection refused for a while',
+    provoke: struck((scene) => scene.nobodyListens()),
+    isBehindGate: true,
+    expected: without('poll-for-task: acknowledgement'),
+  },
+  {
+    fault: 'connection reset before the request is read, for a while',
+    provoke: struck((scene) => scene.outage(reset('before reading'))),
+    expected: EVERYWHERE,
+  },
+  {
+    fault: 'connection reset after the request was read, for a while',
+    provoke: struck((scene) => scene.outage(reset('after reading'))),
+    expected: EVERYWHERE,
+  },
+  {
+    fault: 'reply lost after it took effect',
+    provoke: struck((scene) => scene.next(lostReply())),
+    ...LOST_POLL,
+    expected: { ...EVERYWHERE, root: MOST_LIKELY, 'activity: post': MOST_LIKELY },
+  },
+  {
+    fault: 'reply cut short',
+    provoke: struck((scene) => scene.next(truncated())),
+    ...LOST_POLL,
+    expected: { ...EVERYWHERE, root: MOST_LIKELY, 'activity: post': MOST_LIKELY },
+  },
+  {
+    fault: 'reply with half of its JSON',
+    provoke: struck((scene) => scene.next(truncatedJson())),
+    ...LOST_POLL,
+    expected: { ...EVERYWHERE, root: MOST_LIKELY, 'activity: post': MOST_LIKELY },
+  },
+  {
+    fault: 'HTML with status 200 for a while',
+    provoke: struck((scene) => scene.outage(html(200))),
+    expected: EVERYWHERE,
+  },
+  {
+    fault: 'reply of a byte a second',
+    provoke: struck((scene) => scene.outage(dribble(1_000))),
+    expected: {
+      ...EVERYWHERE,
+      // Some thousand bytes would take longer than the service may hold a poll; the task comes back by itself.
+      'poll-for-task': { arrived: 'no, another poll gets it', message: /no answer within 110 s/, isLong: true },
+    },
+  },
+  {
+    fault: 'silence for a while',
+    provoke: struck((scene) => scene.outage(hang())),
+    expected: {
+      ...EVERYWHERE,
+      'poll-for-task': { arrived: 'no, another poll gets it', message: /no answer within 110 s/, isLong: true },
+    },
+  },
+  {
+    fault: 'silence for ever',
+    provoke: struck((scene) => scene.always(hang())),
+    isEndless: true,
+    expected: {
+      ...fails(
+        /no success in \d+ tries.*no answer within .*timeout-seconds/,
+        'root',
+        'activity: main',
+        'activity: post',
+      ),
+      // A task that was perhaps acknowledged is better handed on than held by nobody.
+      'poll-for-task: acknowledgement': {
+        arrived: 'yes, unacknowledged',
+        message: /handed on though its acknowledgement had no answer/,
+        isLong: true,
+      },
+    },
+  },
+  {
+    fault: 'DNS failure',
+    provoke: () => ({ env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'https://datapipeline.invalid' } }),
+    isEndless: true,
+    expected: fails(/getaddrinfo (ENOTFOUND|EAI_AGAIN) datapipeline\.invalid.*Check the network/, ...CALLS),
+  },
+  {
+    fault: 'TLS with a certificate of an unknown CA',
+    provoke: async (scene) => {
+      const front = scene.use(await TlsFront.start(scene.service.url))
+      return { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url } }
+    },
+    expected: fails(/certificate.*NODE_EXTRA_CA_CERTS/, ...CALLS),
+  },
+  {
+    fault: 'a proxy that refuses CONNECT',
+    provoke: async (scene) => {
+      const proxy = scene.use(await LocalProxy.start({ status: 403, page: 'no' }))
+      return { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'https://datapipeline.invalid', HTTPS_PROXY: proxy.url } }
+    },
+    isEndless: true,
+    expected: fails(/403.*HTTPS_PROXY/, ...CALLS),
+  },
+  {
+    fault: 'clock 20 minutes fast',
+    provoke: () => clockOffBy(SHIFT_MS),
+    proof: (scene) => clockWasCorrected(scene, SHIFT_MS),
+    expected: without('poll-for-task: acknowledgement', 'activity: heartbeat'),
+  },
+  {
+    fault: 'clock 20 minutes slow',
+    provoke: () => clockOffBy(-SHIFT_MS),
+    proof: (scene) => clockWasCorrected(scene, -SHIFT_MS),
+    expected: without('poll-for-task: acknowledgement', 'activity: heartbeat'),
+  },
+  {
+    fault: 'clock 20 minutes fast, and sessions of a role that last 15 minutes',
+    provoke: () => clockOffBy(SHIFT_MS),
+    proof: (scene) => clockWasCorrected(scene, SHIFT_MS),
+    credentials: 'role',
+    expected: without('poll-for-task: acknowledgement', 'activity: heartbeat'),
+  },
+  {
+    fault: 'credentials of the environment expire between two tries',
+    provoke: struck((scene) => {
+      scene.next(throttle())
+      scene.whenAsked(() => scene.expireCredentials())
+    }),
+    credentials: 'temporary',
+    expected: {
+      ...fails(/ExpiredTokenException.*role-to-assume/, ...ACTIONS),
+      // The post step has the same credentials.
+      'activity: main': { arrived: 'no', message: /ExpiredTokenException.*role-to-assume/ },
+    },
+  },
+  {
+    fault: 'a session of a role ends between two tries',
+    provoke: struck((scene) => {
+      scene.next(throttle())
+      scene.whenAsked(() => scene.expireCredentials())
+    }),
+    credentials: 'role',
+    expected: EVERYWHERE,
+  },
+  {
+    fault: 'STS fails once',
+    provoke: struck((scene) => {
+      scene.expireCredentials()
+      scene.sts.misbehave(internalFailure())
+    }),
+    proof: (scene) => (scene.sts.requests.length > 1 ? [] : ['STS was not asked again']),
+    credentials: 'role',
+    expected: without('poll-for-task: acknowledgement'),
+  },
+  {
+    fault: "GitHub's token service fails once",
+    provoke: struck((scene) => {
+      scene.expireCredentials()
+      scene.oidc.misbehave(bare(500))
+    }),
+    proof: (scene) => (scene.oidc.requests.length > 1 ? [] : ['no other token was asked for']),
+    credentials: 'role',
+    expected: without('poll-for-task: acknowledgement'),
+  },
+  ...(['SIGINT', 'SIGTERM'] as const).flatMap((signal): FaultRow[] => [
+    {
+      fault: `${signal} while a try has no answer`,
+      provoke: (scene) => {
+        scene.next(hang())
+        return scene.signal(signal)
+      },
+      proof: wasSignalled,
+      expected: {
+        root: ARRIVES,
+        // Nobody would go on with the task.
+        'poll-for-task': { arrived: 'no, another poll gets it', message: /Could not poll worker group "ci"/ },
+        'poll-for-task: acknowledgement': ARRIVES,
+        'activity: main': ARRIVES,
+        'activity: heartbeat': {
+          arrived: 'no; FINISHED by post',
+          message: /The heartbeats ended before the job did, as something sent their process a signal/,
+        },
+        'activity: post': ARRIVES,
+      },
+    },
+    {
+      fault: `${signal} while there is no answer for ever`,
+      provoke: (scene) => {
+        scene.always(hang())
+        return scene.signal(signal)
+      },
+      proof: wasSignalled,
+      expected: fails(/no answer within/, 'root', 'activity: main', 'activity: post'),
+    },
+  ]),
+  {
+    fault: 'GITHUB_OUTPUT on a full disk',
+    provoke: () => ({ env: { GITHUB_OUTPUT: '/dev/full' } }),
+    expected: unwritableOutputs(/outputs could not be set: ENOSPC/),
+  },
+  {
+    fault: 'GITHUB_OUTPUT is a folder',
+    provoke: (scene) => ({ env: { GITHUB_OUTPUT: scene.folder() } }),
+    expected: unwritableOutputs(/outputs could not be set: EISDIR/),
+  },
+  {
+    fault: 'GITHUB_STEP_SUMMARY on a full disk',
+    provoke: () => ({ env: { GITHUB_STEP_SUMMARY: '/dev/full' } }),
+    expected: summaries(/summary could not be written: ENOSPC/),
+  },
+  {
+    fault: 'GITHUB_STEP_SUMMARY is a folder',
+    provoke: (scene) => ({ env: { GITHUB_STEP_SUMMARY: scene.folder() } }),
+    expected: summaries(/summary could not be written: EISDIR/),
+  },
+  {
+    fault: 'GITHUB_STATE on a full disk',
+    provoke: () => ({ env: { GITHUB_STATE: '/dev/full' } }),
+    // The post step has no state then.
+    expected: { 'activity: main': { arrived: 'no', message: /Could not hold task .*ENOSPC/ } },
+  },
+  {
+    fault: 'RUNNER_TEMP that can not be',
+    provoke: (scene) => {
+      const file = join(scene.folder(), 'file')
+      writeFileSync(file, '')
+      return { env: { RUNNER_TEMP: join(file, 'temp') } }
+    },
+    expected: { root: ARRIVES, 'poll-for-task': ARRIVES, ...fails(/ENOTDIR/, 'activity: main') },
+  },
+  {
+    fault: 'RUNNER_TEMP on a full disk',
+    provoke: (scene) => {
+      scene.disk.fill()
+      return {}
+    },
+    needsDisk: true,
+    expected: {
+      root: ARRIVES,
+      'poll-for-task': ARRIVES,
+      ...fails(/heartbeat process did not start.*(ENOSPC|no space)/, 'activity: main'),
+      // They can write no word of what they did.
+      'activity: heartbeat': arrivesWith(/not known|could not be written/),
+      'activity: post': arrivesWith(/not known|could not be written/),
+    },
+  },
+]
+
+/** A fault of the services, which needs no setting of the step. */
+function struck(strike: (scene: Scene) => unknown): FaultRow['provoke'] {
+  return async (scene) => {
+    await strike(scene)
+    return {}
+  }
+}
+
+function clockOffBy(ms: number): Setting {
+  const module = pathToFileURL(join(fileURLToPath(new URL('.', import.meta.url)), 'shifted-clock.mjs'))
+  return { env: { NODE_OPTIONS: `--import=${module}`, CLOCK_SHIFT_MS: String(ms) } }
+}
+
+/** The first request of the action was signed with the wrong time and refused, another with the right one was not. */
+function clockWasCorrected({ service, operation }: Scene, shiftMs: number): string[] {
+  const requests = service.requestsFor(operation).map(({ headers, at, answer }) => {
+    const signedAt = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5')
+    return { offMs: Date.parse(signedAt) - at, refused: answer?.error === 'InvalidSignatureException' }
+  })
+  const isAbout = (ms: number, expected: number): boolean => Math.abs(ms - expected) < 60_000
+  const wrong = requests.filter(({ offMs, refused }) => refused && isAbout(offMs, shiftMs))
+  const right = requests.filter(({ offMs, refused }) => !refused && isAbout(offMs, 0))
+  return wrong.length === 1 && right.length > 0
+    ? []
+    : [`the clock was not off, or not corrected: ${JSON.stringify(requests)}`]
+}
+
+function wasSignalled({ signalled }: Scene): string[] {
+  return signalled === undefined ? ['the signal was not sent'] : []
+}
+
+/** Outputs only tell of a report; but a task that nobody hears of would hang its pipeline. */
+function unwritableOutputs(message: RegExp): FaultRow['expected'] {
+  return {
+    root: arrivesWith(message),
+    'poll-for-task': { arrived: 'no, and nobody has it', message },
+    'activity: main': arrivesWith(message),
+    'activity: post': arrivesWith(message),
+  }
+}
+
+function summaries(message: RegExp): FaultRow['expected'] {
+  return { root: arrivesWith(message), 'poll-for-task': arrivesWith(message), 'activity: post': arrivesWith(message) }
+}

@@ -1,0 +1,44 @@
+// Every fault at every action: the status arrives, or the step fails in time with the one right message.
+import { afterAll, expect, test } from '@jest/globals'
+import { leftOverProcesses } from '../runner/job.ts'
+import { type Action, FAULTS } from './fault-table.ts'
+import { canMountDisk } from './full-disk.ts'
+import { documentedRows, rowOf, tableOf, writeReliability } from './reliability.ts'
+import { type Observation, runFault } from './run-fault.ts'
+import { FULL, SHORT } from './scene.ts'
+
+const isShort = process.env['FAULTS'] === 'short'
+const isWriting = process.env['FAULTS'] === 'write'
+const hasDisk = canMountDisk()
+const observations: Observation[] = []
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+for (const row of FAULTS) {
+  for (const [action, expectation] of Object.entries(row.expected)) {
+    const isLeftOut = (row.needsDisk && !hasDisk) || (isShort && expectation.isLong)
+    // No describe blocks: Jest runs those one after the other.
+    const run = isLeftOut ? test.concurrent.skip : test.concurrent
+    run(`${row.fault} › ${action}: ${expectation.arrived}`, async () => {
+      const seen = await runFault(row, action as Action, isShort ? SHORT : FULL)
+      observations.push(seen)
+      expect(seen).toMatchObject({
+        arrived: expectation.arrived,
+        messages: expectation.message ? [expect.stringMatching(expectation.message)] : [],
+        problems: [],
+      })
+    })
+  }
+}
+
+// Last, when all the others have come to their end.
+test('docs/RELIABILITY.md says what was seen', () => {
+  process.stdout.write(`\n${tableOf(observations)}\n`)
+  if (isWriting) writeReliability(observations)
+  const documented = documentedRows()
+  for (const seen of observations) expect(documented).toContain(rowOf(seen))
+  const rows = FAULTS.flatMap(({ expected }) => Object.keys(expected))
+  expect(documented).toHaveLength(rows.length)
+})

@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+/** A port in front of a service that can be closed (connections are refused) and opened again. */
+export class Gate {
+  readonly #behind: URL
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+  #port = 0
+  #opening: NodeJS.Timeout | undefined
+
+  private constructor(behind: string) {
+    this.#behind = new URL(behind)
+  }
+
+  static async start(behind: string): Promise<Gate> {
+    const gate = new Gate(behind)
+    // Below the ports that systems give out themselves: nobody else takes it while the gate is closed.
+    for (let tries = 0; gate.#server === undefined && tries < 20; tries++) {
+      gate.#port = 20_000 + Math.floor(Math.random() * 10_000)
+      await gate.open().catch(() => undefined)
+    }
+    if (gate.#server === undefined) throw new Error('no free port')
+    return gate
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  async open(): Promise<void> {
+    const server = createServer((client) => {
+      const service = connect(Number(this.#behind.port), this.#behind.hostname)
+      for (const socket of [client, service]) {
+        this.#sockets.add(socket)
+        socket.on('error', () => {})
+        socket.on('close', () => {
+          this.#sockets.delete(socket)
+          client.destroy()
+          service.destroy()
+        })
+      }
+      client.pipe(service).pipe(client)
+    })
+    server.listen(this.#port, '127.0.0.1')
+    await once(server, 'listening')
+    this.#server = server
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    if (server === undefined) return
+    const closed = new Promise((resolve) => server.close(resolve))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  /** Refuses connections for so long. */
+  async closeFor(ms: number): Promise<void> {
+    await this.close()
+    this.#opening = setTimeout(() => void this.open(), ms)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#opening)
+    await this.close()
+  }
+}

@@ -1,0 +1,95 @@
+// The results of the fault suite as docs/RELIABILITY.md.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { REPOSITORY } from '../runner/action-file.ts'
+import { ACTIONS, FAULTS } from './fault-table.ts'
+import type { Observation } from './run-fault.ts'
+import { FULL } from './scene.ts'
+
+const FILE = join(REPOSITORY, 'docs', 'RELIABILITY.md')
+const LONGEST_MESSAGE = 220
+const HEADER = '| fault | action | tries | arrived | seconds | message |\n| --- | --- | --- | --- | --- | --- |'
+
+type Cells = readonly [fault: string, action: string, tries: string, arrived: string, seconds: string, message: string]
+
+/** What must be the same in each run: the row without tries and seconds, which depend on chance and on the machine. */
+export function rowOf(observation: Observation): string {
+  return withoutChance(cellsOf(observation))
+}
+
+/** All rows in the order of the fault table. */
+export function tableOf(observations: readonly Observation[]): string {
+  const faults = FAULTS.map(({ fault }) => fault)
+  const place = ({ fault, action }: Observation): number =>
+    faults.indexOf(fault) * ACTIONS.length + ACTIONS.indexOf(action)
+  const rows = [...observations].sort((one, other) => place(one) - place(other)).map(cellsOf)
+  return [HEADER, ...rows.map((cells) => `| ${cells.join(' | ')} |`)].join('\n')
+}
+
+/** The rows of the document, as `rowOf` gives them. */
+export function documentedRows(): string[] {
+  if (!existsSync(FILE)) return []
+  const [, , ...rows] = readFileSync(FILE, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+  return rows.map((row) => withoutChance(row.slice(2, -2).split(' | ') as unknown as Cells))
+}
+
+export function writeReliability(observations: readonly Observation[]): void {
+  writeFileSync(FILE, documentOf(observations))
+}
+
+function withoutChance([fault, action, , arrived, , message]: Cells): string {
+  return [fault, action, arrived, message].join(' | ')
+}
+
+function cellsOf({ fault, action, tries, arrived, seconds, messages }: Observation): Cells {
+  const message = messages.map((each) => shortened(each)).join(' // ') || '–'
+  return [fault, action, String(tries), arrived, String(Math.round(seconds)), message]
+}
+
+/** Without what differs from run to run, in one line, and not too long. */
+function shortened(message: string): string {
+  const text = message
+    .replaceAll('|', '/')
+    .replace(/\s+/g, ' ')
+    .replace(/\S+…\S+ \(\d+ characters\)/g, '…')
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '…')
+    .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:…')
+    .replace(/\b\d+(\.\d+)? (tries|try|s\b)/g, '… $2')
+    .replace(/'\/[^']*'/g, '…')
+    .replace(/EAI_AGAIN/g, 'ENOTFOUND')
+  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE - 1).trimEnd()}…` : text
+}
+
+function documentOf(observations: readonly Observation[]): string {
+  const counts = new Map<string, number>()
+  for (const { arrived } of observations) counts.set(arrived, (counts.get(arrived) ?? 0) + 1)
+  const summary = [...counts].map(([arrived, count]) => `${arrived}: ${count}`).join(' · ')
+  return `# What happens when things fail
+
+Made by \`npm run test:faults -- --write\`, which runs the built actions as processes against a local AWS that fails as each row says. Don't edit it by hand.
+
+A fault that lasts "a while" lasts ${FULL.outageMs / 1000} seconds, under the default \`timeout-seconds\` of 120; where one lasts for ever, \`timeout-seconds\` is ${FULL.budgetSeconds}. An activity is a whole job: the fault strikes the part that is named, the other parts are well.
+
+- **tries**: the calls in question that the service saw. Refused and misled connections never get there.
+- **arrived**: root and post: the service has the status. poll-for-task: the task was acknowledged and handed on. Main: the task is held; "FAILED by post" means that the post step then told the service that the job failed. Heartbeat: beats arrived again, and so did the status at the end.
+- **seconds**: how long the step took, or a beat needed to arrive again. They differ from run to run.
+- **message**: the errors and warnings of the step, shortened; – for none.
+
+${observations.length} rows. ${summary}.
+
+${tableOf(observations)}
+
+## What this does not cover
+
+- **Nothing runs, nothing is reported.** When the runner is lost, the machine goes down or the job is killed by force, no step and no post step can call anyone. Set \`reportProgressTimeout\` on the activity in the pipeline: heartbeats end with the job, and the service gives the task up by itself.
+- **After a cancel** GitHub gives a job 5 minutes until it ends it by force. A report that has not arrived by then is lost; and a single step that is cancelled has 10 seconds from SIGINT to its end, of which the action uses up to 9.
+- **The step never runs.** A report in a step without \`if: always()\` is skipped when one before it fails; no code here can see that.
+- **The real service was never called.** The local one follows AWS's published documentation; where that is silent (the answer for an ended task, the throttling code, how long a silent task is held) it makes a choice, named in [test/local-aws/README.md](../test/local-aws/README.md).
+- **Other systems.** All rows were run on Linux. Windows and macOS were not run, and Windows has no signals: there a cancelled step is simply ended.
+- **Outages that outlast the budget.** After \`timeout-seconds\` the step fails and nothing tries again. Run the job again, or report by hand: \`aws datapipeline set-task-status\`.
+- **A task that was polled and never acknowledged** waits for the two minutes after which the service gives it to the next poll.
+- **Lies.** A proxy that answers as Data Pipeline would, with status 200 and the right headers, is believed.
+`
+}
