@@ -6,5 +6,5 @@ export default {
   testMatch: ['<rootDir>/test/faults/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 300_000,
-  maxConcurrency: 6,
+  maxConcurrency: 10,
 }
