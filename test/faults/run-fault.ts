@@ -35,8 +35,10 @@ export async function runFault(row: FaultRow, action: Action, scale: Scale): Pro
     : action.startsWith('poll-for-task')
       ? atPoll(row, scene)
       : atActivity(row, scene))
-  const { signalled } = scene
+  const { signalled, mustStrike, operation, service } = scene
   const problems = [...stage.problems, ...(row.proof?.(scene) ?? [])]
+  if (mustStrike && !service.requestsFor(operation).some(({ fault }) => fault))
+    problems.push('no request met the fault')
   if (signalled && stage.endedAt - signalled.at > signalled.limitMs)
     problems.push(`ended ${Math.round(stage.endedAt - signalled.at)} ms after its signal`)
   return {
@@ -99,7 +101,7 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
   })
   const mainSetting = await at('activity: main')
   const main = await job.main('activity', step(mainSetting))
-  const isHeld = main.exitCode === 0 && job.heartbeats().length === 1
+  const isHeld = main.exitCode === 0 && job.heartbeats().length === 1 && service.task(taskId).state === 'running'
   const atMain = seen(main, scene, 0)
   if (action !== 'activity: main' && !isHeld) throw new Error(`the main step failed without a fault:\n${main.stdout}`)
 
@@ -109,7 +111,7 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
     await row.provoke(scene)
     beating = await nextBeat(scene, before)
   }
-  const tries = service.requestsFor(scene.operation).length - before
+  const beats = service.requestsFor(scene.operation).slice(before)
   const beatEndedAt = performance.now()
   if (action !== 'activity: post') service.behave()
   const postSetting = await at('activity: post')
@@ -135,11 +137,17 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
     case 'activity: heartbeat':
       return {
         ...seen(post, scene, 0),
-        tries,
+        tries: beats.length,
         tookMs: beating?.tookMs ?? 0,
         endedAt: beatEndedAt,
         arrived: isReported ? (beating?.isBeating ? 'yes' : 'no; FINISHED by post') : 'no',
-        problems: [...problems, ...problemsOf(post, isReported, row, scene)],
+        problems: [
+          ...problems,
+          ...problemsOf(post, isReported, row, scene),
+          ...(beating?.isBeating && beats.some(({ fault }) => fault) && / sent, 0 failed/.test(post.stdout)
+            ? ['a beat that failed was taken for one that arrived']
+            : []),
+        ],
       }
     default:
       return {
@@ -158,7 +166,7 @@ async function nextBeat(scene: Scene, before: number): Promise<{ isBeating: bool
       .requestsFor('ReportTaskProgress')
       .slice(before)
       .some(({ answer, fault }) => answer?.status === 200 && fault === undefined)
-  const withinMs = scene.scale.outageMs + NEXT_BEAT_MS
+  const withinMs = scene.outageMs + NEXT_BEAT_MS
   await eventually(() => arrived() || scene.job.heartbeats().length === 0, withinMs)
   const tookMs = performance.now() - startedAt
   // The answer has to reach the process.

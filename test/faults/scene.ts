@@ -58,6 +58,8 @@ export class Scene implements AsyncDisposable {
   readonly env: Readonly<Record<string, string | undefined>>
   /** When the step was sent its signal, and the milliseconds that the runner leaves it then. */
   signalled: { at: number; limitMs: number } | undefined
+  /** Whether a request has to meet a fault of the service, or the row shows nothing. */
+  mustStrike = false
   readonly #credentials: CredentialStore
   readonly #gate: Gate
   readonly #disk: SmallDisk | undefined
@@ -130,24 +132,32 @@ export class Scene implements AsyncDisposable {
     return this.#disk
   }
 
+  /** How long a passing fault lasts: also a beat, which is due 5 s after it began, must meet it. */
+  get outageMs(): number {
+    return this.scale.outageMs + (this.action === 'activity: heartbeat' ? 5_000 : 0)
+  }
+
   /** These requests of the action meet the faults, one each. */
   next(...faults: Fault[]): void {
+    this.mustStrike = true
     this.service.misbehave(...faults.map((fault) => on(this.operation, fault)))
   }
 
   /** Every request of the action meets the fault for as long as a passing one takes. */
   outage(fault: Fault): void {
-    this.service.keepMisbehaving(on(this.operation, fault), { forMs: this.scale.outageMs })
+    this.mustStrike = true
+    this.service.keepMisbehaving(on(this.operation, fault), { forMs: this.outageMs })
   }
 
   /** Every request of the action meets the fault. */
   always(fault: Fault): void {
+    this.mustStrike = true
     this.service.keepMisbehaving(on(this.operation, fault))
   }
 
   /** Nobody listens for as long as a passing fault takes. */
   async nobodyListens(): Promise<void> {
-    await this.#gate.closeFor(this.scale.outageMs)
+    await this.#gate.closeFor(this.outageMs)
   }
 
   /** When the next request of the action has arrived. */
