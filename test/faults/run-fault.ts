@@ -55,7 +55,7 @@ export async function runFault(row: FaultRow, action: Action, scale: Scale): Pro
 /** What a stage of an action came to. */
 interface Stage extends Pick<Observation, 'tries' | 'arrived' | 'messages' | 'problems'> {
   readonly tookMs: number
-  /** By performance.now(). */
+  /** Milliseconds since 1970. */
   readonly endedAt: number
 }
 
@@ -112,7 +112,7 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
     beating = await nextBeat(scene, before)
   }
   const beats = service.requestsFor(scene.operation).slice(before)
-  const beatEndedAt = performance.now()
+  const beatEndedAt = Date.now()
   if (action !== 'activity: post') service.behave()
   const postSetting = await at('activity: post')
   const postStartedAt = service.requestsFor('SetTaskStatus').length
@@ -192,7 +192,7 @@ function seen(step: StepResult, scene: Scene, before: number): Omit<Stage, 'arri
     tries: scene.service.requestsFor(scene.operation).length - before,
     messages: [...step.errors, ...step.warnings],
     tookMs: step.tookMs,
-    endedAt: performance.now(),
+    endedAt: step.endedAt,
   }
 }
 

@@ -56,7 +56,7 @@ export class Scene implements AsyncDisposable {
   /** Without the fault. */
   readonly inputs: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** When the step was sent its signal, and the milliseconds that the runner leaves it then. */
+  /** When the process was sent its signal (milliseconds since 1970), and how many the runner leaves it then. */
   signalled: { at: number; limitMs: number } | undefined
   /** Whether a request has to meet a fault of the service, or the row shows nothing. */
   mustStrike = false
@@ -176,8 +176,8 @@ export class Scene implements AsyncDisposable {
   signal(signal: 'SIGINT' | 'SIGTERM'): Setting {
     const send = (kill: () => void): void =>
       this.whenAsked(() => {
-        // The runner's times: .NET's cancellation sends SIGINT, 7.5 s later SIGTERM, 2.5 s later the end.
-        this.signalled = { at: performance.now(), limitMs: signal === 'SIGINT' ? 7_500 : 2_500 }
+        // The runner kills 10 s after SIGINT and 2.5 s after SIGTERM; a second more is for a machine that is busy here.
+        this.signalled = { at: Date.now(), limitMs: signal === 'SIGINT' ? 10_000 : 3_500 }
         kill()
       })
     if (this.action !== 'activity: heartbeat') return { onStart: (child) => send(() => child.kill(signal)) }
