@@ -27,7 +27,7 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
     return
   }
   // Before a task is taken that could not be handed on.
-  setOutputs({ found: 'false' }, [], runner)
+  setOutputs({ found: 'false' }, [], inputs, runner)
   let isStopping = false
   onStop(() => {
     isStopping = true
@@ -108,7 +108,7 @@ async function handOn(
       `The outputs of a job may have 1 MB, and the task is larger: left out are ${leftOut.join(', ')}.`,
     )
   }
-  setOutputs(outputs, tasks, runner)
+  setOutputs(outputs, tasks, { workerGroup }, runner)
   if (!reporting.summary || !runner.env['GITHUB_STEP_SUMMARY']) return
   const rows: SummaryRow[] = [
     ['Worker group', workerGroup],
@@ -125,15 +125,23 @@ async function handOn(
 }
 
 /** @throws Error that says which tasks are lost to this job */
-function setOutputs(outputs: Partial<TaskOutputs>, tasks: readonly Task[], runner: Runner): void {
+function setOutputs(
+  outputs: Partial<TaskOutputs>,
+  tasks: readonly Task[],
+  { workerGroup }: Pick<PollForTaskInputs, 'workerGroup'>,
+  runner: Runner,
+): void {
   try {
     for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
   } catch (cause) {
-    const lost =
+    const why = `the outputs could not be set: ${messageOf(cause)}.`
+    const ids = tasks.map(({ taskId }) => shortTaskId(taskId)).join(', ')
+    throw new Error(
       tasks.length === 0
-        ? ''
-        : ` No job hears of ${tasks.map(({ taskId }) => `task ${shortTaskId(taskId)}`).join(', ')}, which was acknowledged: ` +
-          'it comes back when the reportProgressTimeout of its activity is over.'
-    throw new Error(`The outputs could not be set: ${messageOf(cause)}.${lost}`, { cause })
+        ? `Could not poll worker group ${JSON.stringify(workerGroup)} for tasks: ${why} No task was taken.`
+        : `Could not hand on task ${ids}: ${why} No job hears of what was acknowledged, and it comes back only when the ` +
+            'reportProgressTimeout of its activity is over.',
+      { cause },
+    )
   }
 }

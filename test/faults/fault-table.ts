@@ -340,8 +340,8 @@ export const FAULTS: readonly FaultRow[] = [
   {
     fault: 'GITHUB_STATE on a full disk',
     provoke: () => ({ env: { GITHUB_STATE: '/dev/full' } }),
-    // The post step has no state then.
-    expected: { 'activity: main': { arrived: 'no', message: /Could not hold task .*ENOSPC/ } },
+    // The post step has no state then, but inputs of its own.
+    expected: fails(/Could not hold task .*ENOSPC/, 'activity: main'),
   },
   {
     fault: 'RUNNER_TEMP that can not be',
@@ -362,7 +362,7 @@ export const FAULTS: readonly FaultRow[] = [
     expected: {
       root: ARRIVES,
       'poll-for-task': ARRIVES,
-      ...fails(/heartbeat process did not start.*(ENOSPC|no space)/, 'activity: main'),
+      ...fails(/heartbeat process has no place for its files.*ENOSPC/, 'activity: main'),
       // They can write no word of what they did.
       'activity: heartbeat': arrivesWith(/not known|could not be written/),
       'activity: post': arrivesWith(/not known|could not be written/),
@@ -405,7 +405,11 @@ function wasSignalled({ signalled }: Scene): string[] {
 function unwritableOutputs(message: RegExp): FaultRow['expected'] {
   return {
     root: arrivesWith(message),
-    'poll-for-task': { arrived: 'no, and nobody has it', message },
+    // It looks before it takes a task that could not be handed on.
+    'poll-for-task': {
+      arrived: 'no, another poll gets it',
+      message: new RegExp(`${message.source}.*No task was taken`),
+    },
     'activity: main': arrivesWith(message),
     'activity: post': arrivesWith(message),
   }

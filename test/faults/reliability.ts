@@ -87,7 +87,7 @@ ${tableOf(observations)}
 - **After a cancel** GitHub gives a job 5 minutes until it ends it by force. A report that has not arrived by then is lost. A step that is running then has 10 seconds from SIGINT to its end, of which the action uses 7 at the most.
 - **The step never runs.** A report in a step without \`if: always()\` is skipped when one before it fails; no code here can see that.
 - **The real service was never called.** The local one follows AWS's published documentation; where that is silent (the answer for an ended task, the throttling code, how long a silent task is held) it makes a choice, named in [test/local-aws/README.md](../test/local-aws/README.md).
-- **Other systems.** All rows were run on Linux. Windows and macOS were not run, and Windows has no signals: there a cancelled step is simply ended.
+- **Other systems.** All rows were run on Linux. Windows and macOS were not run. Windows has no signals: its runner sends Ctrl+C and Ctrl+Break instead, which are treated like SIGINT and SIGTERM, and that was not run, either.
 - **Outages that outlast the budget.** After \`timeout-seconds\` the step fails and nothing tries again. Run the job again, or report by hand: \`aws datapipeline set-task-status\`.
 - **A task that was polled and never acknowledged** waits for the two minutes after which the service gives it to the next poll (two seconds in the rows in which a poll's reply is lost).
 - **GitHub's own API.** What happens when it fails while the evidence of a failure is gathered is in [test/scenarios](../test/scenarios), not here: it never stops a report.
