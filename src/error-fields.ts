@@ -15,8 +15,9 @@ export type ErrorFieldName = keyof ErrorFields
 /** The limits of the three fields. */
 export type ErrorFieldLimits = Readonly<Record<ErrorFieldName, Limit>>
 
-// Developer Guide, dp-limits: "10,240 bytes" of UTF-8 for a field of an object.
+// Developer Guide, dp-limits: bytes of UTF-8 for a field of an object, and for an object, which gets the three fields.
 const FIELD_BYTES = 10_240
+const OBJECT_BYTES = 15_360
 
 /** errorId: SDK service model; errorStackTrace: API reference SetTaskStatus; bytes: Developer Guide, dp-limits. */
 export const PUBLISHED_LIMITS: ErrorFieldLimits = {
@@ -27,7 +28,7 @@ export const PUBLISHED_LIMITS: ErrorFieldLimits = {
 
 /**
  * For a service that refuses the published ones: the SDK's service model allows 1024 characters of trace, and the
- * whole attempt object may hold 15,360 bytes (Developer Guide, dp-limits).
+ * attempt object, of whose size nobody knows what it has already, may hold 15,360 bytes (Developer Guide, dp-limits).
  */
 export const REDUCED_LIMITS: ErrorFieldLimits = {
   errorId: { characters: 1024, bytes: FIELD_BYTES },
@@ -56,7 +57,7 @@ export interface FittedFields {
 
 /**
  * Makes error fields sendable: removes what the API does not allow, replaces secrets by `***`, moves an id out of the
- * reserved `Service_` names and cuts what is too long. Fitting twice changes nothing. An empty field is left out.
+ * reserved `Service_` names and cuts what is too long, by itself or with the others. Fitting twice changes nothing. An empty field is left out.
  *
  * @param missing characters of a field that were never read (a huge stack trace file)
  */
@@ -68,6 +69,7 @@ export function fitErrorFields(
 ): FittedFields {
   const fields: { -readonly [name in ErrorFieldName]?: string } = {}
   const repairs: string[] = []
+  let bytesLeft = OBJECT_BYTES
   for (const name of ERROR_FIELD_NAMES) {
     const given = raw[name]
     if (given === undefined) continue
@@ -75,7 +77,10 @@ export function fitErrorFields(
     let text = removeForbidden(input, given, repairs)
     text = removeSecrets(input, text, secrets, repairs)
     if (name === 'errorId') text = leaveReservedNames(input, text, repairs)
-    text = shorten(input, text, limits[name], missing[name] ?? 0, repairs)
+    // The trace comes last: where the three are too large together, it is what gives way.
+    const { characters, bytes } = limits[name]
+    text = shorten(input, text, { characters, bytes: Math.min(bytes, bytesLeft) }, missing[name] ?? 0, repairs)
+    bytesLeft -= sizeOf(text).bytes
     if (text !== '') fields[name] = text
   }
   return { fields, repairs }
@@ -141,7 +146,9 @@ function shorten(input: string, text: string, limit: Limit, missing: number, rep
   const cut = cutMiddle(text, limit, missing)
   const before = sizeOf(text)
   const after = sizeOf(cut)
-  const allowed = Number.isFinite(limit.characters) ? `${limit.characters} characters` : `${limit.bytes} bytes`
+  // Of the two limits, the one that the cut text is nearer to.
+  const isOfBytes = limit.bytes - after.bytes < limit.characters - after.characters
+  const allowed = isOfBytes ? `${limit.bytes} bytes` : `${limit.characters} characters`
   repairs.push(
     `${input}: cut from ${missing > 0 ? 'about ' : ''}${before.characters + missing} to ${after.characters} characters ` +
       `(${after.bytes} bytes); its beginning and its end are kept. The limit is ${allowed}.`,

@@ -8,6 +8,7 @@ import type { Runner } from './github/runner.ts'
 import { workflowRunOf } from './github/workflow-run.ts'
 import type { ErrorInputs, EvidenceInputs, ReportingInputs, StatusInput } from './inputs.ts'
 import { readStackTraceFile } from './stack-trace-file.ts'
+import { cleanText } from './text/clean.ts'
 
 /** Reading the stack trace file may take this long, and a quarter of the time left: a drive may have gone. */
 const LONGEST_READ_MS = 10_000
@@ -53,8 +54,8 @@ export async function errorTexts(
 
 async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline): Promise<ErrorTexts> {
   const { errorId, errorMessage, errorStackTrace, errorStackTraceFile } = error
-  const fields = { ...(errorId && { errorId }), ...(errorMessage && { errorMessage }) }
-  if (errorStackTrace) {
+  const fields = { ...(hasText(errorId) && { errorId }), ...(hasText(errorMessage) && { errorMessage }) }
+  if (hasText(errorStackTrace)) {
     if (errorStackTraceFile) runner.log.info('error-stack-trace is given, so error-stack-trace-file is not read.')
     return { fields: { ...fields, errorStackTrace }, missing: 0 }
   }
@@ -68,11 +69,16 @@ async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline
           `error-stack-trace-file: ${JSON.stringify(errorStackTraceFile)} could not be read within ${Math.round(ms / 1000)} s`,
         ),
     )
-    return { fields: { ...fields, ...(text && { errorStackTrace: text }) }, missing }
+    return { fields: { ...fields, ...(hasText(text) && { errorStackTrace: text }) }, missing }
   } catch (cause) {
     runner.log.warning(`${messageOf(cause)}. The status is reported without it.`)
     return { fields, missing: 0 }
   }
+}
+
+/** Whether anything is left of a text that can be sent: an output of nothing but colours says nothing. */
+function hasText(text: string | undefined): text is string {
+  return text !== undefined && cleanText(text).text.trim() !== ''
 }
 
 /** The fields, with what is missing of them filled in: what failed, and where to look. */

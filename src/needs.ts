@@ -60,7 +60,7 @@ export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob
       })
     }
     throw new ConfigurationError(
-      `The input ${input} names ${unknown.map((name) => JSON.stringify(name)).join(', ')}, which this job does not need. ` +
+      `The input ${input} names ${shown(unknown.map((name) => JSON.stringify(name)).join(', '))}, which this job does not need. ` +
         `It needs: ${jobs.map(({ key }) => key).join(', ')}.`,
     )
   }
@@ -85,9 +85,13 @@ export function worst<T extends Outcome>(outcomes: readonly T[]): T | 'success' 
 }
 
 function notNeeds(text: string, cause?: unknown): ConfigurationError {
-  const shown = JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text)
-  return new ConfigurationError(`The input needs is ${shown}, which is not the needs context of a job.`, {
-    hint: `Write the line ${NEEDS_LINE}`,
-    cause,
-  })
+  return new ConfigurationError(
+    `The input needs is ${JSON.stringify(shown(text))}, which is not the needs context of a job.`,
+    { hint: `Write the line ${NEEDS_LINE}`, cause },
+  )
+}
+
+/** A value as it is shown in an error: not endless. */
+function shown(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }

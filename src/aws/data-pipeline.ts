@@ -3,7 +3,6 @@ import {
   PollForTaskCommand,
   ReportTaskProgressCommand,
   ReportTaskRunnerHeartbeatCommand,
-  type TaskObject as SdkTask,
   SetTaskStatusCommand,
 } from '@aws-sdk/client-data-pipeline'
 import type { ErrorFields } from '../error-fields.ts'
@@ -130,7 +129,7 @@ export async function connectDataPipeline(
       await credentials(false)
       onSend?.()
       const { taskObject } = await client.send(new PollForTaskCommand({ ...request }), { abortSignal: signal })
-      return taskObject?.taskId ? toTask(taskObject, taskObject.taskId) : undefined
+      return toTask(taskObject)
     },
     async reportTaskProgress(taskId, { signal, onSend }) {
       await credentials(false)
@@ -157,14 +156,41 @@ export async function connectDataPipeline(
   }
 }
 
-function toTask({ pipelineId, attemptId, objects }: SdkTask, taskId: string): Task {
-  const entries = Object.entries(objects ?? {}).map(([id, object]): [string, TaskObject] => {
-    const fields = (object.fields ?? []).map(({ key = '', stringValue, refValue }) =>
-      refValue === undefined ? { key, stringValue: stringValue ?? '' } : { key, refValue },
-    )
-    return [id, { id: object.id ?? id, name: object.name ?? id, fields }]
+/**
+ * The task in an answer; undefined when there is none. The SDK hands on members of any type, and one that is none of
+ * those documented must not stop a task that is going to be acknowledged: it counts as missing.
+ */
+function toTask(answer: unknown): Task | undefined {
+  const { taskId, pipelineId, attemptId, objects } = membersOf(answer)
+  if (typeof taskId !== 'string' || taskId === '') return undefined
+  const entries = Object.entries(membersOf(objects)).map(([id, object]): [string, TaskObject] => {
+    const { id: own, name, fields } = membersOf(object)
+    return [
+      id,
+      { id: textOf(own) ?? id, name: textOf(name) ?? id, fields: Array.isArray(fields) ? fields.map(toField) : [] },
+    ]
   })
-  return { taskId, pipelineId: pipelineId ?? '', attemptId: attemptId ?? '', objects: Object.fromEntries(entries) }
+  return {
+    taskId,
+    pipelineId: textOf(pipelineId) ?? '',
+    attemptId: textOf(attemptId) ?? '',
+    objects: Object.fromEntries(entries),
+  }
+}
+
+function toField(field: unknown): TaskField {
+  const { key, stringValue, refValue } = membersOf(field)
+  const reference = textOf(refValue)
+  if (reference !== undefined) return { key: textOf(key) ?? '', refValue: reference }
+  return { key: textOf(key) ?? '', stringValue: textOf(stringValue) ?? '' }
+}
+
+function membersOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 async function regionOf(client: DataPipelineClient, given: string | undefined): Promise<string> {

@@ -104,8 +104,9 @@ function formOf({ headers }: HttpRequest): Form | undefined {
  * report that arrived.
  */
 function refuseForeignAnswer(response: HttpResponse, body: Uint8Array, form: Form): void {
-  const text = Buffer.from(body).toString('utf8').trim()
-  if (form === 'JSON' ? isDataPipelines(response, text) : isXmlResponse(text)) return
+  const text = Buffer.from(body).toString('utf8')
+  // Untrimmed: the SDK reads it so, and what it can't read it would take for something that no retry mends.
+  if (form === 'JSON' ? isDataPipelines(response, text) : isXmlResponse(text.trim())) return
   const type = response.headers['content-type'] ?? 'no content type'
   const start = text === '' ? 'an empty body' : `a body that begins with ${JSON.stringify(text.slice(0, 80))}`
   throw new BrokenAnswerError(

@@ -168,8 +168,8 @@ describe('characters', () => {
   })
 
   test.concurrent('a text of nothing else is left out', async () => {
-    const { bodies, taskId, step } = await failed(all('\u001b[0m\u0001\u0002'))
-    expect(bodies[0]).toEqual({ taskId, taskStatus: 'FAILED' })
+    const { bodies, taskId, step } = await failed({ status: 'FALSE', ...all('\u001b[0m\u0001\u0002') })
+    expect(bodies[0]).toEqual({ taskId, taskStatus: 'FALSE' })
     expect(step.outputs).toMatchObject({ 'error-id': '', 'error-message': '' })
   })
 
@@ -180,6 +180,13 @@ describe('characters', () => {
     )
     expect(step.tookMs).toBeLessThan(5_000)
   })
+})
+
+test('texts of which nothing can be sent count as not given', async () => {
+  const nothing = '\u001b[31m\u001b[0m \u0007'
+  const inputs = { 'error-id': nothing, 'error-message': nothing, 'error-stack-trace': nothing }
+  const { bodies } = await failed({ ...inputs, 'error-stack-trace-file': 'log' }, { files: { log: 'the end\n' } })
+  expect(bodies[0]).toMatchObject({ ...localEvidence('given'), errorStackTrace: expect.stringContaining('the end') })
 })
 
 describe('error-id', () => {

@@ -99,6 +99,21 @@ describe('a task', () => {
     expect(operationsOf(service)).toEqual(['PollForTask', 'ReportTaskProgress'])
   })
 
+  test.concurrent('whose members have types that nobody documented is handed on all the same', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    const fields = [{ key: 'command', stringValue: 'make' }, { key: 7, stringValue: ['x'] }, null, 'y']
+    const objects = { '@A': { id: 1, name: {}, fields }, B: null, C: { fields: 'none' } }
+    const text = JSON.stringify({ taskObject: { taskId, pipelineId: 5, attemptId: [], objects } })
+    service.misbehave(on('PollForTask', { kind: 'answer', text }))
+    const step = await poll(service)
+    expect(step.errors).toEqual([])
+    expect(step.exitCode).toBe(0)
+    expect(step.outputs).toMatchObject({ found: 'true', 'task-id': taskId, 'pipeline-id': '', 'attempt-id': '' })
+    expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject({ command: 'make' })
+    expect(service.task(taskId).state).toBe('running')
+  })
+
   test.concurrent('with strange names and texts comes through as it is', async () => {
     await using service = await LocalDataPipeline.start()
     const attemptId = '@Größe_2026 "x" \\ ::error::no %0A <b>'

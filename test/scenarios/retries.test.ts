@@ -92,6 +92,8 @@ describe('whose answer is lost', () => {
     ['reset', lostReply()],
     ['truncated', truncated()],
     ['truncated JSON', truncatedJson()],
+    ['JSON behind a byte order mark', { kind: 'answer', text: '\ufeff{}' }],
+    ['a line end only', { kind: 'answer', text: '\n' }],
   ] as ReadonlyArray<readonly [string, Fault]>)(
     '%s, then TaskNotFound: a warning, and the step is green',
     async (_name, fault) => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { cleanText } from '../../src/text/clean.ts'
 import { cutMiddle, fits, sizeOf } from '../../src/text/cut.ts'
+import { runs } from '../properties/runs.ts'
 import { anyLongText } from './texts.ts'
 
 const limit = (characters: number, bytes = Number.POSITIVE_INFINITY) => ({ characters, bytes })
@@ -71,7 +72,7 @@ describe('cutMiddle', () => {
           expect(found).toBe(true)
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     )
   })
 })

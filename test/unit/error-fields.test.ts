@@ -4,9 +4,11 @@ import {
   type ErrorFieldLimits,
   type ErrorFields,
   fitErrorFields,
+  INPUT_OF_FIELD,
   PUBLISHED_LIMITS,
   REDUCED_LIMITS,
 } from '../../src/error-fields.ts'
+import { runs } from '../properties/runs.ts'
 import { anyLongText, NOT_ALLOWED } from './texts.ts'
 
 const fitted = (fields: ErrorFields, secrets: string[] = []) => fitErrorFields(fields, PUBLISHED_LIMITS, secrets)
@@ -60,6 +62,76 @@ describe('fitErrorFields', () => {
     ])
   })
 
+  test('the trace gives way where the three keep their limits, but not the one of an object together', () => {
+    const given = {
+      errorId: '\u{1f4a5}'.repeat(500),
+      errorMessage: 'é'.repeat(5_000),
+      errorStackTrace: '漢'.repeat(3_300),
+    }
+    const { fields, repairs } = fitted(given)
+    expect(fields).toMatchObject({ errorId: given.errorId, errorMessage: given.errorMessage })
+    const size = Buffer.byteLength(Object.values(fields).join(''))
+    expect(size).toBeLessThanOrEqual(15_360)
+    // No more is taken away than has to be.
+    expect(size).toBeGreaterThan(15_350)
+    expect(repairs).toHaveLength(1)
+    expect(repairs[0]).toMatch(/^error-stack-trace: cut from 3300 to \d+ characters .* The limit is 3360 bytes\.$/)
+  })
+
+  test.each([
+    ['errorId', 'x', '1024 characters'],
+    ['errorId', '漢', '1024 characters'],
+    ['errorMessage', 'x', '10240 bytes'],
+    ['errorMessage', '漢', '10240 bytes'],
+    ['errorStackTrace', 'x', '4095 characters'],
+    ['errorStackTrace', '漢', '10240 bytes'],
+  ] as const)(
+    '%s of too many %s: the repair says what is left, and names the limit that it met',
+    (name, unit, limit) => {
+      const { fields, repairs } = fitted({ [name]: unit.repeat(20_000) })
+      const { length } = fields[name] ?? ''
+      expect(repairs).toEqual([
+        `${INPUT_OF_FIELD[name]}: cut from 20000 to ${length} characters (${Buffer.byteLength(fields[name] ?? '')} bytes); ` +
+          `its beginning and its end are kept. The limit is ${limit}.`,
+      ])
+    },
+  )
+
+  test('the size of a text of which some was never read is told as what it is: about so many characters', () => {
+    const { repairs } = fitErrorFields({ errorStackTrace: 'x'.repeat(10_000) }, PUBLISHED_LIMITS, [], {
+      errorStackTrace: 5_000,
+    })
+    expect(repairs[0]).toMatch(/^error-stack-trace: cut from about 15000 to \d+ characters/)
+  })
+
+  test.each([
+    ['one of each', '\u001b[m\u0000\ud800x', 'removed 1 ANSI escape sequence, 1 control character, 1 lone surrogate'],
+    [
+      'two of each',
+      '\u001b[m\u0000\ud800x'.repeat(2),
+      'removed 2 ANSI escape sequences, 2 control characters, 2 lone surrogates',
+    ],
+    ['only control characters', '\u0000\u0001x', 'removed 2 control characters'],
+  ])('what was removed is counted: %s', (_name, text, removed) => {
+    expect(fitted({ errorMessage: text }).repairs).toEqual([
+      `error-message: ${removed}, which Data Pipeline does not accept.`,
+    ])
+  })
+
+  test.each([
+    [1, '1 credential'],
+    [2, '2 credentials'],
+  ])('so are credentials: %i', (count, said) => {
+    const { repairs } = fitted({ errorMessage: 'SECRET-abc '.repeat(count) }, ['SECRET-abc'])
+    expect(repairs).toEqual([`error-message: replaced ${said} of this job by ***.`])
+  })
+
+  test('a reserved id is told with the name that it got', () => {
+    expect(fitted({ errorId: 'Service_x' }).repairs).toEqual([
+      'error-id: ids that begin with Service_ are reserved by AWS; reported with GitHubActions: before it.',
+    ])
+  })
+
   const secrets = ['SECRET-abc/def+']
   const anyFields = fc.record(
     { errorId: anyLongText, errorMessage: anyLongText, errorStackTrace: anyLongText },
@@ -82,6 +154,7 @@ describe('fitErrorFields', () => {
             expect(Buffer.byteLength(text)).toBeLessThanOrEqual(10_240)
             for (const secret of secrets) expect(text).not.toContain(secret)
           }
+          expect(Buffer.byteLength(Object.values(fields).join(''))).toBeLessThanOrEqual(15_360)
           expect(fields.errorId?.length ?? 0).toBeLessThanOrEqual(1024)
           expect(fields.errorId ?? '').not.toMatch(/^Service_/)
           expect(fields.errorStackTrace?.length ?? 0).toBeLessThanOrEqual(traceCharacters)
@@ -93,7 +166,7 @@ describe('fitErrorFields', () => {
           const again = fitErrorFields(fields, limits, secrets)
           expect(again).toEqual({ fields, repairs: [] })
         }),
-        { numRuns: 1_500 },
+        { numRuns: runs(1_500) },
       )
     },
   )

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { fitErrorFields, PUBLISHED_LIMITS, REDUCED_LIMITS } from '../../src/error-fields.ts'
 import { type Cause, errorIdOf } from '../../src/evidence/cause.ts'
 import { errorMessageOf, type JobEvidence, type RunEvidence } from '../../src/evidence/error-message.ts'
+import { runs } from '../properties/runs.ts'
 
 const LIMIT = PUBLISHED_LIMITS.errorMessage.bytes
 const LINK = 'https://github.com/octo/pipes/actions/runs/1/job/2'
@@ -173,7 +174,7 @@ describe('whatever it is made of', () => {
           expect(errorMessage.endsWith(`\n${end}`)).toBe(true)
         }
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     )
   }, 20_000)
 
@@ -186,7 +187,7 @@ describe('whatever it is made of', () => {
         expect(lines.length - named).toBeLessThanOrEqual(4)
         expect(lines.slice(-2)[0]).toMatch(/^GitHub Actions: /)
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     )
   }, 20_000)
 })

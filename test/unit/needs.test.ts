@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { ConfigurationError } from '../../src/errors.ts'
 import { badJobs, checkAllowances, type NeededJob, parseNeeds, worst } from '../../src/needs.ts'
 import type { Outcome } from '../../src/status.ts'
+import { runs } from '../properties/runs.ts'
 
 const NOTHING_ALLOWED = { skips: [], failures: [] }
 
@@ -64,7 +65,7 @@ describe('parseNeeds', () => {
         expect(parsed.length).toBeGreaterThan(0)
         expect(parsed).toEqual(Object.entries(value).map(([key, { result }]) => ({ key, result })))
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { Deadline } from '../../src/clock.ts'
 import { backOff, type Decision, RetriesSpentError, type RetryOptions, retry } from '../../src/retry.ts'
+import { runs } from '../properties/runs.ts'
 import { FakeClock } from './fake-clock.ts'
 
 describe('backOff', () => {
@@ -158,7 +159,7 @@ describe('retry', () => {
           expect(events.at(-1)?.kind).toBe('try')
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 
