@@ -1,0 +1,154 @@
+// Runs actions within this process: some milliseconds each, so that there can be hundreds. The processes of scenarios/
+// are the true thing; here only the process, the clock's waiting and the heartbeat process are replaced.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, jest } from '@jest/globals'
+import { type Contexts, inputVariables, readActionFile } from '../runner/action-file.ts'
+import { type Command, commandsIn } from '../runner/commands.ts'
+import { parseFileCommands } from '../runner/file-commands.ts'
+
+const clock = await import('../../src/clock.ts')
+
+let skippedMs = 0
+
+/** Waits between tries take no time: the clock goes on by them. Limits of what is under way stay. */
+class SkippingDeadline extends clock.Deadline {
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal !== undefined) return super.sleep(ms, signal)
+    skippedMs += Math.max(0, ms)
+  }
+}
+
+jest.unstable_mockModule('../../src/clock.ts', () => ({
+  ...clock,
+  systemClock: { ...clock.systemClock, now: () => performance.now() + skippedMs },
+  Deadline: SkippingDeadline,
+}))
+
+jest.unstable_mockModule('../../src/activity/heartbeat-process.ts', () => ({
+  launchHeartbeat: () => ({ hold: async () => ({ pid: 0, startedAt: undefined }), abandon() {} }),
+  stopHeartbeat: async () => undefined,
+  askToStop() {},
+  endOfLog: () => '',
+}))
+
+const actions = {
+  'set-task-status': [(await import('../../src/actions/set-task-status.ts')).setTaskStatus, '.'],
+  'poll-for-task': [(await import('../../src/actions/poll-for-task.ts')).pollForTask, 'poll-for-task'],
+  activity: [(await import('../../src/actions/hold-activity.ts')).holdActivity, 'activity'],
+  'activity-post': [(await import('../../src/actions/end-activity.ts')).endActivity, 'activity'],
+} as const
+const { runAction } = await import('../../src/run-action.ts')
+
+export type ActionName = keyof typeof actions
+
+/** What a run of an action did, as a runner sees it. */
+export interface ActionRun {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly commands: readonly Command[]
+  readonly errors: readonly string[]
+  readonly warnings: readonly string[]
+  readonly outputs: Readonly<Record<string, string>>
+  readonly state: Readonly<Record<string, string>>
+  readonly summary: string
+}
+
+export interface ActionRunOptions {
+  readonly inputs: Readonly<Record<string, string>>
+  /** More environment variables. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly contexts?: Contexts
+  /** Files of the workspace by name. */
+  readonly files?: Readonly<Record<string, string>>
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'properties-'))
+const [workspace, temp] = [join(folder, 'workspace'), join(folder, 'temp')]
+const files = { output: join(folder, 'output'), state: join(folder, 'state'), summary: join(folder, 'summary') }
+
+let stdout = ''
+const ownEnvironment = { ...process.env }
+
+// Of this test file's own process object; Jest's is another.
+Object.defineProperties(process, {
+  stdout: {
+    value: {
+      write(text: string) {
+        stdout += text
+        return true
+      },
+    },
+  },
+  exit: { value: () => undefined },
+  exitCode: { value: undefined, writable: true },
+  // The handlers of a run would pile up. What is thrown outside of it fails the test by Jest.
+  on: { value: () => process },
+})
+
+afterAll(() => {
+  setEnvironment(ownEnvironment)
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function setEnvironment(env: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(process.env)) delete process.env[name]
+  Object.assign(process.env, env)
+}
+
+/** Runs an action as a step would: with its inputs and their defaults, and nothing of the tests' environment. */
+export async function runInProcess(name: ActionName, options: ActionRunOptions): Promise<ActionRun> {
+  const [action, place] = actions[name]
+  for (const each of [workspace, temp]) {
+    rmSync(each, { recursive: true, force: true })
+    mkdirSync(each)
+  }
+  for (const file of Object.values(files)) writeFileSync(file, '')
+  for (const [file, content] of Object.entries(options.files ?? {})) writeFileSync(join(workspace, file), content)
+  const contexts: Contexts = {
+    job: { status: 'success' },
+    github: {},
+    strategy: { 'job-total': 1 },
+    ...options.contexts,
+  }
+  setEnvironment({
+    HOME: folder,
+    AWS_CONFIG_FILE: join(folder, 'no-aws-config'),
+    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'no-aws-credentials'),
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_REGION: 'us-east-1',
+    GITHUB_ACTIONS: 'true',
+    GITHUB_JOB: 'work',
+    GITHUB_OUTPUT: files.output,
+    GITHUB_REPOSITORY: 'octo-org/pipes',
+    GITHUB_RUN_ATTEMPT: '2',
+    GITHUB_RUN_ID: '4711',
+    GITHUB_RUN_NUMBER: '17',
+    GITHUB_SERVER_URL: 'https://github.com',
+    GITHUB_STATE: files.state,
+    GITHUB_STEP_SUMMARY: files.summary,
+    GITHUB_WORKFLOW: 'Nightly',
+    GITHUB_WORKSPACE: workspace,
+    RUNNER_NAME: 'runner-1',
+    RUNNER_TEMP: temp,
+    ...inputVariables(readActionFile(place), options.inputs, contexts),
+    ...options.env,
+  })
+  stdout = ''
+  process.exitCode = undefined
+  await runAction(action)
+  const commands = commandsIn(stdout)
+  const messages = (command: string): string[] =>
+    commands.filter((each) => each.name === command).map(({ message }) => message)
+  return {
+    exitCode: Number(process.exitCode ?? 0),
+    stdout,
+    commands,
+    errors: messages('error'),
+    warnings: messages('warning'),
+    outputs: parseFileCommands(readFileSync(files.output, 'utf8')),
+    state: parseFileCommands(readFileSync(files.state, 'utf8')),
+    summary: readFileSync(files.summary, 'utf8'),
+  }
+}

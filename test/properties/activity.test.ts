@@ -1,0 +1,96 @@
+// The action activity, in whole and in both of its stages, but for its heartbeat process: any inputs, and any answers.
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { runInProcess } from './action-run.ts'
+import { awsAnswer, githubAnswers, githubAnswerTo } from './any-answer.ts'
+import { activityInputs, longVariable, SECRETS } from './any-inputs.ts'
+import { expectCleanEnd, expectNoSecret, expectTrueReport } from './expectations.ts'
+import { type Exchange, HostileServer, saysError, saysSuccess, success } from './hostile-server.ts'
+import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
+
+let server: HostileServer
+beforeAll(async () => {
+  server = await HostileServer.start()
+})
+afterAll(() => server.stop())
+
+const answers = fc.record({
+  ReportTaskProgress: fc.array(awsAnswer('ReportTaskProgress'), { maxLength: 3 }),
+  SetTaskStatus: fc.array(awsAnswer('SetTaskStatus'), { maxLength: 3 }),
+})
+
+const isFalse = (text: string | undefined): boolean => text?.trim().toLowerCase() === 'false'
+
+test(
+  'any inputs, any answers: two clean ends, and an end of the job that is reported where there is a task',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        activityInputs,
+        answers,
+        githubAnswers,
+        fc.record({ 'trace.log': longVariable }),
+        async (inputs, scripts, github, files) => {
+          server.exchanges.length = 0
+          server.answer = (call, path, before) =>
+            call === 'github'
+              ? githubAnswerTo(github, path, before)
+              : (scripts[call as keyof typeof scripts]?.[before] ?? success())
+          const env = {
+            ...SECRETS,
+            AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
+            AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
+            GITHUB_API_URL: server.url,
+          }
+          const main = await runInProcess('activity', { inputs, env, files })
+          expectCleanEnd('activity', main)
+          expect(server.of('SetTaskStatus')).toEqual([])
+          for (const { body } of server.exchanges) expectNoSecret(body)
+          const beats = server.of('ReportTaskProgress')
+          const dryRun = /^true$/i.test(inputs['dry-run']?.trim() ?? '')
+          const failOnError = !isFalse(inputs['fail-on-error'])
+          const isHeld = beats.some(({ answer }) => saysSuccess(answer))
+          const isCanceled = beats.some(({ answer }) => saysSuccess(answer) && saysCanceled(answer))
+          if (isCanceled) expect(main).toMatchObject({ exitCode: 1, outputs: { canceled: 'true' } })
+          else if (main.exitCode === 0) {
+            expect(isHeld || dryRun || (!failOnError && main.warnings.length > 0)).toBe(true)
+            expect(main.outputs['canceled']).toBe('false')
+          } else expect(isHeld).toBe(false)
+
+          const state = Object.entries(main.state).map(([name, value]) => [`STATE_${name}`, value])
+          const post = await runInProcess('activity-post', {
+            inputs,
+            env: { ...env, ...Object.fromEntries(state) },
+            files,
+          })
+          expectCleanEnd('activity', post)
+          const reports = server.of('SetTaskStatus')
+          const saved = JSON.parse(main.state['activity'] ?? '') as { lost?: string } | 'wrong-inputs'
+          const lost = saved === 'wrong-inputs' ? saved : saved.lost
+          if (lost !== undefined || isFalse(inputs['report'])) {
+            // Nothing to report, of which the log tells why.
+            expect([post.exitCode, reports.length]).toEqual([0, 0])
+            expect(post.stdout).toMatch(/nothing .*reported|Nothing is reported/)
+            if (lost === 'canceled') expect(isCanceled).toBe(true)
+            const last = beats.at(-1)?.answer
+            if (lost === 'gone') expect(last && saysError(last, /NotFound|PipelineDeleted/)).toBe(true)
+            return
+          }
+          expect(isCanceled).toBe(false)
+          expectTrueReport(post, reports, {
+            taskId: (inputs['task-id'] ?? '').trim(),
+            failOnError,
+            dryRun: dryRun && post.exitCode === 0,
+          })
+        },
+      ),
+      { numRuns: runs(200) },
+    )
+  },
+  PROPERTY_LIMIT_MS,
+)
+
+function saysCanceled({ status, body }: Exchange['answer']): boolean {
+  const text = Buffer.from(body).toString('utf8')
+  return status !== 204 && text !== '' && (JSON.parse(text) as { canceled?: unknown }).canceled === true
+}

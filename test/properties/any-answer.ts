@@ -1,0 +1,263 @@
+import fc from 'fast-check'
+import { anyLongText, anyText } from '../unit/texts.ts'
+import { type HostileAnswer, refusal, success } from './hostile-server.ts'
+
+// Node refuses to send anything else in a header.
+const headerText = anyText.map((text) => text.replaceAll(/[^\t\u0020-\u007e\u00a0-\u00ff]/g, '').trim())
+
+const deep = fc
+  .tuple(fc.constantFrom('[', '{"a":', '{"taskObject":', '<a>'), fc.integer({ min: 1, max: 20_000 }))
+  .map(([opening, depth]) => opening.repeat(depth))
+
+/** Any JSON value, with the names that JavaScript has for itself. */
+const anyValue = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    fc.constantFrom(null, true, false, 0, -1, 1.5, 1e300, '', 'success'),
+    anyText,
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(
+      fc.oneof(fc.constantFrom('__proto__', 'toString', 'id', 'message', 'length'), anyText),
+      tie('value'),
+      {
+        maxKeys: 4,
+      },
+    ),
+  ),
+})).value
+
+/** Objects with known members, each of which may be anything, or missing. */
+function nearly(members: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unknown> {
+  const each = Object.fromEntries(
+    Object.entries(members).map(([name, good]) => [
+      name,
+      fc.oneof({ arbitrary: good, weight: 8 }, { arbitrary: anyValue, weight: 1 }),
+    ]),
+  )
+  return fc.oneof(
+    { arbitrary: fc.record(each, { requiredKeys: [] }), weight: 4 },
+    { arbitrary: fc.record(each), weight: 4 },
+    { arbitrary: anyValue, weight: 1 },
+  )
+}
+
+const status = fc.constantFrom(
+  ...[
+    200, 200, 200, 201, 204, 206, 299, 300, 302, 304, 307, 400, 401, 403, 404, 407, 408, 413, 429, 500, 502, 503, 504,
+    999,
+  ],
+)
+
+const breaks = fc.oneof(
+  { arbitrary: fc.constant(undefined), weight: 12 },
+  { arbitrary: fc.constantFrom('before the answer' as const, 'within the answer' as const), weight: 1 },
+)
+
+const ERROR_NAMES = [
+  'TaskNotFoundException',
+  'PipelineNotFoundException',
+  'PipelineDeletedException',
+  'InvalidRequestException',
+  'ValidationException',
+  'InternalServiceError',
+  'ThrottlingException',
+  'AccessDeniedException',
+  'ExpiredTokenException',
+  'UnrecognizedClientException',
+  'InvalidSignatureException',
+  'RequestTimeTooSkewed',
+  'toString',
+  '__proto__',
+]
+const errorName = fc.oneof(
+  fc.constantFrom(...ERROR_NAMES),
+  fc.constantFrom(...ERROR_NAMES).map((each) => `com.x#${each}`),
+)
+
+const errorBody = nearly({ __type: fc.oneof(errorName, anyText), message: anyLongText, Message: anyText })
+
+const field = nearly({ key: anyText, stringValue: anyLongText, refValue: anyText })
+const object = nearly({ id: anyText, name: anyText, fields: fc.array(field, { maxLength: 5 }) })
+const task = nearly({
+  taskId: fc.oneof(anyText, fc.string({ minLength: 1, maxLength: 900 })),
+  pipelineId: anyText,
+  attemptId: fc.constantFrom('@A', '__proto__', ''),
+  objects: fc.dictionary(fc.constantFrom('@A', '__proto__', 'toString', 'B'), object, { maxKeys: 3 }),
+})
+
+const BODY_OF_CALL: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  PollForTask: nearly({ taskObject: task }),
+  ReportTaskProgress: nearly({ canceled: fc.boolean() }),
+  ReportTaskRunnerHeartbeat: nearly({ terminate: fc.boolean() }),
+  SetTaskStatus: fc.oneof(fc.constant({}), anyValue),
+}
+
+const anyBody = (value: fc.Arbitrary<unknown>): fc.Arbitrary<string | Uint8Array> =>
+  fc.oneof(
+    { arbitrary: value.map((each) => JSON.stringify(each) ?? ''), weight: 6 },
+    { arbitrary: errorBody.map((each) => JSON.stringify(each) ?? ''), weight: 3 },
+    { arbitrary: anyLongText, weight: 1 },
+    { arbitrary: deep, weight: 1 },
+    { arbitrary: fc.uint8Array({ maxLength: 200 }), weight: 1 },
+    { arbitrary: fc.constantFrom('', ' ', '{}', 'null', '[]', '<html></html>', '\ufeff{}'), weight: 2 },
+  )
+
+const awsHeaders = fc
+  .record(
+    {
+      'x-amzn-requestid': fc.oneof(fc.constant('5c1c6a7e-0000-4000-8000-000000000001'), headerText),
+      'content-type': fc.oneof(
+        { arbitrary: fc.constant('application/x-amz-json-1.1'), weight: 4 },
+        { arbitrary: fc.constantFrom('text/html', 'application/json', 'application/x-amz-json-2.0', ''), weight: 1 },
+        { arbitrary: headerText, weight: 1 },
+      ),
+      'x-amzn-errortype': fc.oneof(errorName, headerText),
+      'x-amzn-query-error': headerText,
+      'x-amz-crc32': fc.constantFrom('1', 'x'),
+      date: fc.oneof(fc.constantFrom('Thu, 01 Jan 1970 00:00:00 GMT', 'soon'), headerText),
+      'retry-after': fc.constantFrom('0', '1', '99999999', '-1'),
+      location: fc.constantFrom('/', 'http://[', 'file:///etc/passwd'),
+      'content-encoding': fc.constantFrom('gzip', 'br', 'x'),
+    },
+    { requiredKeys: [] },
+  )
+  .map((headers) => Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)))
+
+function answer(body: fc.Arbitrary<string | Uint8Array>, headers: fc.Arbitrary<Record<string, string>>) {
+  return fc.record({ status, headers, body, breaks }) as fc.Arbitrary<HostileAnswer>
+}
+
+/** What may come back for a call of Data Pipeline: of the service, or of anything on the way. */
+export function awsAnswer(call: string): fc.Arbitrary<HostileAnswer> {
+  const body = BODY_OF_CALL[call] ?? anyValue
+  return fc.oneof(
+    { arbitrary: answer(anyBody(body), awsHeaders), weight: 6 },
+    { arbitrary: fc.constantFrom(...ERROR_NAMES).map((each) => refusal(each)), weight: 2 },
+    { arbitrary: body.map(success), weight: 2 },
+  )
+}
+
+/** Answers of STS and of GitHub's token service, those that are as they should be among them. */
+export const stsAnswer: fc.Arbitrary<HostileAnswer> = answer(
+  fc.oneof(
+    fc.constant(credentialsXml('stsSecretStsSecretStsSecret', 'stsSession//Token+StsSession')),
+    fc
+      .constantFrom('ExpiredTokenException', 'AccessDenied', 'InvalidIdentityToken')
+      .map((code) => `<ErrorResponse><Error><Code>${code}</Code><Message>::error::x</Message></Error></ErrorResponse>`),
+    anyText.map((text) => `<AssumeRoleWithWebIdentityResponse>${text}</AssumeRoleWithWebIdentityResponse>`),
+    anyBody(anyValue),
+  ),
+  fc.constantFrom({ 'content-type': 'text/xml' }, { 'x-amzn-requestid': '::error::x' }, {}),
+)
+
+export const oidcAnswer: fc.Arbitrary<HostileAnswer> = answer(
+  fc.oneof(fc.constant('{"value":"eyJhbGciOiJub25lIn0.id-token.signature"}'), anyBody(nearly({ value: anyText }))),
+  fc.constantFrom({}, { 'content-type': 'application/json' }),
+)
+
+/** What STS and GitHub's token service give that must not be said. */
+export const GIVEN_SECRETS = [
+  'stsSecretStsSecretStsSecret',
+  'stsSession//Token+StsSession',
+  'eyJhbGciOiJub25lIn0.id-token.signature',
+]
+
+function credentialsXml(secret: string, token: string): string {
+  return (
+    '<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>' +
+    `<AccessKeyId>ASIA0123456789ABCDEF</AccessKeyId><SecretAccessKey>${secret}</SecretAccessKey>` +
+    `<SessionToken>${token}</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>` +
+    '</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>'
+  )
+}
+
+const time = fc.oneof(
+  fc.constantFrom('2026-01-02T03:04:05Z', '2026-01-02T03:04:06Z', '2026-01-02T03:04:07Z'),
+  fc.constantFrom(null, '', 'yesterday', '+275760-09-13T00:00:01Z'),
+)
+const conclusion = fc.constantFrom('success', 'failure', 'cancelled', 'skipped', 'timed_out', null, 'constructor')
+const step = nearly({ name: anyText, conclusion, number: fc.nat(), started_at: time, completed_at: time })
+const job = nearly({
+  id: fc.nat(1000),
+  name: fc.oneof(fc.constantFrom('build', 'test (1, 2)', 'load / inner', '__proto__'), anyLongText),
+  status: fc.constantFrom('completed', 'in_progress', 'queued'),
+  conclusion,
+  runner_name: fc.constantFrom('runner-1', 'runner-2', null),
+  html_url: fc.oneof(fc.constant('https://github.com/octo-org/pipes/actions/runs/4711/job/1'), anyText),
+  steps: fc.array(step, { maxLength: 6 }),
+})
+const jobs = fc.oneof(
+  { arbitrary: fc.array(job, { maxLength: 6 }), weight: 20 },
+  { arbitrary: job.map((each) => Array.from({ length: 100 }, () => each)), weight: 1 },
+)
+const annotation = nearly({ annotation_level: fc.constantFrom('failure', 'warning'), message: anyLongText })
+const line = fc
+  .tuple(
+    fc.constantFrom('2026-01-02T03:04:05.1234567Z ', '2026-01-02T03:04:06.5Z ', '\ufeff2026-01-02T03:04:07Z ', ''),
+    fc.constantFrom('##[error]', '##[group]Run ', '##[endgroup]', '::error::', 'Post job cleanup.', ''),
+    anyText,
+  )
+  .map((parts) => parts.join(''))
+const log = fc.array(line, { maxLength: 40 }).map((lines) => lines.join('\n'))
+
+const githubHeaders = fc
+  .record(
+    {
+      location: fc.oneof(
+        { arbitrary: fc.constant('/log'), weight: 4 },
+        {
+          arbitrary: fc.constantFrom('', 'http://[', 'file:///etc/passwd', 'http://127.0.0.1:1/x', '//', '?'),
+          weight: 1,
+        },
+      ),
+      'content-type': fc.oneof(fc.constant('application/json; charset=utf-8'), headerText),
+      link: headerText,
+      'retry-after': fc.constantFrom('1', 'x'),
+      'x-ratelimit-remaining': fc.constant('0'),
+    },
+    { requiredKeys: [] },
+  )
+  .map((headers) => Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)))
+
+/** What may come back for a path of GitHub's API, or of the log storage behind it. */
+export function githubAnswer(path: string): fc.Arbitrary<HostileAnswer> {
+  const json = { 'content-type': 'application/json; charset=utf-8' }
+  const good = (body: fc.Arbitrary<unknown>): fc.Arbitrary<HostileAnswer> =>
+    body.map((value) => ({ status: 200, headers: json, body: JSON.stringify(value) ?? '' }))
+  const of = (body: fc.Arbitrary<unknown>): fc.Arbitrary<HostileAnswer> =>
+    fc.oneof({ arbitrary: good(body), weight: 5 }, { arbitrary: answer(anyBody(body), githubHeaders), weight: 1 })
+  if (path.endsWith('/logs')) {
+    const redirect = fc.constant<HostileAnswer>({ status: 302, headers: { location: '/log' }, body: '' })
+    return fc.oneof(
+      { arbitrary: redirect, weight: 5 },
+      { arbitrary: answer(anyBody(anyValue), githubHeaders), weight: 1 },
+    )
+  }
+  if (path.startsWith('/log')) {
+    const text = log.map((body): HostileAnswer => ({ status: 200, headers: {}, body }))
+    return fc.oneof({ arbitrary: text, weight: 5 }, { arbitrary: answer(anyBody(anyValue), githubHeaders), weight: 1 })
+  }
+  if (path.includes('/annotations')) return of(fc.array(annotation, { maxLength: 5 }))
+  if (path.includes('/attempts/')) return of(nearly({ total_count: fc.nat(), jobs }))
+  return of(job)
+}
+
+/** One answer for each kind of path. */
+export const githubAnswers = fc.record({
+  jobs: fc.array(githubAnswer('/attempts/'), { minLength: 1, maxLength: 3 }),
+  job: fc.array(githubAnswer('/jobs/1'), { minLength: 1, maxLength: 3 }),
+  annotations: githubAnswer('/annotations'),
+  logs: githubAnswer('/logs'),
+  log: githubAnswer('/log'),
+})
+
+export type GitHubAnswers = typeof githubAnswers extends fc.Arbitrary<infer Answers> ? Answers : never
+
+/** Picks the answer for a path. */
+export function githubAnswerTo(answers: GitHubAnswers, path: string, before: number): HostileAnswer {
+  const one = (of: readonly HostileAnswer[]): HostileAnswer => of[before % of.length] as HostileAnswer
+  if (path.includes('/annotations')) return answers.annotations
+  if (path.includes('/attempts/')) return one(answers.jobs)
+  if (path.includes('/logs')) return answers.logs
+  return path.includes('/actions/jobs/') ? one(answers.job) : answers.log
+}

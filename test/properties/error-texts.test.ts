@@ -1,0 +1,38 @@
+// What a report says, and in which versions: pure, thousands of cases.
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { type ErrorFields, errorFieldVersions } from '../../src/error-fields.ts'
+import { checkConstraints } from '../local-aws/constraints.ts'
+import { anyLongText } from '../unit/texts.ts'
+import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
+
+const SECRET = 'SECRET-abc/def+'
+
+// Large in each of its own ways: many characters, many bytes, both.
+const large = fc
+  .tuple(fc.constantFrom('a', 'é', '漢', '\u{1f4a5}', 'x\u0000', SECRET), fc.integer({ min: 500, max: 12_000 }))
+  .map(([unit, count]) => unit.repeat(count))
+const text = fc.oneof(anyLongText, large)
+const fields = fc.record({ errorId: text, errorMessage: text, errorStackTrace: text }, { requiredKeys: [] })
+
+test(
+  'any texts: a service that holds all published limits takes the first version, and none is larger than one before',
+  () => {
+    fc.assert(
+      fc.property(fields, fc.oneof(fc.constant(0), fc.nat(1_000_000)), (given, errorStackTrace) => {
+        const { versions } = errorFieldVersions(given as ErrorFields, [SECRET], { errorStackTrace })
+        const sizes = versions.map((version) => Buffer.byteLength(Object.values(version).join('')))
+        for (const [index, version] of versions.entries()) {
+          const stackTraceLimit = index === 0 ? 4095 : 1024
+          checkConstraints('SetTaskStatus', { taskId: 't', taskStatus: 'FAILED', ...version }, { stackTraceLimit })
+          expect(JSON.stringify(version)).not.toContain(SECRET)
+        }
+        expect(versions.at(-1)).toEqual({})
+        expect(versions.length).toBeLessThanOrEqual(3)
+        expect(sizes).toEqual(sizes.toSorted((a, b) => b - a))
+      }),
+      { numRuns: runs(2_000) },
+    )
+  },
+  PROPERTY_LIMIT_MS,
+)

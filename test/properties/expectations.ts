@@ -1,0 +1,112 @@
+import { expect } from '@jest/globals'
+import { checkConstraints } from '../local-aws/constraints.ts'
+import { readActionFile } from '../runner/action-file.ts'
+import type { ActionRun } from './action-run.ts'
+import { GIVEN_SECRETS } from './any-answer.ts'
+import { ALL_SECRETS } from './any-inputs.ts'
+import { type Exchange, saysError, saysSuccess } from './hostile-server.ts'
+
+const HARMLESS = new Set(['error', 'warning', 'notice', 'group', 'endgroup'])
+
+/** Each of them, as it is and as it stands in a URL. */
+const HIDDEN = [...ALL_SECRETS, ...GIVEN_SECRETS].flatMap((secret) => [secret, encodeURIComponent(secret)])
+
+/** No secret in it, whether or not the runner has decoded it. */
+export function expectNoSecret(text: string): void {
+  for (const form of [text, text.replaceAll('%25', '%')]) {
+    expect(HIDDEN.filter((secret) => form.includes(secret))).toEqual([])
+  }
+}
+
+/** The text as it may be said. */
+export function withoutSecrets(text: string): string {
+  return HIDDEN.toSorted((a, b) => b.length - a.length).reduce((rest, secret) => rest.replaceAll(secret, '***'), text)
+}
+
+/** What must hold of every run of an action, whatever it was given. */
+export function expectCleanEnd(place: string, run: ActionRun): void {
+  expect([0, 1]).toContain(run.exitCode)
+  expect(run.errors).toHaveLength(run.exitCode)
+  for (const error of run.errors) expect(error.trim()).not.toBe('')
+  for (const { name, properties } of run.commands) {
+    expect([name, properties, HARMLESS.has(name)]).toEqual([name, {}, true])
+  }
+  expectNoSecret(run.stdout)
+  expectNoSecret(run.summary)
+  expectNoSecret(Object.values(run.outputs).join('\n'))
+  const declared = Object.keys(readActionFile(place).outputs)
+  // What the post step of activity says of its report has no place in the action.yml, which has outputs of the main step.
+  if (declared.includes('reported')) expect(declared).toEqual(expect.arrayContaining(Object.keys(run.outputs)))
+}
+
+/** A text as it comes out of the runner's files: in UTF-8, and with \n for each line end, one after its last line too. */
+export function asRead(text: unknown): string {
+  return String(text ?? '')
+    .toWellFormed()
+    .replaceAll('\r\n', '\n')
+    .replace(/\r$/, '')
+}
+
+/** Checks a request against all published limits; characters of a task id count, not UTF-16 units, which it has none of. */
+export function expectWithinLimits({ body }: Exchange): Record<string, unknown> {
+  const request = JSON.parse(body) as Record<string, unknown>
+  const taskId = String(request['taskId'])
+  expect([...taskId].length).toBeGreaterThan(0)
+  expect([...taskId].length).toBeLessThanOrEqual(2048)
+  const ascii = taskId.replaceAll(/[\u{10000}-\u{10ffff}]/gu, 'x')
+  checkConstraints('SetTaskStatus', { ...request, taskId: ascii }, { stackTraceLimit: 4095 })
+  return request
+}
+
+/**
+ * What must hold of a run that reports: every request within the limits, never green without a report, and outputs that
+ * say what was sent.
+ *
+ * @param reports all SetTaskStatus requests of the run
+ */
+export function expectTrueReport(
+  run: ActionRun,
+  reports: readonly Exchange[],
+  given: { readonly taskId: string; readonly failOnError: boolean; readonly dryRun: boolean },
+): void {
+  const requests = reports.map(expectWithinLimits)
+  for (const exchange of reports) expectNoSecret(exchange.body)
+  for (const request of requests) {
+    expect(request['taskId']).toBe(given.taskId)
+    if (request['taskStatus'] === 'FINISHED') expect(Object.keys(request).sort()).toEqual(['taskId', 'taskStatus'])
+    expect(request['taskStatus']).toBe(run.outputs['status'])
+  }
+  // It ends with the first success, and no task has its end reported twice.
+  const successes = reports.filter(({ answer }) => saysSuccess(answer))
+  expect(successes).toEqual(reports.slice(reports.length - successes.length))
+  expect(successes.length).toBeLessThanOrEqual(1)
+  const isPresumed = run.warnings.some((text) => text.includes('most likely the report landed'))
+  if (isPresumed) {
+    expect(successes).toEqual([])
+    expect(reports.length).toBeGreaterThan(1)
+    expect(reports.slice(0, -1).some(({ answer }) => isLost(answer))).toBe(true)
+    const last = reports.at(-1)?.answer
+    expect(last && saysError(last, /TaskNotFound/)).toBe(true)
+  }
+  const isReported = successes.length === 1 || isPresumed
+  expect(run.outputs['reported'] ?? 'false').toBe(String(isReported))
+  expect(run.exitCode).toBe(isReported || given.dryRun || (!given.failOnError && run.outputs['reported']) ? 0 : 1)
+  if (given.dryRun) expect(reports).toEqual([])
+  if (run.exitCode === 0 && !isReported && !given.dryRun) {
+    expect(run.warnings.filter((text) => text.includes('fail-on-error is false'))).toHaveLength(1)
+  }
+  if (!isReported) expect(run.outputs['request-id'] ?? '').toBe('')
+  const sent = isReported ? (isPresumed ? requests : requests.slice(-1)) : requests.slice(0, 1)
+  if (sent.length > 0) {
+    expect(sent.map(textsOf)).toContainEqual([run.outputs['error-id'], run.outputs['error-message']])
+  }
+}
+
+/** Whether the request may have taken effect though its answer does not say so. */
+function isLost(answer: Exchange['answer']): boolean {
+  return answer.breaks !== undefined || answer.status < 300 || answer.status === 502 || answer.status === 504
+}
+
+function textsOf(request: Record<string, unknown>): [string, string] {
+  return [asRead(request['errorId']), asRead(request['errorMessage'])]
+}

@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { LoopbackServer, readBody } from '../local-aws/loopback-server.ts'
+
+/** An answer to a request: anything that HTTP can carry, or a connection that breaks. */
+export interface HostileAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array
+  /** Where the connection breaks; undefined: it does not. */
+  readonly breaks?: 'before the answer' | 'within the answer' | undefined
+}
+
+/** A request, and what it got. */
+export interface Exchange {
+  readonly method: string
+  readonly path: string
+  /** What X-Amz-Target names, without its prefix; else whose call it is. */
+  readonly call: string
+  readonly body: string
+  readonly answer: HostileAnswer
+}
+
+/** Answers what it is told to, whether or not it is an answer to the question. */
+export class HostileServer {
+  readonly exchanges: Exchange[] = []
+  /** What is answered to the request, by its call, its path and how many of that call there were before. */
+  answer: (call: string, path: string, before: number) => HostileAnswer = () => success()
+  #server!: LoopbackServer
+
+  static async start(): Promise<HostileServer> {
+    const hostile = new HostileServer()
+    hostile.#server = await LoopbackServer.listen((request, response) => hostile.#receive(request, response))
+    return hostile
+  }
+
+  get url(): string {
+    return this.#server.url
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop()
+  }
+
+  /** Those of one call, in their order. */
+  of(call: string): Exchange[] {
+    return this.exchanges.filter((exchange) => exchange.call === call)
+  }
+
+  async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readBody(request)
+    const path = request.url ?? ''
+    const call = callOf(request, path, body)
+    const answer = this.answer(call, path, this.of(call).length)
+    this.exchanges.push({ method: request.method ?? '', path, call, body, answer })
+    if (answer.breaks === 'before the answer') {
+      response.socket?.resetAndDestroy()
+      return
+    }
+    const bytes = Buffer.from(answer.body)
+    response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length })
+    if (answer.breaks === undefined) response.end(bytes)
+    else response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy())
+  }
+}
+
+function callOf({ headers }: IncomingMessage, path: string, body: string): string {
+  const operation = /^DataPipeline\.(\w+)$/.exec(String(headers['x-amz-target']))?.[1]
+  if (operation !== undefined) return operation
+  if (path.startsWith('/oidc')) return 'oidc'
+  return body.includes('Action=AssumeRoleWithWebIdentity') ? 'sts' : 'github'
+}
+
+const REQUEST_ID = '5c1c6a7e-0000-4000-8000-000000000000'
+
+/** What Data Pipeline answers to a call that succeeded. */
+export function success(value: unknown = {}): HostileAnswer {
+  return json(200, value)
+}
+
+/** An error in Data Pipeline's form. */
+export function refusal(code: string, status = 400): HostileAnswer {
+  return json(status, { __type: code, message: 'no' })
+}
+
+function json(status: number, value: unknown): HostileAnswer {
+  return {
+    status,
+    headers: { 'x-amzn-requestid': REQUEST_ID, 'content-type': 'application/x-amz-json-1.1' },
+    body: JSON.stringify(value),
+  }
+}
+
+/** Whether an answer has a name of an error in one of the places where AWS has it. */
+export function saysError({ headers, body }: HostileAnswer, name: RegExp): boolean {
+  return name.test(headers['x-amzn-errortype'] ?? '') || name.test(Buffer.from(body).toString('utf8'))
+}
+
+/**
+ * Whether an answer says that the call succeeded: a status of success, a sign that it is from AWS, and nothing or a
+ * whole JSON object in it.
+ */
+export function saysSuccess({ status, headers, body, breaks }: HostileAnswer): boolean {
+  if (breaks !== undefined || status < 200 || status > 299) return false
+  const isFromAws = 'x-amzn-requestid' in headers || /^application\/x-amz-json/.test(headers['content-type'] ?? '')
+  const text = status === 204 ? '' : Buffer.from(body).toString('utf8')
+  if (!isFromAws || text === '') return isFromAws
+  try {
+    return Object.prototype.toString.call(JSON.parse(text)) === '[object Object]'
+  } catch {
+    return false
+  }
+}

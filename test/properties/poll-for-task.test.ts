@@ -1,0 +1,85 @@
+// The action poll-for-task, in whole: any inputs, and any answers.
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { runInProcess } from './action-run.ts'
+import { awsAnswer } from './any-answer.ts'
+import { INPUT_TOKEN, pollForTaskInputs, SECRETS } from './any-inputs.ts'
+import { asRead, expectCleanEnd, expectNoSecret, withoutSecrets } from './expectations.ts'
+import { type Exchange, HostileServer, saysSuccess, success } from './hostile-server.ts'
+import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
+
+let server: HostileServer
+beforeAll(async () => {
+  server = await HostileServer.start()
+})
+afterAll(() => server.stop())
+
+const answers = fc.record({
+  PollForTask: fc.array(awsAnswer('PollForTask'), { maxLength: 6 }),
+  ReportTaskProgress: fc.array(awsAnswer('ReportTaskProgress'), { maxLength: 6 }),
+  ReportTaskRunnerHeartbeat: fc.array(awsAnswer('ReportTaskRunnerHeartbeat'), { maxLength: 3 }),
+})
+
+test(
+  'any inputs, any answers: one clean end, and every task that was acknowledged is handed on',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(pollForTaskInputs, answers, async (inputs, scripts) => {
+        server.exchanges.length = 0
+        server.answer = (call, _path, before) => scripts[call as keyof typeof scripts]?.[before] ?? success()
+        const run = await runInProcess('poll-for-task', {
+          inputs,
+          env: {
+            ...SECRETS,
+            GH_TOKEN: INPUT_TOKEN,
+            AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
+            AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
+          },
+        })
+        expectCleanEnd('poll-for-task', run)
+        // A task id is the service's own, and goes back to it as it is.
+        for (const { call, body } of server.exchanges) if (call !== 'ReportTaskProgress') expectNoSecret(body)
+        if (Object.keys(run.outputs).length === 0) {
+          // Wrong inputs: nothing was asked.
+          expect(run.exitCode).toBe(1)
+          expect(server.exchanges).toEqual([])
+          return
+        }
+        const tasks = JSON.parse(run.outputs['tasks'] ?? '') as { 'task-id': string; fields: object }[]
+        expect(run.outputs['count']).toBe(String(tasks.length))
+        expect(run.outputs['found']).toBe(String(tasks.length > 0))
+        expect(run.outputs['task-id']).toBe(asRead(tasks[0]?.['task-id']))
+        for (const name of ['fields', 'objects']) expect(typeof JSON.parse(run.outputs[name] ?? '')).toBe('object')
+        expect(tasks.length).toBeLessThanOrEqual(Number(inputs['max-tasks']?.trim() || '1'))
+        if (tasks.length > 0) expect(run.exitCode).toBe(0)
+
+        const given = server
+          .of('PollForTask')
+          .filter(({ answer }) => saysSuccess(answer))
+          .map(taskIdOf)
+        const held = server.of('ReportTaskProgress').filter(({ answer }) => saysSuccess(answer) && !isCanceled(answer))
+        const ids = tasks.map((task) => task['task-id'])
+        const said = (id: unknown): string => withoutSecrets(asRead(id))
+        for (const id of ids) expect(given.map(said)).toContain(said(id))
+        for (const { body } of held) {
+          expect(ids.map(said)).toContain(said((JSON.parse(body) as { taskId: unknown }).taskId))
+        }
+      }),
+      { numRuns: runs(300) },
+    )
+  },
+  PROPERTY_LIMIT_MS,
+)
+
+function memberOf(answer: Exchange['answer'], name: string): unknown {
+  const text = Buffer.from(answer.body).toString('utf8')
+  return text === '' || answer.status === 204 ? undefined : (JSON.parse(text) as Record<string, unknown>)[name]
+}
+
+function taskIdOf({ answer }: Exchange): unknown {
+  return (memberOf(answer, 'taskObject') as { taskId?: unknown } | null | undefined)?.taskId
+}
+
+function isCanceled(answer: Exchange['answer']): boolean {
+  return memberOf(answer, 'canceled') === true
+}

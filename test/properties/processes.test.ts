@@ -1,0 +1,80 @@
+// The built actions as processes: some tens of cases each, for what only a process shows (uncaught errors, its exit code).
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { readActionFile } from '../runner/action-file.ts'
+import { runStep } from '../runner/step.ts'
+import { awsAnswer, githubAnswers, githubAnswerTo } from './any-answer.ts'
+import { anyInputs, INPUT_TOKEN, pollForTaskInputs, SECRETS, setTaskStatusInputs } from './any-inputs.ts'
+import { expectCleanEnd, expectTrueReport } from './expectations.ts'
+import { HostileServer, success } from './hostile-server.ts'
+import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
+
+let server: HostileServer
+beforeAll(async () => {
+  server = await HostileServer.start()
+})
+afterAll(() => server.stop())
+
+function environment(): Record<string, string> {
+  return {
+    ...SECRETS,
+    GH_TOKEN: INPUT_TOKEN,
+    AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
+    AWS_REGION: 'us-east-1',
+    AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
+    GITHUB_API_URL: server.url,
+  }
+}
+
+// A single try for each call: waiting between tries takes real time here.
+const HURRY = { 'timeout-seconds': '1', 'wait-seconds': '0' }
+
+const answers = fc.record({
+  SetTaskStatus: fc.array(awsAnswer('SetTaskStatus'), { maxLength: 2 }),
+  PollForTask: fc.constant([success()]),
+})
+
+test(
+  'set-task-status: any inputs, any answers',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(setTaskStatusInputs, answers, githubAnswers, async (given, scripts, github) => {
+        server.exchanges.length = 0
+        server.answer = (call, path, before) =>
+          call === 'github'
+            ? githubAnswerTo(github, path, before)
+            : (scripts[call as keyof typeof scripts]?.[before] ?? success())
+        const inputs = { ...given, 'timeout-seconds': '1' }
+        const step = await runStep({ inputs, env: environment() })
+        expect(step.stderr).toBe('')
+        const run = { ...step, exitCode: Number(step.exitCode) }
+        expectCleanEnd('.', run)
+        expectTrueReport(run, server.of('SetTaskStatus'), {
+          taskId: (given['task-id'] ?? '').trim(),
+          failOnError: given['fail-on-error']?.trim().toLowerCase() !== 'false',
+          dryRun: given['dry-run']?.trim().toLowerCase() === 'true' && run.exitCode === 0,
+        })
+      }),
+      { numRuns: runs(20) },
+    )
+  },
+  PROPERTY_LIMIT_MS,
+)
+
+test.each(['.', 'poll-for-task'])(
+  'any text in any input of %s',
+  async (action) => {
+    const good = action === '.' ? setTaskStatusInputs : pollForTaskInputs
+    const given = fc.tuple(good, anyInputs(Object.keys(readActionFile(action).inputs)))
+    await fc.assert(
+      fc.asyncProperty(given, async ([some, more]) => {
+        server.answer = () => success()
+        const step = await runStep({ action, inputs: { ...some, ...more, ...HURRY }, env: environment() })
+        expect(step.stderr).toBe('')
+        expectCleanEnd(action, { ...step, exitCode: Number(step.exitCode) })
+      }),
+      { numRuns: runs(12) },
+    )
+  },
+  PROPERTY_LIMIT_MS,
+)

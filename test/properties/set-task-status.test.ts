@@ -1,0 +1,126 @@
+// The root action, in whole: any inputs, and any answers of everything that it asks.
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { runInProcess } from './action-run.ts'
+import { awsAnswer, githubAnswers, githubAnswerTo, oidcAnswer, stsAnswer } from './any-answer.ts'
+import { INPUT_TOKEN, longVariable, SECRETS, setTaskStatusInputs, variable } from './any-inputs.ts'
+import { expectCleanEnd, expectTrueReport } from './expectations.ts'
+import { HostileServer, success } from './hostile-server.ts'
+import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
+
+let server: HostileServer
+beforeAll(async () => {
+  server = await HostileServer.start()
+})
+afterAll(() => server.stop())
+
+const isFalse = (text: string | undefined): boolean => text?.toLowerCase() === 'false'
+const isTrue = (text: string | undefined): boolean => text?.toLowerCase() === 'true'
+
+function environment(): Record<string, string> {
+  return {
+    ...SECRETS,
+    AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
+    AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
+    AWS_ENDPOINT_URL_STS: server.url,
+    ACTIONS_ID_TOKEN_REQUEST_URL: `${server.url}/oidc?x=1`,
+    GITHUB_API_URL: server.url,
+  }
+}
+
+const files = fc.record({ 'trace.log': longVariable })
+
+test(
+  'any inputs, any answers: one clean end, and a truth about the report',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        setTaskStatusInputs,
+        fc.array(awsAnswer('SetTaskStatus'), { maxLength: 5 }),
+        fc.option(
+          fc.record({ oidc: fc.array(oidcAnswer, { maxLength: 2 }), sts: fc.array(stsAnswer, { maxLength: 2 }) }),
+        ),
+        githubAnswers,
+        files,
+        async (inputs, aws, role, github, workspace) => {
+          server.exchanges.length = 0
+          server.answer = (call, path, before) => {
+            if (call === 'github') return githubAnswerTo(github, path, before)
+            const script = call === 'oidc' ? role?.oidc : call === 'sts' ? role?.sts : aws
+            return script?.[before] ?? GOOD[call] ?? success()
+          }
+          const withRole = role === null ? {} : { 'role-to-assume': 'arn:aws:iam::123456789012:role/pipeline' }
+          const run = await runInProcess('set-task-status', {
+            inputs: { ...inputs, ...withRole },
+            env: environment(),
+            files: workspace,
+          })
+          expectCleanEnd('.', run)
+          expectTrueReport(run, server.of('SetTaskStatus'), {
+            taskId: (inputs['task-id'] ?? '').trim(),
+            failOnError: !isFalse(inputs['fail-on-error']?.trim()),
+            dryRun: isTrue(inputs['dry-run']?.trim()) && run.exitCode === 0,
+          })
+        },
+      ),
+      { numRuns: runs(300) },
+    )
+  },
+  PROPERTY_LIMIT_MS,
+)
+
+const GOOD: Readonly<Record<string, { status: number; headers: Record<string, string>; body: string }>> = {
+  oidc: { status: 200, headers: {}, body: '{"value":"eyJhbGciOiJub25lIn0.id-token.signature"}' },
+  sts: {
+    status: 200,
+    headers: { 'content-type': 'text/xml' },
+    body:
+      '<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>' +
+      '<AccessKeyId>ASIA0123456789ABCDEF</AccessKeyId><SecretAccessKey>stsSecretStsSecretStsSecret</SecretAccessKey>' +
+      '<SessionToken>stsSession//Token+StsSession</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>' +
+      '</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>',
+  },
+}
+
+test(
+  'whatever GitHub answers: the status gets through at once, with an error id and a message',
+  async () => {
+    const outcome = fc.constantFrom('failure', 'cancelled')
+    const needs = fc
+      .dictionary(fc.constantFrom('build', 'test', 'load', '__proto__'), fc.record({ result: outcome }), { minKeys: 1 })
+      .map((jobs) => JSON.stringify(jobs))
+    const inputs = fc.record(
+      {
+        'job-status': outcome,
+        needs,
+        status: fc.constantFrom('', 'failed'),
+        'check-run-id': fc.constantFrom('', '17'),
+        'error-message': variable,
+      },
+      { requiredKeys: ['job-status'] },
+    )
+    await fc.assert(
+      fc.asyncProperty(inputs, githubAnswers, async (given, github) => {
+        server.exchanges.length = 0
+        server.answer = (call, path, before) => (call === 'github' ? githubAnswerTo(github, path, before) : success())
+        const run = await runInProcess('set-task-status', {
+          inputs: { 'task-id': 'task', 'github-token': INPUT_TOKEN, ...given } as Record<string, string>,
+          env: environment(),
+        })
+        expectCleanEnd('.', run)
+        const reports = server.of('SetTaskStatus')
+        expect(reports).toHaveLength(1)
+        expectTrueReport(run, reports, { taskId: 'task', failOnError: true, dryRun: false })
+        expect(run.outputs).toMatchObject({ status: 'FAILED', reported: 'true' })
+        expect(run.outputs['error-id']).toMatch(/^GitHubActions:\w+$/)
+        expect(run.outputs['error-message']).not.toBe('')
+        for (const { path, method } of server.of('github')) {
+          expect(method).toBe('GET')
+          expect(path.startsWith('/repos/octo-org/pipes/') || github.logs.headers['location'] !== undefined).toBe(true)
+        }
+      }),
+      { numRuns: runs(300) },
+    )
+  },
+  PROPERTY_LIMIT_MS,
+)
