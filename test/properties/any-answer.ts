@@ -133,6 +133,8 @@ export function awsAnswer(call: string): fc.Arbitrary<HostileAnswer> {
   return fc.oneof(
     { arbitrary: answer(anyBody(body), awsHeaders), weight: 6 },
     { arbitrary: fc.constantFrom(...ERROR_NAMES).map((each) => refusal(each)), weight: 2 },
+    // What a try that landed makes of the next one.
+    { arbitrary: fc.constant(refusal('TaskNotFoundException')), weight: 1 },
     { arbitrary: body.map(success), weight: 2 },
   )
 }
