@@ -7,6 +7,8 @@ export default {
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
   },
+  // The copies of the repository that mutants are tested in.
+  modulePathIgnorePatterns: ['<rootDir>/reports/'],
   // Scenarios mostly wait for processes and clocks.
   maxWorkers: 3,
   // A scenario starts the built action as a process; a slow machine needs the room, a hung action must not need more.

@@ -22,6 +22,43 @@ test.each([
 })
 
 describe('cutMiddle', () => {
+  test.each([
+    ['one byte each', '\u007f', 1],
+    ['two bytes at the least', '\u0080', 2],
+    ['two bytes at the most', '\u07ff', 2],
+    ['three bytes at the least', '\u0800', 3],
+    ['three bytes at the most', '\uffff', 3],
+    ['four bytes at the least', '\u{10000}', 4],
+    ['four bytes at the most', '\u{10ffff}', 4],
+  ])('keeps as many characters as the bytes allow: %s', (_name, character, bytes) => {
+    const missing = 380 * character.length
+    const mark = `\n[... ${missing} characters left out ...]\n`
+    const cut = cutMiddle(character.repeat(400), limit(Number.POSITIVE_INFINITY, mark.length + 20 * bytes))
+    expect(cut).toBe(character.repeat(10) + mark + character.repeat(10))
+  })
+
+  test('keeps as many characters as their number allows, an odd one at the beginning', () => {
+    const text = '0123456789'.repeat(50)
+    const mark = '\n[... 479 characters left out ...]\n'
+    expect(cutMiddle(text, limit(mark.length + 21))).toBe(`01234567890${mark}0123456789`)
+  })
+
+  test('where there is no room for a mark, the beginning is all there is', () => {
+    const text = '0123456789'.repeat(50)
+    const mark = '\n[... 500 characters left out ...]\n'
+    expect(cutMiddle(text, limit(mark.length - 1))).toBe(text.slice(0, mark.length - 1))
+    expect(cutMiddle(text, limit(mark.length))).toBe(mark)
+    expect(cutMiddle(text, limit(Number.POSITIVE_INFINITY, mark.length - 1))).toBe(text.slice(0, mark.length - 1))
+    expect(cutMiddle(text, limit(Number.POSITIVE_INFINITY, mark.length))).toBe(mark)
+  })
+
+  test('a pair that does not fit whole is left out, at either side', () => {
+    const mark = '\n[... 200 characters left out ...]\n'
+    const pairs = '\u{1f600}'.repeat(100)
+    expect(cutMiddle(`a${pairs}`, limit(mark.length + 2))).toBe(`a${mark}`)
+    expect(cutMiddle(`${pairs}a`, limit(mark.length + 1))).toBe(`${mark}a`)
+  })
+
   test('leaves alone what fits', () => {
     expect(cutMiddle('abc', limit(3))).toBe('abc')
     expect(cutMiddle('', limit(0))).toBe('')

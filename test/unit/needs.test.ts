@@ -13,6 +13,15 @@ function jobs(results: Record<string, string>): NeededJob[] {
   )
 }
 
+function thrownBy(work: () => unknown): unknown {
+  try {
+    work()
+  } catch (error) {
+    return error
+  }
+  throw new Error('nothing was thrown')
+}
+
 describe('parseNeeds', () => {
   test('gives each job with its result, in the order of the workflow', () => {
     const text = '{"b":{"result":"failure","outputs":{"result":"success"}},"a":{"result":"skipped","outputs":{}}}'
@@ -39,6 +48,33 @@ describe('parseNeeds', () => {
     ['no jobs', '{}'],
   ])('refuses: %s', (_, text) => {
     expect(() => parseNeeds(text)).toThrow(ConfigurationError)
+  })
+
+  test('what is refused is shown, in part where it is long, with the line that the workflow should have', () => {
+    const hint = 'Write the line needs: ${{ toJSON(needs) }}'
+    const error = (text: string): unknown => thrownBy(() => parseNeeds(text))
+    expect(error('[1]')).toMatchObject({
+      message: 'The input needs is "[1]", which is not the needs context of a job.',
+      hint,
+    })
+    expect(error('x'.repeat(120))).toMatchObject({ message: expect.stringContaining(`"${'x'.repeat(120)}"`), hint })
+    expect(error('x'.repeat(121))).toMatchObject({ message: expect.stringContaining(`"${'x'.repeat(120)}…"`), hint })
+    // What JSON.parse had against it is for the debug log.
+    expect(error('{')).toMatchObject({ cause: expect.any(SyntaxError) })
+  })
+
+  test.each(['[]', '[{"result":"success"}]', 'null', '"success"', '1', 'true', '', '{', '[null]'])(
+    '%s is no needs context',
+    (text) => {
+      expect(() => parseNeeds(text)).toThrow(/which is not the needs context of a job/)
+    },
+  )
+
+  test('a job that needs no other is told what to do about it', () => {
+    expect(thrownBy(() => parseNeeds('{}'))).toMatchObject({
+      message: 'The input needs is {}: this job needs no other job, so nothing is known of them.',
+      hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
+    })
   })
 
   test('throws nothing but ConfigurationError, and gives a known result for every job of the text', () => {
@@ -85,6 +121,27 @@ describe('checkAllowances', () => {
   ])('an unknown name in %s is told with the jobs there are', (input, allowances) => {
     expect(() => checkAllowances(allowances, known)).toThrow(ConfigurationError)
     expect(() => checkAllowances(allowances, known)).toThrow(new RegExp(`${input}.*"tests".*build, test`))
+  })
+
+  test('each unknown name is shown, and how many there are does not make the message endless', () => {
+    const error = thrownBy(() => checkAllowances({ skips: ['x', 'build', 'y'], failures: [] }, known))
+    expect(error).toMatchObject({
+      message: 'The input allowed-skips names "x", "y", which this job does not need. It needs: build, test.',
+      hint: undefined,
+    })
+    const long = thrownBy(() => checkAllowances({ skips: ['x'.repeat(5_000)], failures: [] }, known))
+    expect(long).toMatchObject({ message: expect.stringMatching(/^The input allowed-skips names "x+…, which/) })
+    expect(String(long).length).toBeLessThan(300)
+  })
+
+  test.each([
+    ['allowed-skips', { skips: ['build'], failures: [] }],
+    ['allowed-failures', { skips: [], failures: ['build'] }],
+  ])('%s without needs is told as that', (input, allowances) => {
+    expect(thrownBy(() => checkAllowances(allowances, []))).toMatchObject({
+      message: `The input ${input} is given, but needs is not.`,
+      hint: 'Add the line needs: ${{ toJSON(needs) }}',
+    })
   })
 
   test.each(['Build', 'build ', 'build*', 'buil', 'constructor'])('%j is not the job build', (name) => {

@@ -81,6 +81,46 @@ describe('retry', () => {
     expect(events).toHaveLength(1)
   })
 
+  test('says how it ended: told to stop, or out of time, after so many tries', async () => {
+    const stopped = await run([fails, { ...fails, decision: 'stop' }], 60_000, 15_000, 0)
+    expect(stopped.outcome).toMatchObject({ name: 'RetriesSpentError', message: 'gave up', tries: 2, timeSpent: false })
+    const spent = await run([], 2_000, 1_000, 0)
+    const { tries } = spent.outcome as RetriesSpentError
+    expect(tries).toBe(spent.events.filter(({ kind }) => kind === 'try').length)
+    expect(spent.outcome).toMatchObject({ message: `gave up after ${tries} tries`, timeSpent: true })
+  })
+
+  test('gives each try half as much time again as the one before', async () => {
+    const clock = new FakeClock()
+    const limits: number[] = []
+    await retry(() => new Promise<never>(() => {}), {
+      deadline: new Deadline(clock, 120_000),
+      random: () => 0,
+      tryLimitMs: 4_000,
+      onTryTimeout(ms) {
+        limits.push(ms)
+        return new Error('time')
+      },
+      decide: () => (limits.length < 4 ? 'again-now' : 'stop'),
+      onWait: () => {},
+    }).catch(() => undefined)
+    expect(limits).toEqual([4_000, 6_000, 9_000, 13_500])
+  })
+
+  test.each<[string, number, Decision, number]>([
+    ['a wait and a try of a second', 2_000, 'again-later', 2],
+    ['no more than the second of a try', 1_010, 'again-later', 1],
+    ['less than that, and no wait is wanted', 1_000, 'again-now', 2],
+    ['nothing', 10, 'again-now', 1],
+  ])('with time left for %s', async (_name, budgetMs, decision, tries) => {
+    const script: Try[] = [
+      { takesMs: 10, succeeds: false, decision },
+      { takesMs: 10, succeeds: false, decision: 'stop' },
+    ]
+    const { outcome } = await run(script, budgetMs, 1_000, 0)
+    expect(outcome).toMatchObject({ tries })
+  })
+
   test('goes on until the time is spent, and its last act is a try', async () => {
     const { outcome, events, took } = await run([], 120_000, 15_000, 0.5)
     expect(outcome).toMatchObject({ timeSpent: true })
