@@ -113,15 +113,18 @@ async function handOn(
   const rows: SummaryRow[] = [
     ['Worker group', workerGroup],
     ['Tasks', String(tasks.length)],
-    ...tasks
-      .slice(0, MOST_SUMMARY_ROWS)
-      .map((task): SummaryRow => [task.attemptId, `${shortTaskId(task.taskId)} of ${task.pipelineId}`]),
+    ...tasks.slice(0, MOST_SUMMARY_ROWS).map((task, index): SummaryRow => [`Task ${index + 1}`, summaryOf(task)]),
   ]
   try {
     await runner.summarize(summaryTable('AWS Data Pipeline tasks taken', rows))
   } catch (error) {
     runner.log.warning(`The summary could not be written: ${messageOf(error)}`)
   }
+}
+
+/** What people look for first stands first: the attempt tells activity and time. */
+function summaryOf({ attemptId, taskId, pipelineId }: Task): string {
+  return `${attemptId}\n${shortTaskId(taskId)} of ${pipelineId}`
 }
 
 /** @throws Error that says which tasks are lost to this job */

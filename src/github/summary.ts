@@ -10,7 +10,8 @@ const LONGEST_VALUE = { characters: 600, bytes: Number.POSITIVE_INFINITY }
 
 /**
  * A table for the job summary. HTML rather than Markdown: inside of it no text is taken for Markdown, as long as there
- * is no empty line. Every value is escaped; texts stand in <code>, where GitHub makes no mentions and links of them.
+ * is no empty line. Everything is escaped; values stand in <code>, where GitHub makes no mentions and links of them. The
+ * names of rows don't, so no text of others may be one.
  */
 export function summaryTable(heading: string, rows: readonly SummaryRow[]): string {
   const body = rows.map(([name, value]) => `<tr><th align="left">${escapeHtml(name)}</th><td>${cell(value)}</td></tr>`)
@@ -22,6 +23,7 @@ function cell(value: SummaryValue): string {
     return `<a href="${escapeHtml(oneLine(value.link))}">${escapeHtml(oneLine(value.text))}</a>`
   }
   const lines = cutMiddle(value, LONGEST_VALUE).split(/\r\n|\r|\n/)
+  // No <wbr> in long words, which make the table scroll: the runner would not find a secret in pieces to mask it.
   return lines
     .filter((line) => line.trim() !== '')
     .map((line) => `<code>${escapeHtml(line)}</code>`)

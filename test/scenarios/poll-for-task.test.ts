@@ -85,7 +85,8 @@ describe('a task', () => {
     await using service = await LocalDataPipeline.start()
     const { taskId, attemptId } = service.addTask()
     const step = await poll(service)
-    expect(step.summary).toContain(attemptId)
+    // It begins with @: outside of <code>, GitHub would take it for a mention of a user.
+    expect(step.summary).toContain(`<code>${attemptId}</code>`)
     expect(step.summary).toContain(taskId.slice(0, 12))
     expect(step.summary).not.toContain(taskId)
     expect((await poll(service, { summary: 'false' })).summary).toBe('')
