@@ -26,11 +26,12 @@ export const HINTS = {
   credentialsRefused:
     "AWS does not know these credentials: check which ones this step has (AWS_ACCESS_KEY_ID, profile), and the machine's clock.",
   roleDenied:
-    "Check the role's trust policy: it must allow sts:AssumeRoleWithWebIdentity for token.actions.githubusercontent.com with this repository's subject and the audience of the input.",
+    "Check that the account has an identity provider for token.actions.githubusercontent.com, and the role's trust policy: it must allow sts:AssumeRoleWithWebIdentity for it with this repository's subject and the audience of the input.",
   oidcToken: 'GitHub\'s token service did not answer; the job needs "permissions: id-token: write".',
   taskNotFound:
     'Check the task-id: it must be the whole text from PollForTask, in the same region and account. A task that was reassigned (no ReportTaskProgress in time) or has ended may not be found any more.',
-  pipelineGone: 'The pipeline was deleted, so there is nothing left to report to.',
+  pipelineGone:
+    "If the pipeline was deleted, there is nothing left to report to. If not, check that region and account are the pipeline's.",
   invalidRequest:
     'Data Pipeline found the request itself invalid; check the task-id, which must be the whole text from PollForTask.',
   lookAtAttempt: 'Look at the attempt: if the lost report landed, it has its status already.',

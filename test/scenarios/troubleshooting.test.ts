@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import {
+  accessDenied,
+  expiredToken,
+  type Fault,
+  invalidRequest,
+  lostReply,
+  on,
+  pipelineDeleted,
+  pipelineNotFound,
+  taskNotFound,
+  throttle,
+  unrecognizedClient,
+} from '../local-aws/faults.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
+import { LocalGitHub } from '../local-github/local-github.ts'
+import { REPOSITORY } from '../runner/action-file.ts'
+import { TlsFront } from '../runner/proxy.ts'
+import { runStep, type StepResult } from '../runner/step.ts'
+import { needsOf, reportFrom } from './asking-github.ts'
+import { hold } from './holding.ts'
+import { type ReportingOptions, report, reportTo } from './reporting.ts'
+
+/** What a message is, by the first words of the advice. */
+const KINDS = { 'A warning': 'warnings', 'A notice': 'notices', 'In the log': 'log' } as const
+
+/** A message that the README says what to do about; a row of its table may have several. */
+interface Entry {
+  /** What the message says; `…` stands for what differs. */
+  readonly saying: string
+  readonly kind: (typeof KINDS)[keyof typeof KINDS] | 'errors'
+}
+
+/** The table of the section "Troubleshooting". */
+function entriesOf(readme: string): Entry[] {
+  const [, section = ''] = /^## Troubleshooting\n([\s\S]*?)^## /m.exec(readme) ?? []
+  const [, rows = ''] = /^\| the message says \|.*\n\| -.*\n((?:\|.*\n)+)/m.exec(section) ?? []
+  return rows
+    .trim()
+    .split('\n')
+    .flatMap((row) => {
+      const [, says = '', advice = ''] = row.split(/(?<!\\)\|/).map((cell) => cell.trim())
+      const kind = Object.entries(KINDS).find(([words]) => advice.startsWith(words))?.[1] ?? 'errors'
+      return [...says.matchAll(/`([^`]+)`/g)].map(([, saying = '']) => ({ saying, kind }))
+    })
+}
+
+/** The saying with anything, even nothing, for each `…`. */
+function patternOf(saying: string): RegExp {
+  const literally = (part: string): string => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+  return new RegExp(saying.split('…').map(literally).join('[\\s\\S]*'))
+}
+
+type Inputs = Readonly<Record<string, string>>
+
+const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
+const TEMPORARY = {
+  accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
+  sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE/session+token==',
+}
+
+/** The mistake that a saying is about, made as a user makes it. */
+const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
+  'The input task-id is empty': reportWith({ 'task-id': '' }),
+  // What GitHub makes of `needs: ${{ needs }}`.
+  'The input needs is …, which is not the needs context': reportWith({ needs: 'Object' }),
+  'The input needs is {}': reportWith({ needs: '{}' }),
+  'The input allowed-… names "…", which this job does not need': reportWith({
+    needs: needsOf({ load: 'success' }),
+    'allowed-skips': 'Load',
+  }),
+  'The input … is "…". Valid: …': reportWith({ status: 'skipped' }),
+  "error-stack-trace-file: … can't be read": reportWith({ status: 'FAILED', 'error-stack-trace-file': 'no.log' }),
+  'The report says less than it could about the failure': async () => {
+    await using github = await LocalGitHub.start()
+    const { id } = github.addJob({ name: 'load' })
+    github.misbehave('forbidden')
+    return (await reportFrom(github, {}, { jobStatus: 'failure', checkRunId: id })).step
+  },
+
+  'Could not load credentials from any providers': reportWith({}, { env: NO_CREDENTIALS }),
+  ExpiredTokenException: reportTrouble(expiredToken()),
+  'AWS does not know these credentials': reportTrouble(unrecognizedClient()),
+  AccessDeniedException: reportTrouble(accessDenied()),
+  'Not authorized to perform sts:AssumeRoleWithWebIdentity': async () => {
+    await using service = await LocalDataPipeline.start()
+    await using oidc = await LocalOidc.start()
+    const roles = [{ ...TEST_ROLE, subject: /^repo:octo-org\/another:/ }]
+    await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials, roles })
+    const env = { ...oidc.env(), ...sts.env(), ...NO_CREDENTIALS }
+    return (await reportTo(service, { 'role-to-assume': TEST_ROLE.arn }, { env })).step
+  },
+  InvalidIdentityToken: async () => {
+    await using service = await LocalDataPipeline.start()
+    await using oidc = await LocalOidc.start()
+    await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials })
+    const env = { ...oidc.env(), ...sts.env(), ...NO_CREDENTIALS }
+    return (await reportTo(service, { 'role-to-assume': TEST_ROLE.arn, audience: 'octo-org' }, { env })).step
+  },
+  'this job may not ask GitHub for one': reportWith({ 'role-to-assume': TEST_ROLE.arn }, { env: NO_CREDENTIALS }),
+
+  'No AWS region is given': reportWith({}, { env: { AWS_REGION: undefined } }),
+  'AWS Data Pipeline is documented for …, not for …': async () => {
+    await using service = await LocalDataPipeline.start({ region: 'eu-central-1' })
+    return (await reportTo(service, { 'aws-region': 'eu-central-1' })).step
+  },
+  'No task for worker group': async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    service.addTask({ workerGroup: 'nightly' })
+    const inputs = { 'worker-group': 'Nightly', 'wait-seconds': '0' }
+    return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
+  },
+  TaskNotFoundException: reportTrouble(taskNotFound()),
+  PipelineDeletedException: reportTrouble(pipelineDeleted()),
+  PipelineNotFoundException: reportTrouble(pipelineNotFound()),
+  InvalidRequestException: reportTrouble(invalidRequest()),
+  'The answer to a report of … was lost': async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(lostReply())
+    return (await reportTo(service)).step
+  },
+  'no success in … tries within the time allowed': reportTrouble(throttle(), { 'timeout-seconds': '4' }),
+  'The certificate of the endpoint is not trusted here': async () => {
+    await using service = await LocalDataPipeline.start()
+    await using front = await TlsFront.start(service.url)
+    return (await reportTo(service, {}, { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url } })).step
+  },
+  'is plain http, which would show the session token': reportWith(
+    {},
+    { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'http://pipeline.example' } },
+  ),
+
+  'Could not hold task …: the service has cancelled it': async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    service.cancelTask(taskId)
+    using held = await hold(service, { 'task-id': taskId })
+    return held.main
+  },
+  'The heartbeat process did not start': async () => {
+    await using service = await LocalDataPipeline.start()
+    const crash = 'if (process.argv[1].endsWith("heartbeat.js")) throw new Error("no room")'
+    using held = await hold(service, {}, { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURI(crash)}` } })
+    return held.main
+  },
+  'The heartbeats were not started': async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(accessDenied('ReportTaskProgress'))
+    using held = await hold(service)
+    return await held.post({ jobStatus: 'failure' })
+  },
+  'The AWS credentials in the environment expire': async () => {
+    await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
+    using held = await hold(service, {}, { env: service.env(TEMPORARY) })
+    await held.post()
+    return held.main
+  },
+}
+
+function reportWith(inputs: Inputs, options: ReportingOptions = {}): () => Promise<StepResult> {
+  return async () => (await report(inputs, options)).step
+}
+
+/** A report to a service that answers all SetTaskStatus so. */
+function reportTrouble(fault: Fault, inputs: Inputs = {}): () => Promise<StepResult> {
+  return async () => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(on('SetTaskStatus', fault))
+    return (await reportTo(service, inputs)).step
+  }
+}
+
+const entries = entriesOf(readFileSync(join(REPOSITORY, 'README.md'), 'utf8'))
+
+describe('the table of the README', () => {
+  test('and the mistakes made here are about the same messages', () => {
+    expect(entries.map(({ saying }) => saying).sort()).toEqual(Object.keys(PROVOCATIONS).sort())
+  })
+
+  test.concurrent.each(entries)('$saying', async ({ saying, kind }) => {
+    const step = await PROVOCATIONS[saying]?.()
+    expect(kind === 'log' ? [step?.stdout] : step?.[kind]).toContainEqual(expect.stringMatching(patternOf(saying)))
+    // What is no error has not failed the step.
+    expect(step?.exitCode).toBe(kind === 'errors' ? 1 : 0)
+  })
+})
