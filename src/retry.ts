@@ -1,7 +1,10 @@
 import type { Deadline } from './clock.ts'
 
-/** What to do after a failed try: give up, try again at once, or try again after a wait. */
-export type Decision = 'stop' | 'again-now' | 'again-later'
+/**
+ * What to do after a failed try: give up, try again at once, or try again after a wait, which is longer where there are
+ * too many calls already.
+ */
+export type Decision = 'stop' | 'again-now' | 'again-later' | 'again-much-later'
 
 export interface RetryOptions {
   /** Everything, tries and waits, happens before it. */
@@ -35,6 +38,7 @@ export class RetriesSpentError extends Error {
 }
 
 const FIRST_WAIT_MS = 500
+const FIRST_WAIT_WHEN_CROWDED_MS = 2_000
 const LONGEST_WAIT_MS = 20_000
 const TRY_GROWTH = 1.5
 /** A last try that has less than this is not worth making; one that was planned later is made while this much is left. */
@@ -42,10 +46,12 @@ const SHORTEST_TRY_MS = 1_000
 
 /**
  * The wait after try number `tries`: exponential, with half of it random, so that jobs that failed together come back
- * apart ("equal jitter").
+ * apart ("equal jitter"). A call that is throttled is one of too many (`isCrowded`): coming back soon would only be
+ * throttled again, and use up the limit of the account for others.
  */
-export function backOff(tries: number, random: () => number): number {
-  const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1))
+export function backOff(tries: number, random: () => number, isCrowded = false): number {
+  const first = isCrowded ? FIRST_WAIT_WHEN_CROWDED_MS : FIRST_WAIT_MS
+  const longest = Math.min(LONGEST_WAIT_MS, first * 2 ** (tries - 1))
   return Math.round((longest / 2) * (1 + random()))
 }
 
@@ -73,7 +79,7 @@ export async function retry<T>(
     const spare = deadline.remaining() - lastTryMs
     if (decision === 'again-now' && deadline.remaining() > 0) continue
     if (spare <= 0) throw new RetriesSpentError(error, tries, true)
-    const wait = Math.min(backOff(tries, random), spare)
+    const wait = Math.min(backOff(tries, random, decision === 'again-much-later'), spare)
     onWait(error, tries, wait)
     await deadline.sleep(wait)
   }

@@ -94,7 +94,8 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
         return
       }
       if (failure.kind === 'credentials-expired') await dependencies.renewCredentials().catch(() => undefined)
-      dueAt = clock.now() + Math.min(options.intervalMs, backOff(failuresInARow, random))
+      const wait = backOff(failuresInARow, random, failure.kind === 'throttled')
+      dueAt = clock.now() + Math.min(options.intervalMs, wait)
     }
   }
 

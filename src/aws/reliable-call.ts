@@ -94,6 +94,8 @@ export async function callReliably<T>(
       }
       case 'no-credentials':
         return tries < TRIES_FOR_CREDENTIALS ? 'again-later' : 'stop'
+      case 'throttled':
+        return 'again-much-later'
       default:
         return failure.transient ? 'again-later' : 'stop'
     }

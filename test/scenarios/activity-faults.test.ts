@@ -35,7 +35,7 @@ describe('beats that fail', () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     service.misbehave(...times(2, throttle()), internalError(), bare(503), html(502))
-    await held.beats(7)
+    await held.beats(7, 40_000)
     const [, , ...beats] = service.requestsFor('ReportTaskProgress').map(({ at }) => at)
     // The last of those that failed is a second try of a beat that was due long ago.
     expect((beats[4] ?? 0) - (beats[0] ?? 0)).toBeLessThan(30_000)

@@ -47,9 +47,9 @@ onPosix.each(['SIGINT', 'SIGTERM'] as const)(
   '%s while the action waits: the next try comes at once, and reports',
   async (signal) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(...times(5, throttle()))
-    // The fifth wait is 4 s at the least.
-    const { onStart, sinceSignal } = signalAfter(service, 5, 100, signal)
+    service.misbehave(...times(3, throttle()))
+    // The third wait is 4 s at the least.
+    const { onStart, sinceSignal } = signalAfter(service, 3, 100, signal)
     const { step, taskId } = await reportTo(service, { status: 'FAILED' }, { onStart })
     expect(step.errors).toEqual([])
     expect(service.task(taskId).status).toBe('FAILED')

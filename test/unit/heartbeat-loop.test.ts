@@ -164,10 +164,14 @@ describe('a beat that fails', () => {
     expect(endedAt).toBeGreaterThanOrEqual(6 * 3_600_000)
   })
 
-  test('is tried again with growing waits, always sooner than the next beat would be due', async () => {
-    const { gaps } = await run({ beats: (index) => (index > 0 && index < 12 ? refused('ThrottlingException') : held) })
+  test.each([
+    ['ThrottlingException', 2_000],
+    ['InternalServiceError', 500],
+  ])('by %s is tried again with growing waits, always sooner than the next beat would be due', async (name, first) => {
+    const { gaps } = await run({ beats: (index) => (index > 0 && index < 12 ? refused(name) : held) })
     const waits = gaps.slice(2, 12)
-    expect(waits[0]).toBeLessThan(1_000)
+    expect(waits[0]).toBeGreaterThanOrEqual(first / 2)
+    expect(waits[0]).toBeLessThanOrEqual(first)
     for (const wait of waits) expect(wait).toBeLessThan(60_000)
     for (const [index, wait] of waits.entries()) expect(wait).toBeGreaterThanOrEqual(waits[index - 1] ?? 0)
     expect(waits.at(-1)).toBeGreaterThan(5_000)

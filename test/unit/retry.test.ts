@@ -20,6 +20,17 @@ describe('backOff', () => {
     expect(backOff(tries, () => random)).toBeCloseTo(ms, -1)
   })
 
+  test.each([
+    [1, 0, 1_000],
+    [1, 0.999999, 2_000],
+    [2, 0, 2_000],
+    [4, 0.5, 12_000],
+    [5, 0, 10_000],
+    [2000, 0.999999, 20_000],
+  ])('where there are too many calls, after try %i, random %f: %i ms', (tries, random, ms) => {
+    expect(backOff(tries, () => random, true)).toBeCloseTo(ms, -1)
+  })
+
   test('is between half of its longest and its longest, 20 s at most, never shrinking at the same random', () => {
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
     fc.assert(
@@ -72,6 +83,13 @@ describe('retry', () => {
     const { outcome, events } = await run([fails, { ...fails, decision: 'again-now' }, works], 60_000, 15_000, 0)
     expect(outcome).toBe('done')
     expect(events.map(({ kind }) => kind)).toEqual(['try', 'wait', 'try', 'try'])
+  })
+
+  test('waits longer where there are too many calls, and only after such a try', async () => {
+    const crowded: Try = { ...fails, decision: 'again-much-later' }
+    const { outcome, events } = await run([crowded, fails, crowded, works], 60_000, 15_000, 0)
+    expect(outcome).toBe('done')
+    expect(events.flatMap(({ ms = [] }) => ms)).toEqual([1_000, 500, 4_000])
   })
 
   test('stops when it is told to, without a sleep', async () => {
@@ -177,7 +195,7 @@ describe('retry', () => {
     const anyTry = fc.record({
       takesMs: fc.integer({ min: 0, max: 40_000 }),
       succeeds: fc.boolean(),
-      decision: fc.constantFrom<Decision>('stop', 'again-now', 'again-later'),
+      decision: fc.constantFrom<Decision>('stop', 'again-now', 'again-later', 'again-much-later'),
     })
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
     await fc.assert(
