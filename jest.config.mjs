@@ -1,8 +1,8 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  // They take minutes, or need act, and have configurations of their own: "npm run test:faults", "npm run test:workflows".
-  testPathIgnorePatterns: ['<rootDir>/test/faults/', '<rootDir>/test/workflows/'],
+  // They take minutes, or need act, and have configurations of their own.
+  testPathIgnorePatterns: ['<rootDir>/test/faults/', '<rootDir>/test/load/', '<rootDir>/test/workflows/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],

@@ -44,11 +44,18 @@ export class VirtualClock implements Clock {
       // All promises that can be settled are settled when this comes back.
       await new Promise((resolve) => setImmediate(resolve))
       if (done) return settled
-      const next = [...this.#sleepers].sort((one, other) => one.at - other.at)[0]
+      const next = this.#firstDue()
       if (next === undefined) throw new Error('nothing will ever happen again')
       if (next.at > limitMs) throw new Error(`the work is not done after ${limitMs} ms`)
       this.#now = Math.max(this.#now, next.at)
       next.wake()
     }
+  }
+
+  /** Of several at the same time, the one that went to sleep first. */
+  #firstDue(): Sleeper | undefined {
+    let first: Sleeper | undefined
+    for (const sleeper of this.#sleepers) if (first === undefined || sleeper.at < first.at) first = sleeper
+    return first
   }
 }
