@@ -93,7 +93,7 @@ describe('in the environment', () => {
     expect(step.errors[0]).toContain('ExpiredTokenException')
     expect(step.errors[0]).toContain('role-to-assume')
     expect(step.exitCode).toBe(1)
-    expect(step.tookMs).toBeLessThan(3_000)
+    expect(step.stdout).not.toContain('Trying again')
   })
 
   test.concurrent('a wrong secret: one error at once', async () => {
@@ -429,7 +429,7 @@ describe('role-to-assume', () => {
     expect(step.errors[0]).toContain('id-token: write')
     expect(step.errors[0]).toContain(taskId.slice(0, 12))
     expect(step.exitCode).toBe(1)
-    expect(step.tookMs).toBeLessThan(3_000)
+    expect(step.stdout).not.toContain('Trying again')
   })
 
   test.concurrent('that does not trust the job: one error at once, that speaks of the trust policy', async () => {
