@@ -52,6 +52,12 @@ describe('cutMiddle', () => {
     expect(cutMiddle(text, limit(Number.POSITIVE_INFINITY, mark.length))).toBe(mark)
   })
 
+  test('the mark has room also for what was missing before', () => {
+    const cut = cutMiddle('x'.repeat(500), limit(100), 999_999_000)
+    expect(cut).toHaveLength(100)
+    expect(cut).toMatch(/^x+\n\[\.\.\. 9999994\d\d characters left out \.\.\.\]\nx+$/)
+  })
+
   test('a pair that does not fit whole is left out, at either side', () => {
     const mark = '\n[... 200 characters left out ...]\n'
     const pairs = '\u{1f600}'.repeat(100)

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   type ErrorFieldLimits,
   type ErrorFields,
+  errorFieldVersions,
   fitErrorFields,
   INPUT_OF_FIELD,
   PUBLISHED_LIMITS,
@@ -104,6 +105,13 @@ describe('fitErrorFields', () => {
     expect(repairs[0]).toMatch(/^error-stack-trace: cut from about 15000 to \d+ characters/)
   })
 
+  test('a text that fits has a mark where some of it was never read; one of which nothing is left has none', () => {
+    const read = (errorStackTrace: string) =>
+      fitErrorFields({ errorStackTrace }, PUBLISHED_LIMITS, [], { errorStackTrace: 7 })
+    expect(read('begin end').fields.errorStackTrace).toContain('[... 7 characters left out ...]')
+    expect(read('\u0000').fields).toEqual({})
+  })
+
   test.each([
     ['one of each', '\u001b[m\u0000\ud800x', 'removed 1 ANSI escape sequence, 1 control character, 1 lone surrogate'],
     [
@@ -170,4 +178,39 @@ describe('fitErrorFields', () => {
       )
     },
   )
+})
+
+describe('errorFieldVersions', () => {
+  test('a report without texts has one version', () => {
+    expect(errorFieldVersions({}, [])).toEqual({ versions: [{}], repairs: [] })
+  })
+
+  test('one with short texts is tried with them, and then without any', () => {
+    expect(errorFieldVersions({ errorId: 'a', errorMessage: 'b' }, [])).toEqual({
+      versions: [{ errorId: 'a', errorMessage: 'b' }, {}],
+      repairs: [],
+    })
+  })
+
+  test('one with long texts is tried with shorter ones in between, cut from the original', () => {
+    const { versions, repairs } = errorFieldVersions({ errorStackTrace: '~'.repeat(8_000) }, [])
+    const traces = versions.map(({ errorStackTrace = '' }) => errorStackTrace)
+    expect(traces.map(({ length }) => length)).toEqual([4095, 1024, 0])
+    for (const trace of traces.slice(0, 2)) {
+      const kept = trace.replaceAll(/[^~]/g, '').length
+      expect(trace).toContain(`[... ${8_000 - kept} characters left out ...]`)
+    }
+    // Of the first version only: what else it takes is said when it is taken.
+    expect(repairs).toHaveLength(1)
+  })
+
+  test('secrets and what was never read count in each version', () => {
+    const given = { errorStackTrace: 'SECRET-abc '.repeat(1_000) }
+    const { versions } = errorFieldVersions(given, ['SECRET-abc'], { errorStackTrace: 1_000_000 })
+    expect(versions).toHaveLength(3)
+    for (const { errorStackTrace = '[... 1000000 characters' } of versions) {
+      expect(errorStackTrace).toMatch(/\[\.\.\. 100\d{4} characters/)
+      expect(errorStackTrace).not.toContain('SECRET')
+    }
+  })
 })

@@ -48,6 +48,10 @@ describe('one job', () => {
     ['nothing more is known', {}, 'Job "build" failed.'],
     ['its step', { steps: ['Run make'] }, 'Job "build" failed in step "Run make".'],
     ['its steps', { steps: ['Run make', 'Upload'] }, 'Job "build" failed in step "Run make", "Upload".'],
+    ['three steps', { steps: ['a', 'b', 'c'] }, 'Job "build" failed in step "a", "b", "c".'],
+    ['more steps', { steps: ['a', 'b', 'c', 'd', 'e'] }, 'Job "build" failed in step "a", "b", "c" and 2 more.'],
+    ['it succeeded', { outcome: 'success' }, 'Job "build" succeeded.'],
+    ['its workflow says so', { outcome: 'reported' }, 'Job "build" was reported as failed by its workflow.'],
     ['what it said', { said: 'No rule.' }, 'Job "build" failed: No rule.'],
     ['step and words', { steps: ['Run make'], said: 'a\n\n  b\r\nc' }, 'Job "build" failed in step "Run make": a b c'],
     ['it was cancelled', { outcome: 'cancelled' }, 'Job "build" was cancelled.'],
@@ -66,6 +70,13 @@ describe('one job', () => {
     expect(message.endsWith(`\n${RUN.link}`)).toBe(true)
   })
 
+  test('an attempt that is not known is not named', () => {
+    const run = { ...RUN, attempt: undefined }
+    expect(errorMessageOf({ jobs: [job()], related: [], remarks: [], run }, LIMIT)).toBe(
+      `Job "build" failed.\nGitHub Actions: workflow "Nightly", octo/pipes, run 17\n${LINK}`,
+    )
+  })
+
   test('of a run of which nothing is known, only the job', () => {
     const run = {
       workflow: undefined,
@@ -75,7 +86,7 @@ describe('one job', () => {
       link: undefined,
     }
     const message = errorMessageOf({ jobs: [job({ link: undefined })], related: [], remarks: [], run }, LIMIT)
-    expect(message.trim()).toBe('Job "build" failed.')
+    expect(message).toBe('Job "build" failed.')
   })
 })
 
@@ -105,6 +116,36 @@ describe('several jobs', () => {
       expect(message).not.toMatch(/and \d+ more/)
     }
   })
+})
+
+test('as many jobs as fit into any limit, to the byte, and not one more', () => {
+  const jobs = Array.from({ length: 60 }, (_, index) => job({ name: `test (${index + 10})`, link: undefined }))
+  const line = '\n- Job "test (10)" failed.'.length
+  const messageOf = (limit: number): string => errorMessageOf({ jobs, related: [], remarks: [], run: RUN }, limit)
+  const shortest = messageOf(0).length
+  expect(messageOf(0)).not.toContain('- Job')
+  const counts = new Set<number>()
+  for (let limit = shortest; limit < shortest + 40 * line; limit++) {
+    const message = messageOf(limit)
+    const named = message.split('\n').filter((text) => text.startsWith('- Job')).length
+    expect(message).toContain(`\nand ${60 - named} more\n`)
+    expect(named).toBe(Math.floor((limit - shortest) / line))
+    expect(message).toHaveLength(shortest + named * line)
+    counts.add(named)
+  }
+  expect(counts.size).toBe(40)
+})
+
+test('what one of several jobs said is shorter than what a single one did', () => {
+  const said = 'x'.repeat(5_000)
+  const saidOf = (count: number): number => {
+    const jobs = Array.from({ length: count }, () => job({ said }))
+    const message = errorMessageOf({ jobs, related: [], remarks: [], run: RUN }, LIMIT)
+    return /failed: (x.*x)/.exec(message)?.[1]?.length ?? 0
+  }
+  // The line ends of the mark become one space each.
+  expect(saidOf(1)).toBe(1_500)
+  expect(saidOf(2)).toBe(300)
 })
 
 test.each([1, 2])('%d jobs of very many failed steps keep the limit', (count) => {
