@@ -19,7 +19,7 @@ const tests = [
 export default {
   mutate: [
     'src/environment-secrets.ts',
-    'src/error-fields.ts',
+    'src/report/error-fields.ts',
     'src/evidence/error-message.ts',
     'src/needs.ts',
     'src/poll/task-fields.ts',

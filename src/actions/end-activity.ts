@@ -7,7 +7,7 @@ import { type SavedActivity, savedActivity } from '../activity/saved-activity.ts
 import { systemClock } from '../clock.ts'
 import type { Log } from '../github/log.ts'
 import { readActivityReportInputs, readEvidenceInputs, readJobStatus } from '../inputs.ts'
-import { reportTask } from '../report-task.ts'
+import { reportTask } from '../report/report-task.ts'
 import type { Invocation } from '../run-action.ts'
 import { deriveStatus } from '../status.ts'
 import { shortTaskId } from '../task-id.ts'

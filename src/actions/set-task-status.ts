@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { markReported } from '../activity/reported-mark.ts'
 import { messageOf } from '../errors.ts'
 import { readSetTaskStatusInputs } from '../inputs.ts'
-import { reportTask } from '../report-task.ts'
+import { reportTask } from '../report/report-task.ts'
 import type { Invocation } from '../run-action.ts'
 
 /** The root action: tells AWS Data Pipeline how a task ended. */

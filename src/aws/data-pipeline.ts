@@ -5,8 +5,8 @@ import {
   ReportTaskRunnerHeartbeatCommand,
   SetTaskStatusCommand,
 } from '@aws-sdk/client-data-pipeline'
-import type { ErrorFields } from '../error-fields.ts'
 import { ConfigurationError } from '../errors.ts'
+import type { ErrorFields } from '../report/error-fields.ts'
 import type { TaskStatus } from '../status.ts'
 import { checkEndpointVariable } from './endpoint.ts'
 import { CredentialsError } from './failure.ts'

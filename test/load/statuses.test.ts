@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { tryLimitOf } from '../../src/aws/reliable-call.ts'
 import { Deadline } from '../../src/clock.ts'
-import { sendReport } from '../../src/send-report.ts'
+import { sendReport } from '../../src/report/send-report.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { PUBLISHED_RATES, type Rate } from '../local-aws/rates.ts'
 import { readActionFile } from '../runner/action-file.ts'

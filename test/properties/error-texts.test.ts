@@ -1,7 +1,7 @@
 // What a report says, and in which versions: pure, thousands of cases.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type ErrorFields, errorFieldVersions } from '../../src/error-fields.ts'
+import { type ErrorFields, errorFieldVersions } from '../../src/report/error-fields.ts'
 import { checkConstraints } from '../local-aws/constraints.ts'
 import { anyLongText } from '../unit/texts.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'

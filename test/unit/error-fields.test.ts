@@ -8,7 +8,7 @@ import {
   INPUT_OF_FIELD,
   PUBLISHED_LIMITS,
   REDUCED_LIMITS,
-} from '../../src/error-fields.ts'
+} from '../../src/report/error-fields.ts'
 import { runs } from '../properties/runs.ts'
 import { anyLongText, NOT_ALLOWED } from './texts.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { fitErrorFields, PUBLISHED_LIMITS, REDUCED_LIMITS } from '../../src/error-fields.ts'
 import { type Cause, errorIdOf } from '../../src/evidence/cause.ts'
 import { errorMessageOf, type JobEvidence, type RunEvidence } from '../../src/evidence/error-message.ts'
+import { fitErrorFields, PUBLISHED_LIMITS, REDUCED_LIMITS } from '../../src/report/error-fields.ts'
 import { runs } from '../properties/runs.ts'
 
 const LIMIT = PUBLISHED_LIMITS.errorMessage.bytes

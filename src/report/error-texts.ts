@@ -1,14 +1,14 @@
-import type { Deadline } from './clock.ts'
+import type { Deadline } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import { errorIdOf } from '../evidence/cause.ts'
+import { collectEvidence } from '../evidence/evidence.ts'
+import { connectGitHub } from '../github/api.ts'
+import type { Runner } from '../github/runner.ts'
+import { workflowRunOf } from '../github/workflow-run.ts'
+import type { ErrorInputs, EvidenceInputs, ReportingInputs, StatusInput } from '../inputs.ts'
+import { cleanText } from '../text/clean.ts'
 import { type ErrorFields, PUBLISHED_LIMITS } from './error-fields.ts'
-import { messageOf } from './errors.ts'
-import { errorIdOf } from './evidence/cause.ts'
-import { collectEvidence } from './evidence/evidence.ts'
-import { connectGitHub } from './github/api.ts'
-import type { Runner } from './github/runner.ts'
-import { workflowRunOf } from './github/workflow-run.ts'
-import type { ErrorInputs, EvidenceInputs, ReportingInputs, StatusInput } from './inputs.ts'
 import { readStackTraceFile } from './stack-trace-file.ts'
-import { cleanText } from './text/clean.ts'
 
 /** Reading the stack trace file may take this long, and a quarter of the time left: a drive may have gone. */
 const LONGEST_READ_MS = 10_000

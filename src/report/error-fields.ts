@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { cleanText } from './text/clean.ts'
-import { cutMiddle, fits, type Limit, sizeOf } from './text/cut.ts'
-import { redact } from './text/redact.ts'
+import { cleanText } from '../text/clean.ts'
+import { cutMiddle, fits, type Limit, sizeOf } from '../text/cut.ts'
+import { redact } from '../text/redact.ts'
 
 /** The texts that go with FAILED and FALSE, set on the attempt object and shown to people. */
 export interface ErrorFields {

@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
-import { messageOf } from './errors.ts'
+import { messageOf } from '../errors.ts'
 
 /** What was read of a stack trace file. */
 export interface StackTraceText {

@@ -1,7 +1,7 @@
-import type { StatusReport } from './aws/data-pipeline.ts'
-import { type CallDependencies, CallError, callReliably } from './aws/reliable-call.ts'
+import type { StatusReport } from '../aws/data-pipeline.ts'
+import { type CallDependencies, CallError, callReliably } from '../aws/reliable-call.ts'
+import type { TaskStatus } from '../status.ts'
 import type { ErrorFields } from './error-fields.ts'
-import type { TaskStatus } from './status.ts'
 
 /** What to report. */
 export interface Report {
