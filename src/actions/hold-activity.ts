@@ -93,7 +93,12 @@ function readReportInputs(runner: Runner): ActivityReportInputs {
   try {
     return readActivityReportInputs(runner.input)
   } catch (error) {
-    saveWrongInputs(runner)
+    try {
+      saveWrongInputs(runner)
+    } catch (cause) {
+      // What is wrong with the inputs is what the user has to hear; the post step finds it as well.
+      runner.log.debug(messageOf(cause))
+    }
     throw error
   }
 }
