@@ -18,7 +18,7 @@ export interface HintContext {
   readonly profile: string | undefined
 }
 
-export const HINTS = {
+const HINTS = {
   noCredentials:
     'Give this job AWS credentials before this step. If aws-actions/configure-aws-credentials was skipped because an earlier step failed, give it "if: always()" too, or use the input role-to-assume, which needs no step before it.',
   credentialsExpired:

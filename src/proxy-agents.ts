@@ -30,8 +30,8 @@ export function proxyEnvironment(env: Environment, nodeVersion = process.version
   for (const name of PROXY_VARIABLES) {
     const value = env[name]?.trim()
     if (!value) continue
-    const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
-    if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) usable[name] = address
+    const address = proxyAddress(value)
+    if (address !== undefined) usable[name] = address
     // Without its value, which may hold a password.
     else problems.push(`${name} is not the address of an HTTP proxy (http://host:port), and is not used.`)
   }
@@ -42,6 +42,20 @@ export function proxyEnvironment(env: Environment, nodeVersion = process.version
     )
   }
   return { env: usable, problems }
+}
+
+/** The address of an HTTP proxy, as Node takes it; undefined when it is none. */
+function proxyAddress(value: string): string | undefined {
+  // A bare % in a password; Node decodes it, and can't.
+  const encoded = value.replace(/%(?![0-9a-f]{2})/gi, '%25')
+  const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(encoded) ? encoded : `http://${encoded}`
+  try {
+    const { protocol, username, password } = new URL(address)
+    decodeURIComponent(username + password)
+    return protocol === 'http:' || protocol === 'https:' ? address : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /**

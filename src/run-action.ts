@@ -13,7 +13,7 @@ const EXIT_AFTER_MS = 250
 /** What an action is run with. */
 export interface Invocation {
   readonly runner: Runner
-  /** Calls back with the milliseconds that are left when the runner wants the step to end. */
+  /** Calls back with the milliseconds that are left when the runner wants the step to end; at once if it does already. */
   onStop(callback: (leftMs: number) => void): void
 }
 
@@ -41,9 +41,11 @@ export async function runAction(action: (invocation: Invocation) => Promise<void
   process.on('unhandledRejection', fail)
 
   const stopCallbacks: Array<(leftMs: number) => void> = []
+  let stopAt = Number.POSITIVE_INFINITY
   for (const [signal, leftMs] of Object.entries(LEFT_AFTER_SIGNAL_MS)) {
     process.on(signal, () => {
       runner.log.info(`Received ${signal}: ending within ${leftMs / 1000} s.`)
+      stopAt = Math.min(stopAt, performance.now() + leftMs)
       for (const callback of stopCallbacks) callback(leftMs)
     })
   }
@@ -54,8 +56,13 @@ export async function runAction(action: (invocation: Invocation) => Promise<void
     if (!settled) fail(new Error('The action ended before its work was done.'))
   })
 
+  const onStop = (callback: (leftMs: number) => void): void => {
+    stopCallbacks.push(callback)
+    if (stopAt < Number.POSITIVE_INFINITY) callback(Math.max(0, stopAt - performance.now()))
+  }
+
   try {
-    await action({ runner, onStop: (callback) => stopCallbacks.push(callback) })
+    await action({ runner, onStop })
   } catch (thrown) {
     fail(thrown)
   }

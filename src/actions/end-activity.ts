@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { askToStop, endOfLog, stopHeartbeat } from '../activity/heartbeat-process.ts'
 import { type HeartbeatState, readState } from '../activity/heartbeat-state.ts'
 import { filesIn } from '../activity/paths.ts'
-import { identify, isRunning, type ProcessIdentity } from '../activity/processes.ts'
+import { isRunning, type ProcessIdentity } from '../activity/processes.ts'
 import { type SavedActivity, savedActivity } from '../activity/saved-activity.ts'
 import { systemClock } from '../clock.ts'
 import type { Log } from '../github/log.ts'
@@ -30,8 +30,7 @@ export async function endActivity(invocation: Invocation): Promise<void> {
   // The runner evaluates the defaults of inputs again for this step, so this is how the job stands now.
   const outcome = readJobStatus(runner.input)
   // A main step that failed has ended the job before it was seen whether the precondition holds.
-  const { failOnError, dryRun } = activity.reporting
-  const isAnswer = activity.precondition && (activity.heartbeat !== undefined || !failOnError || dryRun)
+  const isAnswer = activity.precondition && activity.goesOn === true
   await reportTask(
     {
       ...activity,
@@ -44,7 +43,8 @@ export async function endActivity(invocation: Invocation): Promise<void> {
 
 /**
  * Reports that the main step could not save what this one needs, as on a full disk: it failed, so nobody held the task,
- * and whatever the job did since, the task has not been worked on as it should.
+ * and whatever the job did since, the task has not been worked on as it should. The inputs of this step have to do, though
+ * they may be wrong where composite actions are nested (actions/runner#3514).
  */
 async function reportUnsaved(invocation: Invocation): Promise<void> {
   const { input, log } = invocation.runner
@@ -108,5 +108,5 @@ async function endHeartbeat(
 
 function identifyWriter(stateFile: string): ProcessIdentity | undefined {
   const state = readState(stateFile)
-  return state && identify(state.pid)
+  return state && { pid: state.pid, startedAt: state.startedAt }
 }

@@ -5,7 +5,7 @@ import { keepBeating } from '../activity/heartbeat-loop.ts'
 import type { HeartbeatSettings } from '../activity/heartbeat-settings.ts'
 import { writeState } from '../activity/heartbeat-state.ts'
 import { filesIn } from '../activity/paths.ts'
-import { isRunning } from '../activity/processes.ts'
+import { identify, isRunning } from '../activity/processes.ts'
 import { connectDataPipeline } from '../aws/data-pipeline.ts'
 import { systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
@@ -31,6 +31,7 @@ export async function heartbeat({ runner, onStop }: Invocation): Promise<void> {
   runner.hide([...Object.values(settings.secrets), settings.github?.token ?? ''])
   const log = (line: string): void => runner.log.info(`${new Date().toISOString()} ${line}`)
   const files = filesIn(settings.folder)
+  const { startedAt } = identify(process.pid)
   let isTerminated = false
   onStop(() => {
     isTerminated = true
@@ -57,7 +58,8 @@ export async function heartbeat({ runner, onStop }: Invocation): Promise<void> {
         isStopAsked: () => existsSync(files.stop),
         isTerminated: () => isTerminated,
         isRunnerGone: () => settings.runner !== undefined && !isRunning(settings.runner),
-        save: (state) => writeState(files.state, { ...state, message: state.message && runner.redact(state.message) }),
+        save: (state) =>
+          writeState(files.state, { ...state, startedAt, message: state.message && runner.redact(state.message) }),
         log,
       },
     )

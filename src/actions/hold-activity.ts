@@ -38,6 +38,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
   tell({ canceled: 'false', 'heartbeat-log': filesIn(folder).log }, runner)
   if (inputs.reporting.dryRun) {
+    saveActivity(runner, { ...saved, lost: undefined, goesOn: true })
     runner.log.info(`Dry run: task ${shortTaskId(inputs.taskId)} is not acknowledged, and no heartbeats are sent.`)
     return
   }
@@ -66,7 +67,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
       throw new LostTaskError('the service has cancelled it. Nobody will count the work of this job, so it ends here.')
     }
     await warnOfExpiry(pipeline, inputs, runner)
-    saveActivity(runner, { ...saved, lost: undefined, heartbeat: await hold(heartbeat, inputs, runner) })
+    saveActivity(runner, { ...saved, lost: undefined, goesOn: true, heartbeat: await hold(heartbeat, inputs, runner) })
     runner.log.info(
       `Holding task ${shortTaskId(inputs.taskId)} in ${pipeline.region}, with a beat every ${inputs.heartbeatSeconds} s.`,
     )
@@ -83,6 +84,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
     const message = `${couldNotHold}: ${explainFailure(error, context)}`
     if (isGone || error instanceof LostTaskError || inputs.reporting.failOnError)
       throw new Error(message, { cause: error })
+    saveActivity(runner, { ...saved, lost: undefined, goesOn: true })
     runner.log.warning(`${message} (fail-on-error is false, so the job goes on, and nobody holds the task.)`)
   } finally {
     dataPipeline?.close()

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
-import { systemClock } from '../clock.ts'
+import { type Deadline, systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Runner } from '../github/runner.ts'
@@ -28,9 +28,12 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
   }
   // Before a task is taken that could not be handed on.
   setOutputs({ found: 'false' }, [], inputs, runner)
-  let isStopping = false
-  onStop(() => {
-    isStopping = true
+  let stopAt = Number.POSITIVE_INFINITY
+  // Those that are not over: a job may poll for days.
+  let deadlines: Deadline[] = []
+  onStop((leftMs) => {
+    stopAt = Math.min(stopAt, systemClock.now() + leftMs)
+    for (const deadline of deadlines) deadline.hurry(leftMs)
   })
   let dataPipeline: DataPipeline | undefined
   let taken: TakenTasks
@@ -53,9 +56,10 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
         clock: systemClock,
         random: Math.random,
         log: runner.log,
-        isStopping: () => isStopping,
+        isStopping: () => stopAt < Number.POSITIVE_INFINITY,
         stoppable(deadline) {
-          onStop((leftMs) => deadline.hurry(leftMs))
+          deadlines = [...deadlines.filter((each) => each.remaining() > 0), deadline]
+          if (stopAt < Number.POSITIVE_INFINITY) deadline.hurry(Math.max(0, stopAt - systemClock.now()))
           return deadline
         },
       },

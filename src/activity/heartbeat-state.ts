@@ -6,6 +6,8 @@ export type EndReason = 'asked' | 'canceled' | 'task-gone' | 'runner-gone' | 'li
 /** What a heartbeat process has done so far. */
 export interface HeartbeatState {
   readonly pid: number
+  /** When the process started, where the system tells. */
+  readonly startedAt?: string | undefined
   readonly beats: number
   readonly failures: number
   /** Milliseconds; the longest time without a beat that arrived, the one since the last included. */

@@ -8,6 +8,8 @@ export interface SavedActivity extends ActivityReportInputs {
   readonly folder: string
   /** The process that holds the task; undefined where none was started. */
   readonly heartbeat?: ProcessIdentity
+  /** The main step ended well, and let the job go on. */
+  readonly goesOn?: true
   /** Why the task was not held: there is nothing to report then. */
   readonly lost: 'canceled' | 'gone' | undefined
 }

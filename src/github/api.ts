@@ -149,7 +149,9 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
       return downloadLogEnd(headers.location, until, settings)
     },
     async cancelRun() {
-      await call('POST', '/actions/runs/{run_id}/cancel', { run_id: settings.runId })
+      const { status } = await call('POST', '/actions/runs/{run_id}/cancel', { run_id: settings.runId })
+      // octokit takes a redirect for a success.
+      if (status >= 300) throw new GitHubApiError(`GitHub answered with status ${status}`, status)
     },
   }
 }

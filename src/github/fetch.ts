@@ -40,8 +40,10 @@ export function fetchThroughProxy(env: Readonly<Record<string, string | undefine
     })
     const status = response.statusCode ?? 0
     const location = response.headers.location
-    // A repository that was renamed answers so.
-    const isMoved = status >= 300 && status < 400 && location !== undefined && method === 'GET'
+    // A repository that was renamed answers so; 307 and 308 are for the same method, with the same body.
+    const isMoved =
+      location !== undefined &&
+      (status === 307 || status === 308 || (status >= 301 && status < 400 && method === 'GET'))
     if (isMoved && redirect !== 'manual' && redirects < MOST_REDIRECTS) {
       response.resume()
       const next = new URL(location, url)

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { requestThroughProxy } from '../proxy-agents.ts'
 
 /** What is kept of a log, however large: enough for any excerpt, and small. */
-export const LOG_END_BYTES = 256 * 1024
+const LOG_END_BYTES = 256 * 1024
 
 const MOST_REDIRECTS = 3
 

@@ -7,7 +7,7 @@ import type { Log } from '../github/log.ts'
 import { MOST_OUTPUT_CHARACTERS, sizeOfEntry, sizeOfOutputs } from './task-outputs.ts'
 
 /** "The service waits for up to 90 seconds" (API reference, PollForTask), and an answer takes a while. */
-export const POLL_LIMIT_MS = 110_000
+const POLL_LIMIT_MS = 110_000
 
 /** A task has to be acknowledged within two minutes, or it is given to another poll (API reference, ReportTaskProgress). */
 const ACKNOWLEDGE_LIMIT_MS = 100_000
@@ -94,6 +94,10 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
       await waiting.sleep(Math.max(0, asked + SHORTEST_PAUSE_MS * (1 + random()) - clock.now()))
       continue
     }
+    if (isStopping()) {
+      log.info('A task came while the step was being stopped. It is not acknowledged, and goes to another poll.')
+      return taken()
+    }
     const size = sizeOfOutputs([...taken().tasks, task])
     if (held.length > 0 && size > MOST_OUTPUT_CHARACTERS) {
       log.warning(
@@ -145,24 +149,35 @@ interface HeldTask {
   readonly beatAt: number
 }
 
-/** Reports progress for tasks that wait long for others to be taken; those cancelled or gone meanwhile are let go. */
+/**
+ * Reports progress for tasks that wait long for others to be taken; those cancelled or gone meanwhile are let go. All of
+ * them have the time that one has: in an outage, they have to be handed on before the job is over.
+ */
 async function keepAlive(held: HeldTask[], dependencies: TakeDependencies): Promise<void> {
   const { clock, log } = dependencies
+  const deadline = acknowledgeDeadline(dependencies)
   for (const each of [...held]) {
     if (clock.now() - each.beatAt < BEAT_EVERY_MS) continue
-    const progress = await report(each.task, dependencies)
+    const progress = await report(each.task, deadline, dependencies)
     const index = held.indexOf(each)
     if (progress === 'held') held[index] = { task: each.task, beatAt: clock.now() }
     else if (progress === 'canceled' || isTaskGone(progress.failure)) held.splice(index, 1)
-    // It was acknowledged, so nobody else gets it soon: who goes on with it finds out whether it is still there.
-    else log.warning(`A task is handed on though its progress could not be reported: ${progress.message}`)
+    else {
+      // They were acknowledged, so nobody else gets them soon: who goes on with them finds out whether they are still there.
+      log.warning(`Tasks are handed on though their progress could not be reported: ${progress.message}`)
+      return
+    }
   }
+}
+
+function acknowledgeDeadline({ clock, stoppable }: TakeDependencies): Deadline {
+  return stoppable(new Deadline(clock, ACKNOWLEDGE_LIMIT_MS))
 }
 
 /** Acknowledges a task. Whether it is ours to hand on, or why no task can be acknowledged. */
 async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<boolean | CallError> {
   const { log } = dependencies
-  const progress = await report(task, dependencies)
+  const progress = await report(task, acknowledgeDeadline(dependencies), dependencies)
   if (progress === 'held') return true
   if (progress === 'canceled') {
     log.info('A task was cancelled before it was handed on; it is left out.')
@@ -178,12 +193,15 @@ async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<
 }
 
 /** One ReportTaskProgress, tried until it is nearly too late. */
-async function report(task: Task, dependencies: TakeDependencies): Promise<'held' | 'canceled' | CallError> {
-  const { dataPipeline, clock, random, log, tryLimitMs, stoppable } = dependencies
+async function report(
+  task: Task,
+  deadline: Deadline,
+  { dataPipeline, random, log, tryLimitMs }: TakeDependencies,
+): Promise<'held' | 'canceled' | CallError> {
   try {
     const { answer } = await callReliably((call) => dataPipeline.reportTaskProgress(task.taskId, call), {
       dataPipeline,
-      deadline: stoppable(new Deadline(clock, ACKNOWLEDGE_LIMIT_MS)),
+      deadline,
       tryLimitMs,
       random,
       log,

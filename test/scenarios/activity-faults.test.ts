@@ -192,6 +192,18 @@ describe('a main step that could not hold the task', () => {
     expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
   })
 
+  test.concurrent.each([
+    ['with a wrong input, whatever fail-on-error says', { 'heartbeat-seconds': '1' }, 1, 'FAILED'],
+    ['and went on all the same, as fail-on-error is false', {}, 0, 'FALSE'],
+  ])('%s: the precondition', async (_name, inputs, exitCode, taskStatus) => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
+    using held = await hold(service, { precondition: 'true', 'fail-on-error': 'false', ...inputs })
+    expect(held.main.exitCode).toBe(exitCode)
+    await held.post({ jobStatus: 'failure' })
+    expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus }])
+  })
+
   onLinux('outputs that can not be set only tell, and are a warning', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service, {}, { env: { GITHUB_OUTPUT: '/dev/full' } })

@@ -95,6 +95,26 @@ describe('in both cases', () => {
   })
 })
 
+describe('a password in the address of a proxy', () => {
+  test.each([
+    ['http://user:100%pure@proxy.internal:3128', 'http://user:100%25pure@proxy.internal:3128'],
+    ['http://user:p%40ss@proxy.internal:3128', 'http://user:p%40ss@proxy.internal:3128'],
+    ['user:50%@proxy.internal:3128', 'http://user:50%25@proxy.internal:3128'],
+  ])('%s can be decoded', (given, taken) => {
+    const { env, problems } = proxyEnvironment({ HTTPS_PROXY: given })
+    expect(env['HTTPS_PROXY']).toBe(taken)
+    expect(problems).toEqual([])
+    expect(() => proxyAgents({ HTTPS_PROXY: given })).not.toThrow()
+  })
+
+  test('that can not be decoded is no reason to report nothing', () => {
+    const { env, problems } = proxyEnvironment({ HTTPS_PROXY: 'http://user:%ff%fe@proxy.internal:3128' })
+    expect(env['HTTPS_PROXY']).toBeUndefined()
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).not.toContain('%ff')
+  })
+})
+
 describe('on a Node', () => {
   const env = { HTTPS_PROXY: 'http://proxy.internal:3128' }
 

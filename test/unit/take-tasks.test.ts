@@ -462,3 +462,26 @@ test('any course of things: each task that is acknowledged and not cancelled is 
     { numRuns: 60 },
   )
 })
+
+test('a task that comes while the step is being stopped is not acknowledged: another poll gets it', async () => {
+  const { ids, acknowledged, polls } = await take({
+    polls: () => ({ takesMs: 3 * SECOND, gives: 'task' }),
+    mostTasks: 5,
+    stopAt: SECOND,
+  })
+  expect(polls).toHaveLength(1)
+  expect(acknowledged.size).toBe(0)
+  expect(ids).toEqual([])
+})
+
+test('many tasks that can not be reported again in an outage are handed on soon, with one warning', async () => {
+  const outageFrom = 80 * SECOND
+  const { ids, warnings, endedAt } = await take({
+    polls: (index) => (index < 20 ? task : heldOpen),
+    mostTasks: 256,
+    progress: (_id, now) => (now > outageFrom ? { gives: failing('InternalServiceError') } : {}),
+  })
+  expect(ids).toHaveLength(20)
+  expect(warnings).toHaveLength(1)
+  expect(endedAt).toBeLessThanOrEqual(5 * MINUTE)
+})
