@@ -26,8 +26,8 @@ function environment(): Record<string, string> {
   }
 }
 
-// A single try for each call: waiting between tries takes real time here.
-const HURRY = { 'timeout-seconds': '1', 'wait-seconds': '0' }
+// A single try for each call, and at once: waiting takes real time here, and each of many jobs waits for its turn to poll.
+const HURRY = { 'timeout-seconds': '1', 'wait-seconds': '0', 'job-total': '1' }
 
 const answers = fc.record({
   SetTaskStatus: fc.array(awsAnswer('SetTaskStatus'), { maxLength: 2 }),
@@ -44,8 +44,7 @@ test(
           call === 'github'
             ? githubAnswerTo(github, path, before)
             : (scripts[call as keyof typeof scripts]?.[before] ?? success())
-        const inputs = { ...given, 'timeout-seconds': '1' }
-        const step = await runStep({ inputs, env: environment() })
+        const step = await runStep({ inputs: { ...given, 'timeout-seconds': '1' }, env: environment() })
         expect(step.stderr).toBe('')
         const run = { ...step, exitCode: Number(step.exitCode) }
         expectCleanEnd('.', run)
