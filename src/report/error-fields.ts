@@ -74,8 +74,10 @@ export function fitErrorFields(
     const given = raw[name]
     if (given === undefined) continue
     const input = INPUT_OF_FIELD[name]
-    let text = removeForbidden(input, given, repairs)
-    text = removeSecrets(input, text, secrets, repairs)
+    // Before and after: what is removed may have stood within a secret, or take the beginning of one with it.
+    const redacted = redact(given, secrets)
+    const cleaned = removeForbidden(input, redacted.text, repairs)
+    let text = removeSecrets(input, cleaned, secrets, redacted.secrets, repairs)
     if (name === 'errorId') text = leaveReservedNames(input, text, repairs)
     // The trace comes last: where the three are too large together, it is what gives way.
     const { characters, bytes } = limits[name]
@@ -123,11 +125,16 @@ function removeForbidden(input: string, text: string, repairs: string[]): string
   return cleaned.text
 }
 
-function removeSecrets(input: string, text: string, secrets: readonly string[], repairs: string[]): string {
+function removeSecrets(
+  input: string,
+  text: string,
+  secrets: readonly string[],
+  removedBefore: number,
+  repairs: string[],
+): string {
   const redacted = redact(text, secrets)
-  if (redacted.secrets > 0) {
-    repairs.push(`${input}: replaced ${counted(redacted.secrets, 'credential')} of this job by ***.`)
-  }
+  const count = removedBefore + redacted.secrets
+  if (count > 0) repairs.push(`${input}: replaced ${counted(count, 'credential')} of this job by ***.`)
   return redacted.text
 }
 

@@ -50,6 +50,18 @@ describe('fitErrorFields', () => {
     expect(repairs.join()).not.toContain('SECRET')
   })
 
+  test.each([
+    // An escape takes the character behind it.
+    ['behind an escape', '\u001bSECRET-abc x', 'SECRET-abc'],
+    ['behind a control sequence without its end', '\u001b[1;SECRET-abc x', 'SECRET-abc'],
+    ['with a colour in it', 'SEC\u001b[31mRET-abc x', 'SECRET-abc'],
+    ['with a control character in it', 'SECRET\u0000-abc x', 'SECRET-abc'],
+  ])('leaves no part of a secret %s', (_name, text, secret) => {
+    const { fields, repairs } = fitted({ errorMessage: text }, [secret])
+    expect(fields.errorMessage ?? '').not.toMatch(/SEC|ECRET|RET|abc/)
+    expect(repairs).toContain('error-message: replaced 1 credential of this job by ***.')
+  })
+
   test('each repair names the input', () => {
     const long = '\u0000'.concat('x'.repeat(20_000))
     const { repairs } = fitted({ errorId: long, errorMessage: long, errorStackTrace: long })
