@@ -52,12 +52,15 @@ export class HostileServer {
     const call = callOf(request, path, body)
     const answer = this.answer(call, path, this.of(call).length)
     this.exchanges.push({ method: request.method ?? '', path, call, body, answer })
-    if (answer.breaks === 'before the answer') {
+    // What has no body can't break within it.
+    const hasBody = answer.status !== 204 && answer.status !== 304
+    if (answer.breaks !== undefined && !(hasBody && answer.breaks === 'within the answer')) {
       response.socket?.resetAndDestroy()
       return
     }
     const bytes = Buffer.from(answer.body)
-    response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length })
+    const missing = answer.breaks === undefined ? 0 : 1
+    response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length + missing })
     if (answer.breaks === undefined) response.end(bytes)
     else response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy())
   }

@@ -1,11 +1,13 @@
+// Read at once: actions that run in this process have an environment of their own.
+const ASKED = Number(process.env['FC_RUNS'])
+
 /**
  * How many cases a property gets: FC_RUNS where it is set, for a longer look (`FC_RUNS=20000 npm test -- test/properties`),
  * else the number that keeps `npm test` quick.
  */
 export function runs(usual: number): number {
-  const asked = Number(process.env['FC_RUNS'])
-  return asked > 0 ? asked : usual
+  return ASKED > 0 ? ASKED : usual
 }
 
-/** Milliseconds that a property may take: Jest's limit, or as long as it was asked for. */
-export const PROPERTY_LIMIT_MS = process.env['FC_RUNS'] ? 24 * 3_600_000 : 120_000
+/** Milliseconds that a property may take: a generous limit, or as long as it was asked for. */
+export const PROPERTY_LIMIT_MS = ASKED > 0 ? 24 * 3_600_000 : 120_000

@@ -39,6 +39,7 @@ test(
         fc.array(awsAnswer('SetTaskStatus'), { maxLength: 5 }),
         fc.option(
           fc.record({ oidc: fc.array(oidcAnswer, { maxLength: 2 }), sts: fc.array(stsAnswer, { maxLength: 2 }) }),
+          { freq: 1 },
         ),
         githubAnswers,
         files,
@@ -114,10 +115,8 @@ test(
         expect(run.outputs).toMatchObject({ status: 'FAILED', reported: 'true' })
         expect(run.outputs['error-id']).toMatch(/^GitHubActions:\w+$/)
         expect(run.outputs['error-message']).not.toBe('')
-        for (const { path, method } of server.of('github')) {
-          expect(method).toBe('GET')
-          expect(path.startsWith('/repos/octo-org/pipes/') || github.logs.headers['location'] !== undefined).toBe(true)
-        }
+        // Looking for evidence changes nothing at GitHub.
+        expect(server.of('github').filter(({ method, body }) => method !== 'GET' || body !== '')).toEqual([])
       }),
       { numRuns: runs(300) },
     )

@@ -83,7 +83,8 @@ describe('parseNeeds', () => {
       fc.json(),
       fc
         .dictionary(
-          fc.string(),
+          // Node 24 reads some keys wrong that have escapes in them, once it has read others (nodejs/node#63785).
+          fc.string().map((key) => key.replaceAll(/["\\]/g, '_')),
           fc.record({ result: fc.oneof(fc.constantFrom('success', 'failure', 'cancelled', 'skipped'), fc.string()) }),
         )
         .map((value) => JSON.stringify(value)),
