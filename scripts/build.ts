@@ -124,8 +124,7 @@ function packagesOf(scope: string): string[] {
 
 /** The main module and the exports lead to the ES modules, whatever the conditions. */
 function preferEsModules(manifest: Manifest): Manifest {
-  const { main, exports } = manifest
-  return JSON.parse(JSON.stringify({ ...manifest, main, exports }).replaceAll('./dist-cjs/', './dist-es/')) as Manifest
+  return JSON.parse(JSON.stringify(manifest).replaceAll('./dist-cjs/', './dist-es/')) as Manifest
 }
 
 function run(script: string, ...args: string[]): void {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A module of a bundle, as webpack's statistics tell; one that was joined of several has these. */
@@ -44,7 +44,7 @@ function nameOf(path: string): string | undefined {
 
 function licenceOf(name: string, folder: string): string {
   const { license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { license?: string }
-  const file = existsSync(folder) && readdirSync(folder).find((each) => /^licen[cs]e(?:\.(?:md|txt))?$/i.test(each))
+  const file = readdirSync(folder).find((each) => /^licen[cs]e(?:\.(?:md|txt))?$/i.test(each))
   // The same bytes on every system, whatever line ends the authors liked.
   const text = file ? readFileSync(join(folder, file), 'utf8').replace(/\r\n/g, '\n').trim() : ''
   if (license === undefined && text === '') throw new Error(`the package ${name} has no licence`)

@@ -108,3 +108,33 @@ export function requestThroughProxy(
       .end(body)
   })
 }
+
+const MOST_REDIRECTS = 3
+
+/**
+ * As `requestThroughProxy`, and goes where redirects lead, without the token where that is another origin. After three of
+ * them the redirect is the answer.
+ *
+ * @returns the last answer, and where it is from
+ */
+export async function requestFollowing(
+  url: URL,
+  request: ProxiedRequest,
+  redirects = 0,
+): Promise<{ url: URL; response: IncomingMessage }> {
+  const response = await requestThroughProxy(url, request)
+  const status = response.statusCode ?? 0
+  const { location } = response.headers
+  // 307 and 308 are for the same method, with the same body; others ask for a GET.
+  const isMoved =
+    status === 307 || status === 308 || (status >= 300 && status < 400 && (request.method ?? 'GET') === 'GET')
+  if (!isMoved || location === undefined || redirects >= MOST_REDIRECTS) return { url, response }
+  response.resume()
+  const next = new URL(location, url)
+  const headers = next.origin === url.origin ? request.headers : withoutToken(request.headers)
+  return requestFollowing(next, { ...request, headers }, redirects + 1)
+}
+
+function withoutToken(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'))
+}

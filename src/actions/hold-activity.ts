@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { type LaunchedHeartbeat, launchHeartbeat } from '../activity/heartbeat-process.ts'
 import { filesIn, newActivityFolder } from '../activity/paths.ts'
 import { identify, type ProcessIdentity } from '../activity/processes.ts'
-import { saveActivity, saveWrongInputs } from '../activity/saved-activity.ts'
+import { saveActivity } from '../activity/saved-activity.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
@@ -10,6 +10,7 @@ import { Deadline, systemClock } from '../clock.ts'
 import { ConfigurationError, messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Runner } from '../github/runner.ts'
+import { tellOutputs } from '../github/tell.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import {
   type ActivityReportInputs,
@@ -31,14 +32,14 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
   // Before anything else: the post step reports the end, however far this one gets.
   const saved = { ...reportInputs, folder }
   try {
-    saveActivity(runner, { ...saved, lost: undefined })
+    saveActivity(runner, saved)
   } catch (cause) {
     throw new Error(`${couldNotHold}: ${messageOf(cause)}`, { cause })
   }
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
-  tell({ canceled: 'false', 'heartbeat-log': filesIn(folder).log }, runner)
+  tellOutputs({ canceled: 'false', 'heartbeat-log': filesIn(folder).log }, runner)
   if (inputs.reporting.dryRun) {
-    saveActivity(runner, { ...saved, lost: undefined, goesOn: true })
+    saveActivity(runner, { ...saved, goesOn: true })
     runner.log.info(`Dry run: task ${shortTaskId(inputs.taskId)} is not acknowledged, and no heartbeats are sent.`)
     return
   }
@@ -63,11 +64,11 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
     )
     if (answer.canceled) {
       saveActivity(runner, { ...saved, lost: 'canceled' })
-      tell({ canceled: 'true' }, runner)
+      tellOutputs({ canceled: 'true' }, runner)
       throw new LostTaskError('the service has cancelled it. Nobody will count the work of this job, so it ends here.')
     }
     await warnOfExpiry(pipeline, inputs, runner)
-    saveActivity(runner, { ...saved, lost: undefined, goesOn: true, heartbeat: await hold(heartbeat, inputs, runner) })
+    saveActivity(runner, { ...saved, goesOn: true, heartbeat: await hold(heartbeat, inputs, runner) })
     runner.log.info(
       `Holding task ${shortTaskId(inputs.taskId)} in ${pipeline.region}, with a beat every ${inputs.heartbeatSeconds} s.`,
     )
@@ -84,7 +85,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
     const message = `${couldNotHold}: ${explainFailure(error, context)}`
     if (isGone || error instanceof LostTaskError || inputs.reporting.failOnError)
       throw new Error(message, { cause: error })
-    saveActivity(runner, { ...saved, lost: undefined, goesOn: true })
+    saveActivity(runner, { ...saved, goesOn: true })
     runner.log.warning(`${message} (fail-on-error is false, so the job goes on, and nobody holds the task.)`)
   } finally {
     dataPipeline?.close()
@@ -96,21 +97,12 @@ function readReportInputs(runner: Runner): ActivityReportInputs {
     return readActivityReportInputs(runner.input)
   } catch (error) {
     try {
-      saveWrongInputs(runner)
+      saveActivity(runner, 'wrong-inputs')
     } catch (cause) {
       // What is wrong with the inputs is what the user has to hear; the post step finds it as well.
       runner.log.debug(messageOf(cause))
     }
     throw error
-  }
-}
-
-/** Sets outputs. They only tell, so a file that can't be written is a warning. */
-function tell(outputs: Readonly<Record<string, string>>, runner: Runner): void {
-  try {
-    for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
-  } catch (error) {
-    runner.log.warning(`The outputs could not be set: ${messageOf(error)}`)
   }
 }
 

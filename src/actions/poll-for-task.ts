@@ -4,7 +4,8 @@ import { type Deadline, systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Runner } from '../github/runner.ts'
-import { type SummaryRow, summaryTable } from '../github/summary.ts'
+import type { SummaryRow } from '../github/summary.ts'
+import { tellSummary } from '../github/tell.ts'
 import type { Operation } from '../hints.ts'
 import { type PollForTaskInputs, readPollForTaskInputs } from '../inputs.ts'
 import { openDataPipeline } from '../open-data-pipeline.ts'
@@ -113,17 +114,13 @@ async function handOn(
     )
   }
   setOutputs(outputs, tasks, { workerGroup }, runner)
-  if (!reporting.summary || !runner.env['GITHUB_STEP_SUMMARY']) return
+  if (!reporting.summary) return
   const rows: SummaryRow[] = [
     ['Worker group', workerGroup],
     ['Tasks', String(tasks.length)],
     ...tasks.slice(0, MOST_SUMMARY_ROWS).map((task, index): SummaryRow => [`Task ${index + 1}`, summaryOf(task)]),
   ]
-  try {
-    await runner.summarize(summaryTable('AWS Data Pipeline tasks taken', rows))
-  } catch (error) {
-    runner.log.warning(`The summary could not be written: ${messageOf(error)}`)
-  }
+  await tellSummary('AWS Data Pipeline tasks taken', rows, runner)
 }
 
 /** What people look for first stands first: the attempt tells activity and time. */

@@ -1,5 +1,5 @@
 import { classify, isTaskGone, TryTimeoutError } from '../aws/failure.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, Deadline } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { backOff } from '../retry.ts'
 import type { EndReason, HeartbeatState } from './heartbeat-state.ts'
@@ -70,7 +70,11 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
 
   async function beat(abort: AbortController): Promise<void> {
     try {
-      const { canceled } = await withLimit(dependencies.beat(abort.signal), options.beatLimitMs, clock, abort)
+      const { canceled } = await new Deadline(clock, options.beatLimitMs).within(
+        options.beatLimitMs,
+        (late) => dependencies.beat(AbortSignal.any([late, abort.signal])),
+        (ms) => new TryTimeoutError(`no answer within ${Math.round(ms / 1000)} s`),
+      )
       if (abort.signal.aborted) return
       if (failuresInARow > 0) log(`Arrived again after ${failuresInARow} failed.`)
       failuresInARow = 0
@@ -128,21 +132,4 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
 /** Up to a tenth sooner, so that jobs which began together spread out, and nobody is late. */
 function jittered(intervalMs: number, random: () => number): number {
   return intervalMs * (1 - random() / 10)
-}
-
-async function withLimit<T>(work: Promise<T>, limitMs: number, clock: Clock, abort: AbortController): Promise<T> {
-  work.catch(() => undefined)
-  const done = new AbortController()
-  const late = clock.sleep(limitMs, done.signal).then(() => {
-    if (done.signal.aborted) return undefined as never
-    const error = new TryTimeoutError(`no answer within ${Math.round(limitMs / 1000)} s`)
-    abort.abort(error)
-    throw error
-  })
-  late.catch(() => undefined)
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    done.abort()
-  }
 }

@@ -11,36 +11,29 @@ export interface SavedActivity extends ActivityReportInputs {
   /** The main step ended well, and let the job go on. */
   readonly goesOn?: true
   /** Why the task was not held: there is nothing to report then. */
-  readonly lost: 'canceled' | 'gone' | undefined
+  readonly lost?: 'canceled' | 'gone'
 }
 
 const STATE = 'activity'
-const WRONG_INPUTS = 'wrong-inputs'
+
+/** Saved in place of it when the inputs are wrong: the task is perhaps not even known. */
+type WrongInputs = 'wrong-inputs'
 
 /**
  * Saves it; a later call replaces what an earlier one saved.
  *
  * @throws Error when the runner's file can't be written
  */
-export function saveActivity(runner: Runner, activity: SavedActivity): void {
-  save(runner, activity)
-}
-
-/** Saves that the inputs were wrong, and the task is perhaps not even known. */
-export function saveWrongInputs(runner: Runner): void {
-  save(runner, WRONG_INPUTS)
-}
-
-/** What the main step saved: nothing when it could not, `wrong-inputs` when there was nothing else to save. */
-export function savedActivity(runner: Runner): SavedActivity | typeof WRONG_INPUTS | undefined {
-  const text = runner.state(STATE)
-  return text === '' ? undefined : (JSON.parse(text) as SavedActivity | typeof WRONG_INPUTS)
-}
-
-function save(runner: Runner, value: SavedActivity | typeof WRONG_INPUTS): void {
+export function saveActivity(runner: Runner, activity: SavedActivity | WrongInputs): void {
   try {
-    runner.saveState(STATE, JSON.stringify(value))
+    runner.saveState(STATE, JSON.stringify(activity))
   } catch (cause) {
     throw new Error(`What the post step needs could not be saved: ${messageOf(cause)}.`, { cause })
   }
+}
+
+/** What the main step saved; undefined when it could save nothing. */
+export function savedActivity(runner: Runner): SavedActivity | WrongInputs | undefined {
+  const text = runner.state(STATE)
+  return text === '' ? undefined : (JSON.parse(text) as SavedActivity | WrongInputs)
 }

@@ -6,6 +6,7 @@ import {
   SetTaskStatusCommand,
 } from '@aws-sdk/client-data-pipeline'
 import { ConfigurationError } from '../errors.ts'
+import { membersOf } from '../json-members.ts'
 import type { ErrorFields } from '../report/error-fields.ts'
 import type { TaskStatus } from '../status.ts'
 import { checkEndpointVariable } from './endpoint.ts'
@@ -183,10 +184,6 @@ function toField(field: unknown): TaskField {
   const reference = textOf(refValue)
   if (reference !== undefined) return { key: textOf(key) ?? '', refValue: reference }
   return { key: textOf(key) ?? '', stringValue: textOf(stringValue) ?? '' }
-}
-
-function membersOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
 function textOf(value: unknown): string | undefined {

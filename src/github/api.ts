@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts'
+import { membersOf } from '../json-members.ts'
 import { fetchThroughProxy } from './fetch.ts'
 import { downloadLogEnd } from './log-download.ts'
 
@@ -131,7 +132,7 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
       all(
         '/actions/runs/{run_id}/attempts/{attempt_number}/jobs',
         { run_id: settings.runId, attempt_number: attempt },
-        (data) => fieldsOf(data)['jobs'],
+        (data) => membersOf(data)['jobs'],
         toJob,
       ),
     annotations: (jobId) =>
@@ -178,10 +179,6 @@ function unexpected(what: string): GitHubApiError {
   )
 }
 
-function fieldsOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
@@ -192,7 +189,7 @@ function timeOf(value: unknown): number | undefined {
 }
 
 function toJob(data: unknown): Job {
-  const { id, name, status, conclusion, runner_name, html_url, steps } = fieldsOf(data)
+  const { id, name, status, conclusion, runner_name, html_url, steps } = membersOf(data)
   if (typeof id !== 'number' || typeof name !== 'string' || typeof status !== 'string') throw unexpected('job')
   return {
     id,
@@ -206,7 +203,7 @@ function toJob(data: unknown): Job {
 }
 
 function toStep(data: unknown): Step {
-  const { name, conclusion, started_at, completed_at } = fieldsOf(data)
+  const { name, conclusion, started_at, completed_at } = membersOf(data)
   return {
     name: textOf(name) ?? '',
     conclusion: textOf(conclusion),
@@ -216,7 +213,7 @@ function toStep(data: unknown): Step {
 }
 
 function toAnnotation(data: unknown): Annotation {
-  const { annotation_level, message } = fieldsOf(data)
+  const { annotation_level, message } = membersOf(data)
   if (annotation_level === undefined && message === undefined) throw unexpected('annotation')
   return { level: textOf(annotation_level) ?? '', message: textOf(message) ?? '' }
 }

@@ -1,10 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { requestThroughProxy } from '../proxy-agents.ts'
+import { requestFollowing } from '../proxy-agents.ts'
 
 /** What is kept of a log, however large: enough for any excerpt, and small. */
 const LOG_END_BYTES = 256 * 1024
-
-const MOST_REDIRECTS = 3
 
 export interface DownloadSettings {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -38,21 +36,15 @@ async function request(
   address: string,
   headers: Record<string, string>,
   { env, signal }: DownloadSettings,
-  redirects = 0,
 ): Promise<IncomingMessage> {
-  const url = new URL(address)
-  const response = await requestThroughProxy(url, {
+  const { response } = await requestFollowing(new URL(address), {
     env,
     headers: { 'accept-encoding': 'identity', ...headers },
     signal,
   })
-  const status = response.statusCode ?? 0
-  if (status === 200 || status === 206) return response
+  if (response.statusCode === 200 || response.statusCode === 206) return response
   response.resume()
-  if (status >= 300 && status < 400 && response.headers.location && redirects < MOST_REDIRECTS) {
-    return request(new URL(response.headers.location, url).href, headers, { env, signal }, redirects + 1)
-  }
-  throw new Error(`the log could not be downloaded: status ${status}`)
+  throw new Error(`the log could not be downloaded: status ${response.statusCode ?? 0}`)
 }
 
 /** Keeps the last bytes of what comes until the time; what was logged later is not read. */

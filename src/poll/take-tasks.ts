@@ -111,7 +111,7 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
     if (acknowledged instanceof CallError) return taken({ operation: 'ReportTaskProgress', error: acknowledged })
     if (acknowledged) held.push({ task, beatAt: clock.now() })
     if (held.length >= request.mostTasks) break
-    if (sizeOfOutputs(taken().tasks) + largest > MOST_OUTPUT_CHARACTERS) {
+    if ((acknowledged ? size : sizeOfOutputs(taken().tasks)) + largest > MOST_OUTPUT_CHARACTERS) {
       log.warning(`No more tasks are taken after ${held.length}: the outputs of a job may have 1 MB.`)
       break
     }

@@ -2,11 +2,11 @@ import type { DataPipeline } from '../aws/data-pipeline.ts'
 import type { AwsSettings } from '../aws/settings.ts'
 import { Deadline, systemClock } from '../clock.ts'
 import { secretsIn } from '../environment-secrets.ts'
-import { messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Log } from '../github/log.ts'
 import type { Runner } from '../github/runner.ts'
-import { type SummaryRow, summaryTable } from '../github/summary.ts'
+import type { SummaryRow } from '../github/summary.ts'
+import { tellOutputs, tellSummary } from '../github/tell.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import { openDataPipeline } from '../open-data-pipeline.ts'
 import type { Invocation } from '../run-action.ts'
@@ -131,17 +131,9 @@ async function tell(
     reported: reported === undefined ? 'false' : 'true',
     'request-id': reported?.requestId ?? '',
   }
-  try {
-    for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
-  } catch (error) {
-    runner.log.warning(`The outputs could not be set: ${messageOf(error)}`)
-  }
-  // Older GitHub Enterprise Servers have no summaries.
-  if (!end.reporting.summary || !runner.env['GITHUB_STEP_SUMMARY']) return
-  try {
-    await runner.summarize(summaryTable('AWS Data Pipeline task', summaryRows(end, fields, reportedAs, runner)))
-  } catch (error) {
-    runner.log.warning(`The summary could not be written: ${messageOf(error)}`)
+  tellOutputs({ ...outputs }, runner)
+  if (end.reporting.summary) {
+    await tellSummary('AWS Data Pipeline task', summaryRows(end, fields, reportedAs, runner), runner)
   }
 }
 
