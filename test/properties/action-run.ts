@@ -7,6 +7,7 @@ import { afterAll, jest } from '@jest/globals'
 import { type Contexts, inputVariables, readActionFile } from '../runner/action-file.ts'
 import { type Command, commandsIn } from '../runner/commands.ts'
 import { parseFileCommands } from '../runner/file-commands.ts'
+import { jobContexts, jobVariables } from '../runner/job-variables.ts'
 
 const clock = await import('../../src/clock.ts')
 
@@ -106,33 +107,10 @@ export async function runInProcess(name: ActionName, options: ActionRunOptions):
   }
   for (const file of Object.values(files)) writeFileSync(file, '')
   for (const [file, content] of Object.entries(options.files ?? {})) writeFileSync(join(workspace, file), content)
-  const contexts: Contexts = {
-    job: { status: 'success' },
-    github: {},
-    strategy: { 'job-total': 1 },
-    ...options.contexts,
-  }
   setEnvironment({
-    HOME: folder,
-    AWS_CONFIG_FILE: join(folder, 'no-aws-config'),
-    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'no-aws-credentials'),
-    AWS_EC2_METADATA_DISABLED: 'true',
+    ...jobVariables({ home: folder, workspace, temp, files }),
     AWS_REGION: 'us-east-1',
-    GITHUB_ACTIONS: 'true',
-    GITHUB_JOB: 'work',
-    GITHUB_OUTPUT: files.output,
-    GITHUB_REPOSITORY: 'octo-org/pipes',
-    GITHUB_RUN_ATTEMPT: '2',
-    GITHUB_RUN_ID: '4711',
-    GITHUB_RUN_NUMBER: '17',
-    GITHUB_SERVER_URL: 'https://github.com',
-    GITHUB_STATE: files.state,
-    GITHUB_STEP_SUMMARY: files.summary,
-    GITHUB_WORKFLOW: 'Nightly',
-    GITHUB_WORKSPACE: workspace,
-    RUNNER_NAME: 'runner-1',
-    RUNNER_TEMP: temp,
-    ...inputVariables(readActionFile(place), options.inputs, contexts),
+    ...inputVariables(readActionFile(place), options.inputs, jobContexts(options.contexts)),
     ...options.env,
   })
   stdout = ''

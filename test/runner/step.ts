@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
 import { type Command, commandsIn } from './commands.ts'
 import { parseFileCommands } from './file-commands.ts'
+import { jobContexts, jobVariables } from './job-variables.ts'
 import { node24 } from './node24.ts'
 import { removeFolder } from './temporary-folder.ts'
 
@@ -84,38 +85,13 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
   for (const file of Object.values(files)) writeFileSync(file, '')
   mkdirSync(join(folder, 'temp'))
 
-  const contexts: Contexts = {
-    job: { status: options.jobStatus ?? 'success' },
-    github: {},
-    strategy: { 'job-total': 1 },
-    ...options.contexts,
-  }
+  const contexts = jobContexts({ job: { status: options.jobStatus ?? 'success' }, ...options.contexts })
   const env: Record<string, string | undefined> = {
     PATH: process.env['PATH'],
     SystemRoot: process.env['SystemRoot'],
-    HOME: folder,
-    // No credentials but those that a test gives: no profile, no metadata service of the machine.
-    AWS_CONFIG_FILE: join(folder, 'no-aws-config'),
-    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'no-aws-credentials'),
-    AWS_EC2_METADATA_DISABLED: 'true',
-    CI: 'true',
+    ...jobVariables({ home: folder, workspace, temp: join(folder, 'temp'), files }),
     // The bundle is compiled once and not for each of some hundred steps.
     NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'steps'),
-    GITHUB_ACTIONS: 'true',
-    GITHUB_JOB: 'work',
-    GITHUB_OUTPUT: files.output,
-    GITHUB_REPOSITORY: 'octo-org/pipes',
-    GITHUB_RUN_ATTEMPT: '2',
-    GITHUB_RUN_ID: '4711',
-    GITHUB_RUN_NUMBER: '17',
-    GITHUB_SERVER_URL: 'https://github.com',
-    GITHUB_STATE: files.state,
-    GITHUB_STEP_SUMMARY: files.summary,
-    GITHUB_WORKFLOW: 'Nightly',
-    GITHUB_WORKSPACE: workspace,
-    RUNNER_NAME: 'runner-1',
-    RUNNER_OS: 'Linux',
-    RUNNER_TEMP: join(folder, 'temp'),
     ...inputVariables(action, options.inputs, contexts),
     ...options.env,
   }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import type { LocalGitHub } from '../local-github/local-github.ts'
 import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
@@ -68,6 +69,16 @@ async function reportTo(
   const waited = asked === undefined || told === undefined ? 0 : told - asked
   const nothing = { taskId: '', taskStatus: '', errorId: '', errorMessage: '', errorStackTrace: '' }
   return { step, bodies, sent: { ...nothing, ...bodies.at(-1) }, waited }
+}
+
+/** One report, and nothing to say beside it. */
+export function expectPlainReport({ step, bodies }: GitHubReport): void {
+  expect(step.exitCode).toBe(0)
+  expect(step.errors).toEqual([])
+  expect(step.warnings).toEqual([])
+  expect(step.notices).toEqual([])
+  expect(step.stderr).toBe('')
+  expect(bodies).toHaveLength(1)
 }
 
 /** The text that `toJSON(needs)` makes of results by job. */

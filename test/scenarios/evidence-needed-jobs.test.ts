@@ -3,7 +3,7 @@ import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { refuseLongStackTraces } from '../local-aws/faults.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { type JobLog, type LoggedStep, manyLines, writeJobLog } from '../local-github/log-text.ts'
-import { type GitHubReport, needsOf, reportFrom, withFootprint } from './asking-github.ts'
+import { expectPlainReport, needsOf, reportFrom, withFootprint } from './asking-github.ts'
 
 /** The failed step of most tests, as an action of JavaScript fails. */
 const FAILED: LoggedStep = {
@@ -28,15 +28,6 @@ function addFailedJob(github: LocalGitHub, name: string, log: Partial<JobLog> = 
     conclusion: 'failure',
     ...writeJobLog({ name, steps: [CHECKOUT, FAILED], ...log }).job,
   })
-}
-
-function expectPlainReport({ step, bodies }: GitHubReport): void {
-  expect(step.exitCode).toBe(0)
-  expect(step.errors).toEqual([])
-  expect(step.warnings).toEqual([])
-  expect(step.notices).toEqual([])
-  expect(step.stderr).toBe('')
-  expect(bodies).toHaveLength(1)
 }
 
 describe('a workflow of three jobs: the first fails, the second is skipped, the last reports', () => {

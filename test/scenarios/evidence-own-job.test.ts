@@ -3,7 +3,7 @@ import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { invalidRequest } from '../local-aws/faults.ts'
 import type { StepInput } from '../local-github/jobs.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
-import { type GitHubReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
+import { expectPlainReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
 
 /** The steps of this job as GitHub shows them while its last one, the report, runs. */
 const STEPS: StepInput[] = [
@@ -11,15 +11,6 @@ const STEPS: StepInput[] = [
   { name: 'Run npm test', conclusion: 'failure' },
   { name: 'Report', status: 'in_progress' },
 ]
-
-function expectPlainReport({ step, bodies }: GitHubReport): void {
-  expect(step.exitCode).toBe(0)
-  expect(step.errors).toEqual([])
-  expect(step.warnings).toEqual([])
-  expect(step.notices).toEqual([])
-  expect(step.stderr).toBe('')
-  expect(bodies).toHaveLength(1)
-}
 
 describe('what is sent for the failure of this job', () => {
   test('step, job, workflow, repository, run and attempt, and the link to the job at the end', async () => {
