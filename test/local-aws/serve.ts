@@ -77,9 +77,10 @@ async function serve(args: string[]): Promise<void> {
     ...options,
     rates: PUBLISHED_RATES,
     onRequest: (request) => {
-      console.log(line(request))
       const { operation, body, answer } = request
+      // First into the file: who sees the line printed finds it there.
       if (log) appendFileSync(log, `${JSON.stringify({ operation, body, answer: answer?.status })}\n`)
+      console.log(line(request))
     },
   })
   console.log(`Local AWS Data Pipeline at ${service.url}\n`)
