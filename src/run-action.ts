@@ -1,3 +1,4 @@
+import { type Deadline, systemClock } from './clock.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import { currentRunner, type Runner } from './github/runner.ts'
 
@@ -13,8 +14,14 @@ const EXIT_AFTER_MS = 250
 /** What an action is run with. */
 export interface Invocation {
   readonly runner: Runner
-  /** Calls back with the milliseconds that are left when the runner wants the step to end; at once if it does already. */
-  onStop(callback: (leftMs: number) => void): void
+  /** Whether the runner wants the step to end. */
+  readonly isStopping: () => boolean
+  /**
+   * Gives the deadline back, which is made shorter when the runner wants the step to end; at once if it does already.
+   *
+   * @param share the part that it gets of the time that is left then; default 1, all of it
+   */
+  readonly stoppable: (deadline: Deadline, share?: number) => Deadline
 }
 
 /**
@@ -40,13 +47,16 @@ export async function runAction(action: (invocation: Invocation) => Promise<void
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
 
-  const stopCallbacks: Array<(leftMs: number) => void> = []
+  // Those that are not over: a job may poll for days.
+  let deadlines: Array<{ deadline: Deadline; share: number }> = []
   let stopAt = Number.POSITIVE_INFINITY
+  const hurry = ({ deadline, share }: { deadline: Deadline; share: number }): void =>
+    deadline.hurry(Math.max(0, stopAt - systemClock.now()) * share)
   for (const [signal, leftMs] of Object.entries(LEFT_AFTER_SIGNAL_MS)) {
     process.on(signal, () => {
       runner.log.info(`Received ${signal}: ending within ${leftMs / 1000} s.`)
-      stopAt = Math.min(stopAt, performance.now() + leftMs)
-      for (const callback of stopCallbacks) callback(leftMs)
+      stopAt = Math.min(stopAt, systemClock.now() + leftMs)
+      deadlines.forEach(hurry)
     })
   }
 
@@ -56,13 +66,16 @@ export async function runAction(action: (invocation: Invocation) => Promise<void
     if (!settled) fail(new Error('The action ended before its work was done.'))
   })
 
-  const onStop = (callback: (leftMs: number) => void): void => {
-    stopCallbacks.push(callback)
-    if (stopAt < Number.POSITIVE_INFINITY) callback(Math.max(0, stopAt - performance.now()))
+  const isStopping = (): boolean => stopAt < Number.POSITIVE_INFINITY
+  const stoppable = (deadline: Deadline, share = 1): Deadline => {
+    const limited = { deadline, share }
+    deadlines = [...deadlines.filter((each) => each.deadline.remaining() > 0), limited]
+    if (isStopping()) hurry(limited)
+    return deadline
   }
 
   try {
-    await action({ runner, onStop })
+    await action({ runner, isStopping, stoppable })
   } catch (thrown) {
     fail(thrown)
   }

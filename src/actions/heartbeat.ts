@@ -20,7 +20,7 @@ const CANCEL_RUN_LIMIT_MS = 30_000
  * The heartbeat process: holds a task for as long as its job runs. Its settings come on standard input; where it ends
  * without any, the task could not be acknowledged, and there is nothing to hold.
  */
-export async function heartbeat({ runner, onStop }: Invocation): Promise<void> {
+export async function heartbeat({ runner, isStopping }: Invocation): Promise<void> {
   // Code compiled to run fast gains nothing in a process that sleeps, and takes half as much memory again.
   setFlagsFromString('--no-opt')
   setFlagsFromString('--no-maglev')
@@ -32,10 +32,6 @@ export async function heartbeat({ runner, onStop }: Invocation): Promise<void> {
   const log = (line: string): void => runner.log.info(`${new Date().toISOString()} ${line}`)
   const files = filesIn(settings.folder)
   const { startedAt } = identify(process.pid)
-  let isTerminated = false
-  onStop(() => {
-    isTerminated = true
-  })
   const dataPipeline = await connectDataPipeline(settings.aws, { ...runner, requestLimitMs: REQUEST_LIMIT_MS })
   try {
     log(`Holding the task in ${dataPipeline.region}, with a beat every ${settings.intervalMs / 1000} s.`)
@@ -56,7 +52,7 @@ export async function heartbeat({ runner, onStop }: Invocation): Promise<void> {
         renewCredentials: () => dataPipeline.renewCredentials(),
         onCanceled: () => cancelRun(settings, log),
         isStopAsked: () => existsSync(files.stop),
-        isTerminated: () => isTerminated,
+        isTerminated: isStopping,
         isRunnerGone: () => settings.runner !== undefined && !isRunning(settings.runner),
         save: (state) =>
           writeState(files.state, { ...state, startedAt, message: state.message && runner.redact(state.message) }),

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { type LaunchedHeartbeat, launchHeartbeat } from '../activity/heartbeat-process.ts'
+import { type LaunchedHeartbeat, launchHeartbeat, READY_WITHIN_MS } from '../activity/heartbeat-process.ts'
 import { filesIn, newActivityFolder } from '../activity/paths.ts'
 import { identify, type ProcessIdentity } from '../activity/processes.ts'
 import { saveActivity } from '../activity/saved-activity.ts'
@@ -25,7 +25,7 @@ import { shortTaskId } from '../task-id.ts'
 type ActivityInputs = ActivityReportInputs & HeartbeatInputs
 
 /** The main step of activity: acknowledges the task, and starts the process that holds it. */
-export async function holdActivity({ runner, onStop }: Invocation): Promise<void> {
+export async function holdActivity({ runner, stoppable }: Invocation): Promise<void> {
   const reportInputs = readReportInputs(runner)
   const folder = newActivityFolder(runner.env['RUNNER_TEMP'] || tmpdir(), reportInputs.taskId)
   const couldNotHold = `Could not hold task ${shortTaskId(reportInputs.taskId)}`
@@ -45,8 +45,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
   }
 
   const budgetMs = inputs.reporting.timeoutSeconds * 1000
-  const deadline = new Deadline(systemClock, budgetMs)
-  onStop((leftMs) => deadline.hurry(leftMs))
+  const deadline = stoppable(new Deadline(systemClock, budgetMs))
   let dataPipeline: DataPipeline | undefined
   let heartbeat: LaunchedHeartbeat | undefined
   try {
@@ -68,7 +67,7 @@ export async function holdActivity({ runner, onStop }: Invocation): Promise<void
       throw new LostTaskError('the service has cancelled it. Nobody will count the work of this job, so it ends here.')
     }
     await warnOfExpiry(pipeline, inputs, runner)
-    saveActivity(runner, { ...saved, goesOn: true, heartbeat: await hold(heartbeat, inputs, runner) })
+    saveActivity(runner, { ...saved, goesOn: true, heartbeat: await hold(heartbeat, inputs, { runner, stoppable }) })
     runner.log.info(
       `Holding task ${shortTaskId(inputs.taskId)} in ${pipeline.region}, with a beat every ${inputs.heartbeatSeconds} s.`,
     )
@@ -135,11 +134,15 @@ function launch(folder: string, runner: Runner): LaunchedHeartbeat {
   }
 }
 
-async function hold(heartbeat: LaunchedHeartbeat, inputs: ActivityInputs, runner: Runner): Promise<ProcessIdentity> {
+async function hold(
+  heartbeat: LaunchedHeartbeat,
+  inputs: ActivityInputs,
+  { runner, stoppable }: Pick<Invocation, 'runner' | 'stoppable'>,
+): Promise<ProcessIdentity> {
   const { repository, id: runId, apiUrl } = workflowRunOf(runner.env)
   const token = inputs.evidence.githubToken
   try {
-    return await heartbeat.hold({
+    const settings = {
       taskId: inputs.taskId,
       aws: inputs.aws,
       intervalMs: inputs.heartbeatSeconds * 1000,
@@ -148,7 +151,8 @@ async function hold(heartbeat: LaunchedHeartbeat, inputs: ActivityInputs, runner
       // In a container the parent is outside (0) or an init (1), which says nothing of the job.
       runner: process.ppid > 1 ? identify(process.ppid) : undefined,
       github: token && repository && runId ? { token, repository, runId, apiUrl } : undefined,
-    })
+    }
+    return await heartbeat.hold(settings, stoppable(new Deadline(systemClock, READY_WITHIN_MS)))
   } catch (cause) {
     throw notStarted(cause)
   }

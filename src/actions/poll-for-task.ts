@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
-import { type Deadline, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Runner } from '../github/runner.ts'
@@ -18,7 +18,7 @@ import { shortTaskId } from '../task-id.ts'
 const MOST_SUMMARY_ROWS = 50
 
 /** The action poll-for-task: takes tasks from a worker group, and hands them on to other steps and jobs. */
-export async function pollForTask({ runner, onStop }: Invocation): Promise<void> {
+export async function pollForTask({ runner, isStopping, stoppable }: Invocation): Promise<void> {
   const inputs = readPollForTaskInputs(runner.input)
   if (inputs.reporting.dryRun) {
     runner.log.info(
@@ -29,13 +29,6 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
   }
   // Before a task is taken that could not be handed on.
   setOutputs({ found: 'false' }, [], inputs, runner)
-  let stopAt = Number.POSITIVE_INFINITY
-  // Those that are not over: a job may poll for days.
-  let deadlines: Deadline[] = []
-  onStop((leftMs) => {
-    stopAt = Math.min(stopAt, systemClock.now() + leftMs)
-    for (const deadline of deadlines) deadline.hurry(leftMs)
-  })
   let dataPipeline: DataPipeline | undefined
   let taken: TakenTasks
   try {
@@ -57,12 +50,8 @@ export async function pollForTask({ runner, onStop }: Invocation): Promise<void>
         clock: systemClock,
         random: Math.random,
         log: runner.log,
-        isStopping: () => stopAt < Number.POSITIVE_INFINITY,
-        stoppable(deadline) {
-          deadlines = [...deadlines.filter((each) => each.remaining() > 0), deadline]
-          if (stopAt < Number.POSITIVE_INFINITY) deadline.hurry(Math.max(0, stopAt - systemClock.now()))
-          return deadline
-        },
+        isStopping,
+        stoppable,
       },
     )
   } catch (error) {

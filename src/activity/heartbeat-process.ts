@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Clock } from '../clock.ts'
+import type { Clock, Deadline } from '../clock.ts'
 import { isSecretVariable } from '../environment-secrets.ts'
 import { messageOf } from '../errors.ts'
 import type { HeartbeatSettings } from './heartbeat-settings.ts'
@@ -11,7 +11,7 @@ import { type ActivityFiles, filesIn } from './paths.ts'
 import { identify, isRunning, kill, type ProcessIdentity } from './processes.ts'
 
 /** Starting Node and the SDK takes a fraction of a second; a machine may be busy. */
-const READY_WITHIN_MS = 15_000
+export const READY_WITHIN_MS = 15_000
 const LOOK_EVERY_MS = 5
 /** It looks four times a second; the rest is for a machine that is busy. */
 const STOP_WITHIN_MS = 10_000
@@ -35,10 +35,11 @@ export interface LaunchedHeartbeat {
   /**
    * Tells it what to hold, and waits until it is ready.
    *
+   * @param ready until when it has to be; see READY_WITHIN_MS
    * @returns the process
    * @throws Error with the end of its log when it does not get ready
    */
-  hold(settings: Omit<HeartbeatSettings, 'folder' | 'secrets'>): Promise<ProcessIdentity>
+  hold(settings: Omit<HeartbeatSettings, 'folder' | 'secrets'>, ready: Deadline): Promise<ProcessIdentity>
   /** Ends it: there is nothing to hold. */
   abandon(): void
 }
@@ -80,13 +81,13 @@ export function launchHeartbeat(
   child.unref()
 
   return {
-    async hold(settings) {
+    async hold(settings, ready) {
       child.stdin?.end(JSON.stringify({ ...settings, folder, secrets } satisfies HeartbeatSettings))
-      const until = clock.now() + READY_WITHIN_MS
+      const toldAt = clock.now()
       while (readState(files.state) === undefined) {
-        if (failure === undefined && clock.now() >= until) {
+        if (failure === undefined && ready.remaining() === 0) {
           child.kill('SIGKILL')
-          failure = new Error(`it was not ready within ${READY_WITHIN_MS / 1000} s`)
+          failure = new Error(`it was not ready within ${Math.round((clock.now() - toldAt) / 1000)} s`)
         }
         if (failure !== undefined)
           throw new Error(`The heartbeat process did not start: ${failure.message}. ${endOfLog(files)}`)

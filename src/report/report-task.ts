@@ -41,13 +41,10 @@ export interface ReportOutputs {
  * @returns whether the service has the status now
  * @throws Error with a message for the user when the report could not be made and fail-on-error is true
  */
-export async function reportTask(end: TaskEnd, { runner, onStop }: Invocation): Promise<boolean> {
-  const deadline = new Deadline(systemClock, end.reporting.timeoutSeconds * 1000)
-  const evidenceDeadline = new Deadline(systemClock, Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4))
-  onStop((leftMs) => {
-    deadline.hurry(leftMs)
-    evidenceDeadline.hurry(leftMs / 4)
-  })
+export async function reportTask(end: TaskEnd, { runner, stoppable }: Invocation): Promise<boolean> {
+  const deadline = stoppable(new Deadline(systemClock, end.reporting.timeoutSeconds * 1000))
+  const evidenceMs = Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4)
+  const evidenceDeadline = stoppable(new Deadline(systemClock, evidenceMs), 1 / 4)
   const { status } = end.status
   const texts = await errorTexts(end, runner, deadline, evidenceDeadline)
   const fitTexts = fitter(texts, runner)

@@ -273,6 +273,24 @@ describe('a heartbeat process that does not get ready', () => {
     expect(post.stdout).toMatch(/heartbeats were not started/)
     expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
   })
+
+  onLinux('before the runner wants main to end: main gives up, and no process is left', async () => {
+    await using service = await LocalDataPipeline.start()
+    using job = new Job()
+    const onStart = async (child: ChildProcess): Promise<void> => {
+      await eventually(() => service.requestsFor('ReportTaskProgress').some(({ answer }) => answer), 20_000)
+      child.kill('SIGTERM')
+    }
+    using held = await hold(service, {}, { job, env: preload(job, BLOCK(600_000)), onStart, limitMs: 40_000 })
+    expect(held.main.exitCode).toBe(1)
+    expect(held.main.errors).toHaveLength(1)
+    // Of the 15 s that it has otherwise.
+    expect(held.main.errors[0]).toMatch(/not ready within [1-9] s/)
+    expect(await job.heartbeatsEnd(2_000)).toBe(true)
+    const post = await held.post({ jobStatus: 'cancelled', env: { NODE_OPTIONS: undefined } })
+    expect(post.stdout).toMatch(/heartbeats were not started/)
+    expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
+  })
 })
 
 onLinux('post does not kill a later process that has the number of a heartbeat that is gone', async () => {
