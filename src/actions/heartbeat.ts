@@ -7,14 +7,17 @@ import { writeState } from '../activity/heartbeat-state.ts'
 import { filesIn } from '../activity/paths.ts'
 import { identify, isRunning } from '../activity/processes.ts'
 import { connectDataPipeline } from '../aws/data-pipeline.ts'
-import { systemClock } from '../clock.ts'
+import { Deadline, systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
-import { connectGitHub } from '../github/api.ts'
+import { connectGitHub, GitHubApiError } from '../github/api.ts'
+import { type Decision, RetriesSpentError, retry } from '../retry.ts'
 import type { Invocation } from '../run-action.ts'
 
 const BEAT_LIMIT_MS = 15_000
 const REQUEST_LIMIT_MS = 10_000
-const CANCEL_RUN_LIMIT_MS = 30_000
+const CANCEL_RUN_LIMIT_MS = 10_000
+/** An outage of GitHub's API; a run that goes on longer only costs minutes of a runner. */
+const CANCEL_RUN_WITHIN_MS = 300_000
 
 /**
  * The heartbeat process: holds a task for as long as its job runs. Its settings come on standard input; where it ends
@@ -68,11 +71,31 @@ async function cancelRun({ onCancel, github }: HeartbeatSettings, log: (line: st
   if (onCancel === 'ignore') return
   if (github === undefined) return log('The run is not cancelled: the input github-token is empty.')
   try {
-    const signal = AbortSignal.timeout(CANCEL_RUN_LIMIT_MS)
-    const api = await connectGitHub({ ...github, env: process.env, signal, onProblem: log })
-    await api.cancelRun()
+    await retry(
+      async (_tries, signal) => {
+        const api = await connectGitHub({ ...github, env: process.env, signal, onProblem: log })
+        await api.cancelRun()
+      },
+      {
+        deadline: new Deadline(systemClock, CANCEL_RUN_WITHIN_MS),
+        random: Math.random,
+        tryLimitMs: CANCEL_RUN_LIMIT_MS,
+        onTryTimeout: (ms) => new GitHubApiError(`no answer within ${Math.round(ms / 1000)} s`, undefined),
+        decide: afterFailedCancel,
+        onWait: (error) => log(`The run is not cancelled yet, and it is tried again: ${messageOf(error)}`),
+      },
+    )
     log('Cancelled the workflow run.')
   } catch (error) {
-    log(`The run could not be cancelled, which needs "permissions: actions: write": ${messageOf(error)}`)
+    const cause = error instanceof RetriesSpentError ? error.cause : error
+    log(`The run could not be cancelled, which needs "permissions: actions: write": ${messageOf(cause)}`)
   }
+}
+
+/** GitHub's refusals stay as they are; asking twice to cancel a run does no harm. */
+function afterFailedCancel(error: unknown): Decision {
+  if (!(error instanceof GitHubApiError)) return 'stop'
+  const { status = 500 } = error
+  if (status === 429) return 'again-much-later'
+  return status >= 500 ? 'again-later' : 'stop'
 }

@@ -30,7 +30,7 @@ export interface Annotation {
   readonly message: string
 }
 
-/** The few calls of GitHub's REST API that tell why a job failed. Each may fail in any way; none is retried. */
+/** The few calls of GitHub's REST API that tell why a job failed. Each may fail in any way; none is retried here. */
 export interface GitHubApi {
   job(id: number): Promise<Job>
   /** All jobs that ran in an attempt of this run. */

@@ -113,12 +113,35 @@ describe('while the job works', () => {
     const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
     using held = await cancelled(service, inputs, github.environment)
     expect(await held.job.heartbeatsEnd()).toBe(true)
+    expect(github.requests).toHaveLength(1)
     expect(github.cancellations).toEqual([])
     const post = await held.post()
     expect(post.exitCode).toBe(0)
     expect(post.stdout).toContain('actions: write')
     expect(reportsOf(service, held.taskId)).toEqual([])
   })
+
+  test.concurrent.each([
+    ['503', 'unavailable'],
+    ['a reset', 'reset'],
+  ] as const)(
+    'cancelled, with cancel-run, and GitHub answers twice with %s: tried again until it lands',
+    async (_name, fault) => {
+      await using service = await LocalDataPipeline.start()
+      await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
+      github.misbehave(fault, { times: 2 })
+      const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
+      using held = await cancelled(service, inputs, github.environment)
+      expect(await held.job.heartbeatsEnd()).toBe(true)
+      expect(github.requests).toHaveLength(3)
+      expect(github.cancellations).toHaveLength(1)
+      const post = await held.post({ jobStatus: 'cancelled' })
+      expect(heartbeatGroup(post)?.text).toMatch(
+        /not cancelled yet[\s\S]*not cancelled yet[\s\S]*Cancelled the workflow run/,
+      )
+      expect(reportsOf(service, held.taskId)).toEqual([])
+    },
+  )
 
   test.concurrent('cancelled, with cancel-run and no token: the log says so', async () => {
     await using service = await LocalDataPipeline.start()
