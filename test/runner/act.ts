@@ -13,6 +13,22 @@ const HOW_TO_GET_IT = `Get it with "go install github.com/nektos/act@v${OLDEST.j
 const TRACKING = 'RUNNER_TRACKING_ID'
 let runs = 0
 
+/**
+ * Loaded into the actions: act drops what it has not yet read of a step when the step fails (HostEnvironment.exec), so one
+ * that fails says where its output ends, and waits until that was seen.
+ */
+const WAIT_TO_BE_READ = `
+  const { existsSync } = require('node:fs')
+  if (process.stdout.isTTY) process.on('exit', (code) => {
+    if (code === 0) return
+    console.log('read-' + process.pid)
+    const until = performance.now() + 20_000
+    while (!existsSync(__dirname + '/read-' + process.pid) && performance.now() < until)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+  })
+`
+const END_OF_OUTPUT = /"msg":"(read-\d+)\\n"/g
+
 /** The action as the README writes it, with the version. */
 const PUBLISHED = 'OWNER/aws-datapipeline-set-task-status@v1'
 
@@ -60,7 +76,7 @@ export async function runWorkflow(name: string, options: WorkflowOptions = {}): 
   const folder = mkdtempSync(join(tmpdir(), 'act-'))
   const trackingId = `act_${process.pid}_${++runs}_`
   try {
-    const { exitCode, records, stderr } = await recordsOf(start(folder, name, trackingId, options), options)
+    const { exitCode, records, stderr } = await recordsOf(start(folder, name, trackingId, options), folder, options)
     const left = await leftOver(trackingId)
     const run = describe(exitCode, records, stderr)
     if (left.length > 0) throw new Error(`processes outlived the run: ${left.join('; ')}\n${run.log}`)
@@ -116,6 +132,8 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
   }
   const home = join(folder, 'home')
   mkdirSync(home)
+  const waitToBeRead = join(folder, 'wait-to-be-read.cjs')
+  writeFileSync(waitToBeRead, WAIT_TO_BE_READ)
   const variables = {
     GITHUB_REPOSITORY: 'octo-org/pipes',
     GITHUB_RUN_ATTEMPT: '2',
@@ -125,6 +143,7 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
     [TRACKING]: trackingId,
     // No credentials but those that a test gives: no profile, no metadata service of the machine.
     AWS_EC2_METADATA_DISABLED: 'true',
+    NODE_OPTIONS: `--require=${waitToBeRead}`,
     ...env,
   }
   const repository = repositoryWith(name, options, join(folder, 'repository'))
@@ -188,11 +207,16 @@ interface LogRecord {
 
 async function recordsOf(
   act: ChildProcess,
+  folder: string,
   { onStart, limitMs = 120_000 }: WorkflowOptions,
 ): Promise<{ exitCode: number | null; records: LogRecord[]; stderr: string }> {
   let [stdout, stderr] = ['', '']
+  let searched = 0
   act.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
+    // Not where it was seen before: a line may come in pieces.
+    for (const [, file = ''] of stdout.slice(searched).matchAll(END_OF_OUTPUT)) writeFileSync(join(folder, file), '')
+    searched = stdout.lastIndexOf('\n') + 1
   })
   act.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
