@@ -1,3 +1,6 @@
+// First of all, for every configuration that is made of this one.
+import './test/surroundings.mjs'
+
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
