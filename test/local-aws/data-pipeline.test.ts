@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   DataPipelineClient,
   PollForTaskCommand,
@@ -96,14 +95,19 @@ test.each([
 ])(
   'with pollsOutliveClients %s a task that comes after the client has gone is %s',
   async (pollsOutliveClients, state) => {
-    await using service = await LocalDataPipeline.start({ pollHoldMs: 60_000, pollsOutliveClients })
+    const seenToGo = Promise.withResolvers<void>()
+    await using service = await LocalDataPipeline.start({
+      pollHoldMs: 60_000,
+      pollsOutliveClients,
+      onRequest: () => seenToGo.resolve(),
+    })
     const client = new AbortController()
     const poll = clientOf(service).send(new PollForTaskCommand({ workerGroup: 'ci' }), { abortSignal: client.signal })
     const closed = poll.catch(() => {})
     await service.received('PollForTask')
     client.abort()
     await closed
-    await delay(50) // until the server has seen it
+    await seenToGo.promise
     expect(service.addTask().state).toBe(state)
   },
 )
@@ -189,8 +193,8 @@ test('a standing fault ends when its time is over on the clock of the service', 
   await expect(client.send(new ReportTaskProgressCommand({ taskId }))).resolves.toMatchObject({ canceled: false })
 })
 
-test('stop ends at once, although requests hang and polls are held', async () => {
-  const service = await LocalDataPipeline.start({ pollHoldMs: 60_000 })
+test('stop ends, although requests hang and polls are held for longer than a test may take', async () => {
+  const service = await LocalDataPipeline.start({ pollHoldMs: 3_600_000 })
   service.keepMisbehaving(on('SetTaskStatus', hang()))
   const client = clientOf(service)
   const calls = [
@@ -199,9 +203,7 @@ test('stop ends at once, although requests hang and polls are held', async () =>
   ]
   const settled = Promise.allSettled(calls)
   await Promise.all([service.received('PollForTask'), service.received('SetTaskStatus')])
-  const before = performance.now()
   await service.stop()
-  expect(performance.now() - before).toBeLessThan(1000)
   expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
   await expect(fetch(service.url)).rejects.toThrow('fetch failed')
 })

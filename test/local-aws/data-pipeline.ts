@@ -151,7 +151,7 @@ export class LocalDataPipeline extends LocalService<Fault> {
    * then; their answers may still be under way.
    * @throws Error when they have not arrived within `withinMs` of real time
    */
-  async received(operation: Operation, count = 1, withinMs = 10_000): Promise<ReceivedRequest[]> {
+  async received(operation: Operation, count = 1, withinMs = 30_000): Promise<ReceivedRequest[]> {
     const deadline = AbortSignal.timeout(withinMs)
     while (this.requestsFor(operation).length < count) {
       await once(this.#arrivals, 'request', { signal: deadline }).catch(() => {

@@ -44,11 +44,18 @@ export interface RawAnswer {
   end: 'closed' | 'reset' | 'still open'
 }
 
+/** Milliseconds between two looks. Between them the server and the socket have had their turn, on a busy machine too. */
+const LOOK_EVERY_MS = 10
+
 /**
  * Sends a request over a socket of its own and reads until the connection ends.
- * @param waitMs how long to wait for that
+ * @param isEnough asked again and again: whether to wait for that no longer, with what has come so far
  */
-export async function sendRaw(url: string, request: HttpRequest, waitMs = 5000): Promise<RawAnswer> {
+export async function sendRaw(
+  url: string,
+  request: HttpRequest,
+  isEnough: (text: string) => boolean = () => false,
+): Promise<RawAnswer> {
   const { hostname, port } = new URL(url)
   const headers = Object.entries({ ...request.headers, connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}`,
@@ -61,10 +68,10 @@ export async function sendRaw(url: string, request: HttpRequest, waitMs = 5000):
     text += chunk.toString('utf8')
   })
   const end = await new Promise<RawAnswer['end']>((resolve) => {
-    const timer = setTimeout(() => resolve('still open'), waitMs)
+    const looks = setInterval(() => isEnough(text) && resolve('still open'), LOOK_EVERY_MS)
     socket.on('end', () => resolve('closed'))
     socket.on('error', () => resolve('reset'))
-    socket.on('close', () => clearTimeout(timer))
+    socket.on('close', () => clearInterval(looks))
   })
   socket.destroy()
   return { text, end }

