@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { cleanText } from '../../src/text/clean.ts'
+import { runs } from '../properties/runs.ts'
 import { cpuMsOf } from './cpu-time.ts'
 import { anyText, NOT_ALLOWED } from './texts.ts'
 
@@ -60,7 +61,7 @@ describe('cleanText', () => {
         expect(clean.isWellFormed()).toBe(true)
         expect(cleanText(clean)).toEqual({ text: clean, ansiSequences: 0, controlCharacters: 0, loneSurrogates: 0 })
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     )
   })
 
@@ -70,6 +71,7 @@ describe('cleanText', () => {
         fc.pre(!NOT_ALLOWED.test(text))
         expect(cleanText(text).text).toBe(text)
       }),
+      { numRuns: runs(100) },
     )
   })
 

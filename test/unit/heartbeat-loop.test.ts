@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { keepBeating } from '../../src/activity/heartbeat-loop.ts'
 import type { HeartbeatState } from '../../src/activity/heartbeat-state.ts'
+import { runs } from '../properties/runs.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 /** How a beat goes: what it gives after how many milliseconds. */
@@ -380,6 +381,6 @@ test('any course of things: one beat at a time, soon enough, and an end in time'
         expect(last.longestGapMs).toBeLessThanOrEqual(endedAt)
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })

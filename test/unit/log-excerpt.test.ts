@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { excerptOf, hasContent, type LoggedStep, type LoggedSteps } from '../../src/evidence/log-excerpt.ts'
+import { runs } from '../properties/runs.ts'
 import { cpuMsOf } from './cpu-time.ts'
 
 const STARTED = Date.parse('2026-01-02T03:04:05Z')
@@ -237,7 +238,7 @@ describe('whatever the log', () => {
         expect(excerpt.text.isWellFormed()).toBe(true)
         if (excerpt.error !== undefined) expect(typeof excerpt.error).toBe('string')
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   }, 20_000)
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { matchNeededJobs } from '../../src/evidence/needed-jobs.ts'
 import type { Job } from '../../src/github/api.ts'
 import type { NeededJob } from '../../src/needs.ts'
+import { runs } from '../properties/runs.ts'
 
 function job(name: string, conclusion = 'failure'): Job {
   return {
@@ -98,5 +99,6 @@ test('no job is given twice, and every failed one is given', () => {
       expect(new Set([...given, ...others]).size).toBe(given.length + others.length)
       expect(given.length + others.length).toBe(jobs.length)
     }),
+    { numRuns: runs(100) },
   )
 })

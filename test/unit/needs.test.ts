@@ -159,6 +159,7 @@ describe('the outcome', () => {
         const expected = all.find((outcome) => outcomes.includes(outcome)) ?? 'success'
         expect(worst(outcomes)).toBe(expected)
       }),
+      { numRuns: runs(100) },
     )
   })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { redact } from '../../src/text/redact.ts'
+import { runs } from '../properties/runs.ts'
 
 describe('redact', () => {
   test.each([
@@ -36,6 +37,7 @@ describe('redact', () => {
         }
         expect(redact(redacted, secrets).secrets).toBe(0)
       }),
+      { numRuns: runs(100) },
     )
   })
 })

@@ -41,6 +41,7 @@ describe('backOff', () => {
         expect(wait).toBeLessThanOrEqual(longest)
         expect(backOff(tries + 1, () => number)).toBeGreaterThanOrEqual(wait)
       }),
+      { numRuns: runs(100) },
     )
   })
 })

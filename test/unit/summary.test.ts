@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { escapeHtml, summaryTable } from '../../src/github/summary.ts'
+import { runs } from '../properties/runs.ts'
 import { anyText } from './texts.ts'
 
 describe('escapeHtml', () => {
@@ -22,6 +23,7 @@ describe('escapeHtml', () => {
         expect(escaped).not.toMatch(/[<>"'`]/)
         expect(escaped.replaceAll(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)))).toBe(text)
       }),
+      { numRuns: runs(100) },
     )
   })
 })
@@ -45,6 +47,7 @@ describe('summaryTable', () => {
           expect([...html.matchAll(/<tr>/g)]).toHaveLength(rows.length + 1)
         },
       ),
+      { numRuns: runs(100) },
     )
   })
 

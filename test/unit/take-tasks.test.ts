@@ -4,6 +4,7 @@ import type { Call, DataPipeline, Task } from '../../src/aws/data-pipeline.ts'
 import type { Deadline } from '../../src/clock.ts'
 import { takeTasks } from '../../src/poll/take-tasks.ts'
 import { sizeOfOutputs } from '../../src/poll/task-outputs.ts'
+import { runs } from '../properties/runs.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const SECOND = 1_000
@@ -459,7 +460,7 @@ test('any course of things: each task that is acknowledged and not cancelled is 
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Task, TaskField } from '../../src/aws/data-pipeline.ts'
 import { fieldsOf } from '../../src/poll/task-fields.ts'
 import { MOST_OUTPUT_CHARACTERS, sizeOfOutputs, taskOutputs } from '../../src/poll/task-outputs.ts'
+import { runs } from '../properties/runs.ts'
 
 function taskWith(fields: readonly TaskField[], attemptId = '@A_Attempt=1'): Task {
   return {
@@ -112,6 +113,7 @@ test('any tasks: the matrix can be read by fromJSON, with every value of every f
         )
       }
     }),
+    { numRuns: runs(100) },
   )
 })
 
@@ -121,5 +123,6 @@ test('any tasks: the size is that of all outputs together, at two bytes a charac
     fc.property(fc.array(anyTask, { maxLength: 20 }), (tasks) => {
       expect(sizeOfOutputs(tasks)).toBe(Object.values(taskOutputs(tasks)).join('').length)
     }),
+    { numRuns: runs(100) },
   )
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { withoutCommands } from '../../src/github/log.ts'
+import { runs } from '../properties/runs.ts'
 import { commandsIn } from '../runner/commands.ts'
 import { cpuMsOf } from './cpu-time.ts'
 
@@ -66,7 +67,7 @@ describe('withoutCommands', () => {
         expect(commandsIn(withoutCommands(text))).toEqual([])
         expect(withoutCommands(withoutCommands(text))).toBe(withoutCommands(text))
       }),
-      { numRuns: 5_000 },
+      { numRuns: runs(5_000) },
     )
   })
 
