@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
+/** The ports of all gates so far: a gate that is closed for a while must find its own free again. */
+const taken = new Set<number>()
+
 /** A port in front of a service that can be closed (connections are refused) and opened again. */
 export class Gate {
   readonly #behind: URL
@@ -17,7 +20,9 @@ export class Gate {
     const gate = new Gate(behind)
     // Below the ports that systems give out themselves: nobody else takes it while the gate is closed.
     for (let tries = 0; gate.#server === undefined && tries < 20; tries++) {
-      gate.#port = 20_000 + Math.floor(Math.random() * 10_000)
+      do gate.#port = 20_000 + Math.floor(Math.random() * 10_000)
+      while (taken.has(gate.#port))
+      taken.add(gate.#port)
       await gate.open().catch(() => undefined)
     }
     if (gate.#server === undefined) throw new Error('no free port')

@@ -58,7 +58,6 @@ function shortened(message: string): string {
     .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:…')
     .replace(/\b\d+(\.\d+)? (tries|try|s\b)/g, '… $2')
     .replace(/'\/[^']*'/g, '…')
-    .replace(/EAI_AGAIN/g, 'ENOTFOUND')
   return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE - 1).trimEnd()}…` : text
 }
 
@@ -89,7 +88,7 @@ ${tableOf(observations)}
 - **The real service was never called.** The local one follows AWS's published documentation; where that is silent (the answer for an ended task, the throttling code, how long a silent task is held) it makes a choice, named in [test/local-aws/README.md](../test/local-aws/README.md).
 - **Other systems.** All rows were run on Linux. Windows and macOS were not run. Windows has no signals: its runner sends Ctrl+C and Ctrl+Break instead, which are treated like SIGINT and SIGTERM, and that was not run, either.
 - **Outages that outlast the budget.** After \`timeout-seconds\` the step fails and nothing tries again. Run the job again, or report by hand: \`aws datapipeline set-task-status\`.
-- **A task that was polled and never acknowledged** waits for the two minutes after which the service gives it to the next poll (two seconds in the rows in which a poll's reply is lost).
+- **A task that was polled and never acknowledged** waits for the two minutes after which the service gives it to the next poll (five seconds in the rows in which a poll's reply is lost).
 - **GitHub's own API.** What happens when it fails while the evidence of a failure is gathered is in [test/scenarios](../test/scenarios), not here: it never stops a report.
 - **Lies.** A proxy that answers as Data Pipeline would, with status 200 and the right headers, is believed.
 `

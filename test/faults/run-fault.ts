@@ -1,5 +1,6 @@
 import { eventually } from '../runner/processes.ts'
 import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+import { awakeTime } from './awake-time.ts'
 import type { Action, Arrived, FaultRow } from './fault-table.ts'
 import { type Scale, Scene, type Setting } from './scene.ts'
 
@@ -20,8 +21,8 @@ export interface Observation {
 
 /** Beside the budget, for starting a process on a busy machine. */
 const ALLOWANCE_MS = 10_000
-/** Beside the outage, for the next beat: due in 5 s, and given up after 15 s where it has no answer. */
-const NEXT_BEAT_MS = 25_000
+/** Beside the outage, for the next beat: due in 5 s, given up after 15 s where it has no answer; and a busy machine. */
+const NEXT_BEAT_MS = 60_000
 /** A step is killed, and its row fails, when it goes on for so long. */
 const LIMIT_MS = 200_000
 
@@ -55,7 +56,7 @@ export async function runFault(row: FaultRow, action: Action, scale: Scale): Pro
 /** What a stage of an action came to. */
 interface Stage extends Pick<Observation, 'tries' | 'arrived' | 'messages' | 'problems'> {
   readonly tookMs: number
-  /** Milliseconds since 1970. */
+  /** By `awakeTime`. */
   readonly endedAt: number
 }
 
@@ -112,7 +113,7 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
     beating = await nextBeat(scene, before)
   }
   const beats = service.requestsFor(scene.operation).slice(before)
-  const beatEndedAt = Date.now()
+  const beatEndedAt = awakeTime()
   if (action !== 'activity: post') service.behave()
   const postSetting = await at('activity: post')
   const postStartedAt = service.requestsFor('SetTaskStatus').length
@@ -192,7 +193,7 @@ function seen(step: StepResult, scene: Scene, before: number): Omit<Stage, 'arri
     tries: scene.service.requestsFor(scene.operation).length - before,
     messages: [...step.errors, ...step.warnings],
     tookMs: step.tookMs,
-    endedAt: step.endedAt,
+    endedAt: awakeTime(),
   }
 }
 

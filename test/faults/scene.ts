@@ -9,6 +9,7 @@ import type { Operation } from '../local-aws/operations.ts'
 import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { Job } from '../runner/job.ts'
 import type { StepOptions } from '../runner/step.ts'
+import { awakeTime } from './awake-time.ts'
 import type { Action, FaultRow } from './fault-table.ts'
 import { SmallDisk } from './full-disk.ts'
 import { Gate } from './gate.ts'
@@ -56,7 +57,7 @@ export class Scene implements AsyncDisposable {
   /** Without the fault. */
   readonly inputs: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** When the process was sent its signal (milliseconds since 1970), and how many the runner leaves it then. */
+  /** When the process was sent its signal (by `awakeTime`), and how many the runner leaves it then. */
   signalled: { at: number; limitMs: number } | undefined
   /** Whether a request has to meet a fault of the service, or the row shows nothing. */
   mustStrike = false
@@ -132,7 +133,7 @@ export class Scene implements AsyncDisposable {
     return this.#disk
   }
 
-  /** How long a passing fault lasts: also a beat, which is due 5 s after it began, must meet it. */
+  /** How long it takes at most until a passing fault is over: a beat that meets it is due 5 s after the last one. */
   get outageMs(): number {
     return this.scale.outageMs + (this.action === 'activity: heartbeat' ? 5_000 : 0)
   }
@@ -143,10 +144,13 @@ export class Scene implements AsyncDisposable {
     this.service.misbehave(...faults.map((fault) => on(this.operation, fault)))
   }
 
-  /** Every request of the action meets the fault for as long as a passing one takes. */
+  /** Every request of the action meets the fault, for as long as a passing one takes from the first of them on. */
   outage(fault: Fault): void {
-    this.mustStrike = true
-    this.service.keepMisbehaving(on(this.operation, fault), { forMs: this.outageMs })
+    this.always(fault)
+    this.whenAsked(() => {
+      const end = setTimeout(() => this.service.behave(), this.scale.outageMs)
+      this.use({ [Symbol.dispose]: () => clearTimeout(end) })
+    })
   }
 
   /** Every request of the action meets the fault. */
@@ -177,7 +181,7 @@ export class Scene implements AsyncDisposable {
     const send = (kill: () => void): void =>
       this.whenAsked(() => {
         // The runner kills 10 s after SIGINT and 2.5 s after SIGTERM; a second more is for a machine that is busy here.
-        this.signalled = { at: Date.now(), limitMs: signal === 'SIGINT' ? 10_000 : 3_500 }
+        this.signalled = { at: awakeTime(), limitMs: signal === 'SIGINT' ? 10_000 : 3_500 }
         kill()
       })
     if (this.action !== 'activity: heartbeat') return { onStart: (child) => send(() => child.kill(signal)) }
