@@ -75,7 +75,7 @@ describe('withoutCommands', () => {
     'takes time in proportion to the text: %j',
     (piece) => {
       const text = piece.repeat(200_000)
-      expect(cpuMsOf(() => withoutCommands(text))).toBeLessThan(1_500)
+      expect(cpuMsOf(() => withoutCommands(text))).toBeLessThan(6_000)
     },
   )
 })
