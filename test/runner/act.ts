@@ -82,7 +82,12 @@ export async function runWorkflow(name: string, options: WorkflowOptions = {}): 
     if (left.length > 0) throw new Error(`processes outlived the run: ${left.join('; ')}\n${run.log}`)
     return run
   } finally {
-    killAll(processesOf(trackingId))
+    // Again and again: one may start another while it is looked for them.
+    await eventually(() => {
+      const left = processesOf(trackingId)
+      killAll(left)
+      return left.length === 0
+    })
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
@@ -146,7 +151,7 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
     NODE_OPTIONS: `--require=${waitToBeRead}`,
     ...env,
   }
-  const repository = repositoryWith(name, options, join(folder, 'repository'))
+  const repository = repositoryWith(name, options, join(folder, 'repository'), home)
   const args = [
     ...['--workflows', `.github/workflows/${name}`],
     ...['--platform', 'ubuntu-latest=-self-hosted'],
@@ -175,11 +180,15 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
 }
 
 /** Makes a repository of what a workflow gets of the actions, with the workflow; act takes its commit for `github.sha`. */
-function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, folder: string): string {
-  const git = (cwd: string, ...args: string[]): string => execFileSync('git', args, { cwd, encoding: 'utf8' })
-  const listed = git(
-    REPOSITORY,
-    ...['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', 'action.yml', '*/action.yml', 'dist'],
+function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, folder: string, home: string): string {
+  const wanted = ['action.yml', '*/action.yml', 'dist']
+  const listed = execFileSync(
+    'git',
+    ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...wanted],
+    {
+      cwd: REPOSITORY,
+      encoding: 'utf8',
+    },
   )
   for (const path of new Set(listed.split('\0'))) {
     if (path !== '' && existsSync(join(REPOSITORY, path))) cpSync(join(REPOSITORY, path), join(folder, path))
@@ -189,9 +198,12 @@ function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, fol
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), content, { mode: 0o755 })
   }
-  git(folder, 'init', '--quiet', '--initial-branch', 'main')
-  git(folder, 'add', '--all')
-  git(folder, '-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'Add it')
+  // Nothing of the user's settings, such as hooks, or commits that have to be signed.
+  const env = { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1' }
+  const git = (...args: string[]): Buffer => execFileSync('git', args, { cwd: folder, env })
+  git('init', '--quiet', '--initial-branch', 'main')
+  git('add', '--all')
+  git('-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'Add it')
   return folder
 }
 
@@ -243,7 +255,7 @@ function describe(exitCode: number | null, records: readonly LogRecord[], stderr
     records.filter(({ command }) => command === kind).map(({ arg = '' }) => arg)
   return {
     exitCode,
-    results: Object.fromEntries(records.flatMap(({ jobID, jobResult }) => (jobResult ? [[jobID, jobResult]] : []))),
+    results: resultsIn(records),
     errors: annotations('error'),
     warnings: annotations('warning'),
     output: records.map(({ raw_output: isRaw, msg = '' }) => (isRaw ? msg : '')).join(''),
@@ -251,9 +263,18 @@ function describe(exitCode: number | null, records: readonly LogRecord[], stderr
   }
 }
 
+/** How each job ended; jobs of a matrix end in any order, and have one result: a failure where one failed. */
+function resultsIn(records: readonly LogRecord[]): Record<string, string> {
+  const results: Record<string, string> = {}
+  for (const { jobID, jobResult } of records) {
+    if (jobID !== undefined && jobResult && results[jobID] !== 'failure') results[jobID] = jobResult
+  }
+  return results
+}
+
 /** The commands of the processes that a run left over; one that is just about to end is waited for. */
 async function leftOver(trackingId: string): Promise<string[]> {
-  await eventually(() => processesOf(trackingId).length === 0)
+  await eventually(() => processesOf(trackingId).length === 0, 20_000)
   return processesOf(trackingId).map((pid) => argumentsOf(pid).join(' '))
 }
 

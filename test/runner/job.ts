@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -6,13 +7,15 @@ import { runStep, type StepOptions, type StepResult } from './step.ts'
 import { removeFolder } from './temporary-folder.ts'
 
 const TRACKING = 'RUNNER_TRACKING_ID'
+/** Of this test file: the next one may be run by the same process, when heartbeats of this one are about to end. */
+const FILE = `github_${randomUUID()}_`
 let jobs = 0
 
 /** A job: steps that share the runner's temporary folder, and post steps that get the state of their main steps. */
 export class Job {
   readonly temp = mkdtempSync(join(tmpdir(), 'job-'))
   /** What the runner marks the processes of a job with, to find those that are left over at its end. */
-  readonly trackingId = `github_${process.pid}_${++jobs}_`
+  readonly trackingId = `${FILE}${++jobs}_`
   readonly #env: Readonly<Record<string, string | undefined>>
   readonly #state = new Map<string, Readonly<Record<string, string>>>()
 
@@ -99,8 +102,8 @@ export class Job {
  */
 export async function leftOverProcesses(): Promise<string[]> {
   if (process.platform !== 'linux') return []
-  const find = (): number[] => processesWith(TRACKING, `github_${process.pid}_`)
-  await eventually(() => find().length === 0, 5_000)
+  const find = (): number[] => processesWith(TRACKING, FILE)
+  await eventually(() => find().length === 0)
   const left = find()
   const commands = left.map((pid) => argumentsOf(pid).join(' '))
   killAll(left)

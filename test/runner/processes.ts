@@ -65,8 +65,8 @@ export function exists(pid: number): boolean {
   }
 }
 
-/** Waits until it holds, looking again and again. Whether it did in the end. */
-export async function eventually(holds: () => boolean, withinMs = 10_000): Promise<boolean> {
+/** Waits until it holds, looking again and again. Whether it did in the end; the limit is long, for a busy machine. */
+export async function eventually(holds: () => boolean, withinMs = 30_000): Promise<boolean> {
   const until = performance.now() + withinMs
   while (!holds()) {
     if (performance.now() > until) return false
