@@ -6,7 +6,7 @@ import { error, on } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { leftOverProcesses } from '../runner/job.ts'
-import { heartbeatGroup, hold } from './holding.ts'
+import { heartbeatCounts, heartbeatGroup, hold } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -49,15 +49,17 @@ describe('with role-to-assume', () => {
   const WITH_ROLE = { 'role-to-assume': TEST_ROLE.arn }
 
   test.concurrent('sessions that expire midway: new ones, with a new token each time, and no beat fails', async () => {
-    await using cloud = await startCloud(4_000)
-    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    // A beat comes after 9 to 10 s; sessions as short as that would be over before a machine that stands still uses them.
+    await using cloud = await startCloud(8_500)
+    using held = await hold(cloud.service, { ...WITH_ROLE, 'heartbeat-seconds': '10' }, { env: cloud.env })
     expect(held.main).toMatchObject({ exitCode: 0, warnings: [] })
     await held.beats(2)
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, warnings: [] })
-    expect(heartbeatGroup(post)?.title).toMatch(/\b2 sent, 0 failed/)
+    expect(heartbeatCounts(post).failed).toBe(0)
     const signers = cloud.service.requestsFor('ReportTaskProgress').map(({ signedBy }) => signedBy)
-    expect(new Set(signers).size).toBe(3)
+    expect(signers.length).toBeGreaterThanOrEqual(3)
+    expect(new Set(signers).size).toBe(signers.length)
     expect(cloud.oidc.tokensGiven).toBe(cloud.sts.requests.length)
     const tokens = cloud.sts.requests.map(({ parameters }) => parameters['WebIdentityToken'])
     expect(new Set(tokens).size).toBe(tokens.length)
@@ -69,10 +71,11 @@ describe('with role-to-assume', () => {
     using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
     await held.beats(1)
     for (const { accessKeyId } of cloud.sts.requests) if (accessKeyId) cloud.credentials.expire(accessKeyId)
-    await held.beats(3)
+    await held.beats(held.answered() + 2)
     const post = await held.post()
     expect(post.exitCode).toBe(0)
-    expect(heartbeatGroup(post)?.title).toMatch(/\b[23] sent, 1 failed/)
+    expect(heartbeatCounts(post).failed).toBe(1)
+    expect(heartbeatCounts(post).sent).toBeGreaterThanOrEqual(2)
     expect(cloud.service.task(held.taskId).state).toBe('finished')
   })
 
@@ -101,7 +104,7 @@ describe('with role-to-assume', () => {
     const token = sessions.at(-1)?.sessionToken ?? ''
     const canonical = `should have been x-amz-security-token:${token}`
     cloud.service.misbehave(on('ReportTaskProgress', error('TaskNotFoundException', canonical)))
-    await held.beats(2)
+    await held.beats(held.answered() + 1)
     const files = Object.values(held.job.files()).join('\n')
     expect(files).toContain('x-amz-security-token:***')
     expect(files).not.toContain(token)
@@ -123,10 +126,11 @@ describe('credentials of the environment', () => {
     expect(held.main.warnings[0]).toContain('role-to-assume')
     await held.beats(1)
     credentials.expire(TEMPORARY.accessKeyId)
-    await held.beats(3)
+    await held.beats(held.answered() + 2)
     expect(held.job.heartbeats()).toHaveLength(1)
     const post = await held.post()
-    expect(heartbeatGroup(post)?.title).toMatch(/\b1 sent, [23] failed/)
+    expect(heartbeatCounts(post).sent).toBeGreaterThanOrEqual(1)
+    expect(heartbeatCounts(post).failed).toBeGreaterThanOrEqual(2)
     expect(post.exitCode).toBe(1)
     expect(post.errors).toHaveLength(1)
     expect(post.errors[0]).toContain('role-to-assume')

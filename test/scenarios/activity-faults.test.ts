@@ -18,7 +18,7 @@ import {
 } from '../local-aws/faults.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually } from '../runner/processes.ts'
-import { heartbeatGroup, hold, reportsOf } from './holding.ts'
+import { heartbeatCounts, heartbeatGroup, hold, reportsOf } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -35,13 +35,12 @@ describe('beats that fail', () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     service.misbehave(...times(2, throttle()), internalError(), bare(503), html(502))
-    await held.beats(7, 40_000)
-    const [, , ...beats] = service.requestsFor('ReportTaskProgress').map(({ at }) => at)
-    // The last of those that failed is a second try of a beat that was due long ago.
-    expect((beats[4] ?? 0) - (beats[0] ?? 0)).toBeLessThan(30_000)
+    // How much sooner is in the unit tests of the heartbeats, which have a clock of their own.
+    await held.beats(held.answered() + 7)
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, warnings: [] })
-    expect(heartbeatGroup(post)?.title).toMatch(/\b[23] sent, 5 failed/)
+    expect(heartbeatCounts(post).failed).toBe(5)
+    expect(heartbeatCounts(post).sent).toBeGreaterThanOrEqual(2)
     expect(heartbeatGroup(post)?.text).toMatch(/Rate exceeded/)
     expect(service.task(held.taskId).state).toBe('finished')
   })
@@ -49,16 +48,15 @@ describe('beats that fail', () => {
   test.concurrent('in an outage: recover with it, and the longest gap tells of it', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
-    service.keepMisbehaving(reset('before reading'), { forMs: 9_000 })
-    await held.beats(1)
+    // The first, due after 4.5 s, and those tried again 0.25, 0.5 and 1 s later at the soonest; then again after 2 s.
+    service.misbehave(...times(4, on('ReportTaskProgress', reset('before reading'))))
+    await held.beats(held.answered() + 1)
     const post = await held.post()
     expect(post.exitCode).toBe(0)
-    const [, sent, failed, gap] = /(\d+) sent, (\d+) failed, the longest gap ([\d.]+) s/.exec(
-      heartbeatGroup(post)?.title ?? '',
-    ) ?? ['']
-    expect(Number(sent)).toBeGreaterThanOrEqual(1)
-    expect(Number(failed)).toBeGreaterThanOrEqual(2)
-    expect(Number(gap)).toBeGreaterThanOrEqual(8)
+    const { sent, failed, longestGapSeconds } = heartbeatCounts(post)
+    expect(sent).toBeGreaterThanOrEqual(1)
+    expect(failed).toBe(4)
+    expect(longestGapSeconds).toBeGreaterThanOrEqual(8)
     expect(service.task(held.taskId).state).toBe('finished')
   })
 
@@ -66,10 +64,11 @@ describe('beats that fail', () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     service.misbehave(...times(2, on('ReportTaskProgress', invalidRequest())))
-    await held.beats(3)
+    await held.beats(held.answered() + 3)
     expect(held.job.heartbeats()).toHaveLength(1)
     const post = await held.post()
-    expect(heartbeatGroup(post)?.title).toMatch(/\b[12] sent, 2 failed/)
+    expect(heartbeatCounts(post).failed).toBe(2)
+    expect(heartbeatCounts(post).sent).toBeGreaterThanOrEqual(1)
     expect(service.task(held.taskId).state).toBe('finished')
   })
 
@@ -77,10 +76,10 @@ describe('beats that fail', () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     service.misbehave(on('ReportTaskProgress', hang()))
-    await service.received('ReportTaskProgress', 2)
+    expect(await eventually(() => service.requests.at(-1)?.fault === 'hang')).toBe(true)
+    // A process that does not end when it is asked to would be a warning.
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, warnings: [] })
-    expect(post.tookMs).toBeLessThan(8_000)
     expect(service.task(held.taskId).state).toBe('finished')
     expect(await held.job.heartbeatsEnd()).toBe(true)
   })
@@ -90,7 +89,7 @@ describe('beats that fail', () => {
     using held = await hold(service, {}, { env: service.env(TEMPORARY) })
     const canonical = `The Canonical String should have been\n'POST\nx-amz-security-token:${TEMPORARY.sessionToken}'`
     service.misbehave(on('ReportTaskProgress', error('InvalidSignatureException', canonical)))
-    await held.beats(1)
+    await held.beats(held.answered() + 1)
     const files = Object.values(held.job.files()).join('\n')
     expect(files).toContain('x-amz-security-token:***')
     expect(files).not.toContain(TEMPORARY.sessionToken)
@@ -137,7 +136,7 @@ describe('the temporary folder of the runner', () => {
     expect(service.task(held.taskId).state).toBe('finished')
     expect(post.exitCode).toBe(0)
     expect(post.stdout).not.toMatch(/were not started/)
-    expect(await held.job.heartbeatsEnd(1_000)).toBe(true)
+    expect(await held.job.heartbeatsEnd()).toBe(true)
   })
 
   // Elsewhere, a process without its files can't be seen, nor ended.
@@ -148,7 +147,8 @@ describe('the temporary folder of the runner', () => {
     using held = await hold(service)
     held.job[Symbol.dispose]()
     mkdirSync(held.job.temp)
-    await held.beats(1)
+    const before = held.answered()
+    expect(await eventually(() => held.answered() > before)).toBe(true)
     await eventually(() => false, 500)
     expect(held.job.heartbeats()).toHaveLength(1)
     held.job.end()

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { slowClock } from '../runner/busy-machine.ts'
 import { report } from './reporting.ts'
 
 /** Fails before any call, with one annotation that has all of these in it. */
@@ -123,7 +124,8 @@ describe('timeout-seconds', () => {
   })
 
   test.concurrent.each(['', '1', '3600', ' 30 '])('%j is taken', async (value) => {
-    const { step } = await report({ 'timeout-seconds': value })
+    // A second is not enough for a machine that stands still.
+    const { step } = await report({ 'timeout-seconds': value }, { env: slowClock(10) })
     expect(step.errors).toEqual([])
     expect(step.exitCode).toBe(0)
   })

@@ -7,6 +7,7 @@ import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { bare, error, expiredToken, hang, html, reset, times, truncated } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { invalidIdentityToken, LocalSts, notAuthorized, type Role, TEST_ROLE } from '../local-aws/sts.ts'
+import { STALL_MS } from '../runner/busy-machine.ts'
 import { LocalProxy } from '../runner/proxy.ts'
 import { localEvidence, NO_TOKEN_NOTICE, reportTo } from './reporting.ts'
 
@@ -37,7 +38,8 @@ describe('in the environment', () => {
     expect(step.errors[0]).toMatch(/configure-aws-credentials.*skipped.*if: always\(\)/)
     expect(step.errors[0]).toContain('role-to-assume')
     expect(step.exitCode).toBe(1)
-    expect(step.tookMs).toBeLessThan(10_000)
+    // Out of two minutes.
+    expect(step.tookMs).toBeLessThan(4_000 + STALL_MS)
   })
 
   test.concurrent('empty strings, as a skipped step leaves them', async () => {
@@ -177,12 +179,12 @@ aws_session_token = ${TEMPORARY.sessionToken}
       SecretAccessKey: TEST_CREDENTIALS.secretAccessKey,
     })
     await inFolder({ 'answer.json': answer }, async (folder) => {
-      const command = `sh -c "sleep 3; cat ${join(folder, 'answer.json')}"`
+      const command = `sh -c "sleep 6; cat ${join(folder, 'answer.json')}"`
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${command}\n`)
       await using service = await LocalDataPipeline.start()
       const { step, bodies } = await reportTo(
         service,
-        { status: 'FAILED', 'task-id': 'no-such-task', 'timeout-seconds': '8' },
+        { status: 'FAILED', 'task-id': 'no-such-task', 'timeout-seconds': '16' },
         { env: { ...NO_CREDENTIALS, AWS_CONFIG_FILE: join(folder, 'config') } },
       )
       expect(bodies).toHaveLength(1)
@@ -202,7 +204,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
       )
       expect(step.errors).toHaveLength(1)
       expect(step.exitCode).toBe(1)
-      expect(step.tookMs).toBeLessThan(6_000)
+      expect(step.tookMs).toBeLessThan(3_000 + STALL_MS)
     })
   })
 
@@ -479,7 +481,6 @@ describe('role-to-assume', () => {
     )
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(1)
-    expect(step.tookMs).toBeLessThan(12_000)
   })
 
   test.concurrent('STS is silent once while the texts wait for the secrets: reported all the same', async () => {
@@ -492,7 +493,6 @@ describe('role-to-assume', () => {
     )
     expect(step.errors).toEqual([])
     expect(bodies).toMatchObject([{ errorMessage: 'why' }])
-    expect(step.tookMs).toBeLessThan(12_000)
   })
 
   test.concurrent('GitHub is silent once about the token: reported all the same', async () => {
@@ -513,7 +513,7 @@ describe('role-to-assume', () => {
     const { step } = await reportTo(cloud.service, { ...WITH_ROLE, 'timeout-seconds': '4' }, { env: cloud.env })
     expect(step.errors).toHaveLength(1)
     expect(step.exitCode).toBe(1)
-    expect(step.tookMs).toBeLessThan(6_000)
+    expect(step.tookMs).toBeLessThan(4_000 + STALL_MS)
   })
 
   test.concurrent('GitHub is silent for ever about the token: one error in time', async () => {
@@ -522,7 +522,7 @@ describe('role-to-assume', () => {
     const { step } = await reportTo(cloud.service, { ...WITH_ROLE, 'timeout-seconds': '4' }, { env: cloud.env })
     expect(step.errors).toHaveLength(1)
     expect(step.exitCode).toBe(1)
-    expect(step.tookMs).toBeLessThan(7_000)
+    expect(step.tookMs).toBeLessThan(4_000 + STALL_MS)
   })
 
   // Nothing was sent to Data Pipeline yet, so nothing can have landed there.

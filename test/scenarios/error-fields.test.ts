@@ -178,7 +178,7 @@ describe('characters', () => {
       { 'error-stack-trace-file': 'trace' },
       { files: { trace: '\u0090x'.repeat(170_000) } },
     )
-    expect(step.tookMs).toBeLessThan(5_000)
+    expect(step.tookMs).toBeLessThan(10_000)
   })
 })
 
@@ -319,7 +319,8 @@ describe('error-stack-trace-file', () => {
       execFileSync('mkfifo', [join(folder, 'pipe')])
       const reporting = await failed({ 'error-stack-trace-file': join(folder, 'pipe') })
       expect(reporting.step.warnings).toHaveLength(1)
-      expect(reporting.step.tookMs).toBeLessThan(5_000)
+      // It is not waited for at all, and not for the 10 s that reading may take.
+      expect(reporting.step.tookMs).toBeLessThan(10_000)
     })
   })
 
@@ -354,7 +355,7 @@ describe('error-stack-trace-file', () => {
       expect(trace.length).toBeLessThanOrEqual(4095)
       expect(Number(MARK.exec(trace)?.[1]?.replaceAll(',', ''))).toBeGreaterThan(size - 10_000)
       expect(reporting.step.warnings).toHaveLength(1)
-      expect(reporting.step.tookMs).toBeLessThan(5_000)
+      expect(reporting.step.tookMs).toBeLessThan(10_000)
     })
   })
 
@@ -383,7 +384,7 @@ describe('error-stack-trace-file', () => {
       writeFileSync(join(folder, 'never.mjs'), never)
       const reporting = await failed(
         { 'error-stack-trace-file': 'gone.log', 'timeout-seconds': '8' },
-        { env: { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'never.mjs'))}` }, limitMs: 15_000 },
+        { env: { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'never.mjs'))}` } },
       )
       expect(reporting.step.warnings).toHaveLength(1)
       expect(reporting.step.warnings[0]).toContain('gone.log')

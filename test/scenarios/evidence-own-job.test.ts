@@ -3,6 +3,7 @@ import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { invalidRequest } from '../local-aws/faults.ts'
 import type { StepInput } from '../local-github/jobs.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
+import { slowClock } from '../runner/busy-machine.ts'
 import { expectPlainReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
 
 /** The steps of this job as GitHub shows them while its last one, the report, runs. */
@@ -291,16 +292,18 @@ describe('GitHub learns of a failed step a little later than the runner', () => 
   test('if it never learns, the report goes out when the time for it is over, and blames nobody', async () => {
     await using github = await LocalGitHub.start()
     const job = github.addJob({ name: 'build', steps: [{ name: 'Set up job', conclusion: 'success' }] })
+    // A call that is under way when the time is over would be told: with this clock a second, in which it asks again, is a
+    // quarter of one, and all calls have 4 of them, 16 s.
     const { step, sent, waited } = await reportFrom(
       github,
       { 'timeout-seconds': '16' },
-      { jobStatus: 'failure', checkRunId: job.id },
+      { jobStatus: 'failure', checkRunId: job.id, env: slowClock(4) },
     )
     expect(sent).toMatchObject({ taskStatus: 'FAILED', errorId: 'GitHubActions:JobFailed' })
     expect(sent.errorMessage).toContain('"build"')
     expect(sent.errorMessage.endsWith(job.htmlUrl)).toBe(true)
     expect(github.requests.length).toBeGreaterThanOrEqual(2)
-    expect(waited).toBeLessThan(6_000)
+    expect(waited).toBeLessThan(16_000)
     // GitHub answered each time, and there is no permission to grant.
     expect(step.notices.join()).not.toMatch(/did not answer|permissions/)
   })

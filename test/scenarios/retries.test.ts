@@ -310,9 +310,6 @@ describe('the budget', () => {
       expect(step.errors[0]).toMatch(/tries|time/)
       expect(step.exitCode).toBe(1)
       expect(fromFirstRequest(service, step)).toBeLessThan(8_000 + STALL_MS)
-      // The last moment is spent on a try, not on a sleep that ends in giving up.
-      const last = service.requestsFor('SetTaskStatus').at(-1)?.at ?? 0
-      expect(last - (service.requests[0]?.at ?? 0)).toBeGreaterThan(3_000)
     },
   )
 
@@ -380,7 +377,7 @@ describe('a task that is not found, when no earlier request can have arrived', (
   ])('because it %s: an error', async (_name, status) => {
     await using service = await LocalDataPipeline.start()
     service.misbehave({ kind: 'page', status, contentType: 'text/html', text: '<html>no</html>' })
-    const { step } = await reportTo(service, { 'task-id': 'no-such-task', 'timeout-seconds': '6' })
+    const { step } = await reportTo(service, { 'task-id': 'no-such-task' })
     expect(step.outputs['reported']).toBe('false')
     expect(step.exitCode).toBe(1)
   })

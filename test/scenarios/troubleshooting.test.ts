@@ -124,7 +124,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     service.misbehave(lostReply())
     return (await reportTo(service)).step
   },
-  'no success in … tries within the time allowed': reportTrouble(throttle(), { 'timeout-seconds': '4' }),
+  'no success in … tries within the time allowed': reportTrouble(throttle(), { 'timeout-seconds': '8' }),
   'The certificate of the endpoint is not trusted here': async () => {
     await using service = await LocalDataPipeline.start()
     await using front = await TlsFront.start(service.url)
