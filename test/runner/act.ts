@@ -46,7 +46,7 @@ export interface WorkflowOptions {
   readonly secrets?: Readonly<Record<string, string>>
   /** Called with the started act. SIGINT cancels the run. */
   readonly onStart?: (act: ChildProcess) => void
-  /** act is killed, and the test fails, after this time; default 2 minutes. */
+  /** act is killed, and the test fails, after this time; default 150 s. */
   readonly limitMs?: number
 }
 
@@ -220,7 +220,7 @@ interface LogRecord {
 async function recordsOf(
   act: ChildProcess,
   folder: string,
-  { onStart, limitMs = 120_000 }: WorkflowOptions,
+  { onStart, limitMs = 150_000 }: WorkflowOptions,
 ): Promise<{ exitCode: number | null; records: LogRecord[]; stderr: string }> {
   let [stdout, stderr] = ['', '']
   let searched = 0
@@ -274,7 +274,7 @@ function resultsIn(records: readonly LogRecord[]): Record<string, string> {
 
 /** The commands of the processes that a run left over; one that is just about to end is waited for. */
 async function leftOver(trackingId: string): Promise<string[]> {
-  await eventually(() => processesOf(trackingId).length === 0, 20_000)
+  await eventually(() => processesOf(trackingId).length === 0)
   return processesOf(trackingId).map((pid) => argumentsOf(pid).join(' '))
 }
 

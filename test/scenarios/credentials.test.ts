@@ -476,7 +476,7 @@ describe('role-to-assume', () => {
     cloud.sts.misbehave(hang())
     const { step, bodies } = await reportTo(
       cloud.service,
-      { ...WITH_ROLE, 'timeout-seconds': '12' },
+      { ...WITH_ROLE, 'timeout-seconds': '20' },
       { env: cloud.env },
     )
     expect(step.errors).toEqual([])
@@ -488,7 +488,7 @@ describe('role-to-assume', () => {
     cloud.sts.misbehave(hang())
     const { step, bodies } = await reportTo(
       cloud.service,
-      { ...WITH_ROLE, 'error-message': 'why', 'timeout-seconds': '12' },
+      { ...WITH_ROLE, 'error-message': 'why', 'timeout-seconds': '20' },
       { env: cloud.env },
     )
     expect(step.errors).toEqual([])
@@ -500,7 +500,7 @@ describe('role-to-assume', () => {
     cloud.oidc.misbehave(hang())
     const { step, bodies } = await reportTo(
       cloud.service,
-      { ...WITH_ROLE, 'timeout-seconds': '12' },
+      { ...WITH_ROLE, 'timeout-seconds': '20' },
       { env: cloud.env },
     )
     expect(step.errors).toEqual([])
@@ -531,7 +531,7 @@ describe('role-to-assume', () => {
     cloud.sts.misbehave(hang())
     const { step } = await reportTo(
       cloud.service,
-      { ...WITH_ROLE, 'task-id': 'no-such-task', 'timeout-seconds': '12' },
+      { ...WITH_ROLE, 'task-id': 'no-such-task', 'timeout-seconds': '20' },
       { env: cloud.env },
     )
     expect(step.outputs['reported']).toBe('false')

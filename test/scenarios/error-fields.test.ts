@@ -383,7 +383,7 @@ describe('error-stack-trace-file', () => {
         setInterval(() => {}, 1000)`
       writeFileSync(join(folder, 'never.mjs'), never)
       const reporting = await failed(
-        { 'error-stack-trace-file': 'gone.log', 'timeout-seconds': '8' },
+        { 'error-stack-trace-file': 'gone.log', 'timeout-seconds': '20' },
         { env: { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'never.mjs'))}` } },
       )
       expect(reporting.step.warnings).toHaveLength(1)

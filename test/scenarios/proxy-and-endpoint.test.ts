@@ -82,7 +82,7 @@ describe('HTTP_PROXY', () => {
   test.concurrent('without a scheme, or unusable, does not stop a report that does not need it', async () => {
     await using service = await LocalDataPipeline.start()
     for (const value of ['proxy.internal:3128', '10.0.0.1:3128', 'http://']) {
-      const { step } = await reportTo(service, {}, { env: { HTTPS_PROXY: value, 'timeout-seconds': '3' } })
+      const { step } = await reportTo(service, {}, { env: { HTTPS_PROXY: value } })
       expect(step.errors).toEqual([])
       expect(step.exitCode).toBe(0)
     }
@@ -131,7 +131,7 @@ describe('HTTPS_PROXY', () => {
     await using tls = await LocalProxy.start({ status: 403, page: 'no' })
     const { step } = await reportTo(
       service,
-      { 'timeout-seconds': '2' },
+      { 'timeout-seconds': '10' },
       { env: { HTTP_PROXY: plain.url, HTTPS_PROXY: tls.url, AWS_ENDPOINT_URL_DATA_PIPELINE: undefined } },
     )
     expect(plain.requests).toEqual([])
@@ -240,7 +240,7 @@ describe('the endpoint', () => {
       writeFileSync(join(folder, 'config'), config(service.url))
       const { step } = await reportTo(
         service,
-        { 'timeout-seconds': '3' },
+        { 'timeout-seconds': '15' },
         { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: undefined, AWS_CONFIG_FILE: join(folder, 'config') } },
       )
       expect(step.errors).toEqual([])

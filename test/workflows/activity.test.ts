@@ -5,14 +5,16 @@ import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalSts } from '../local-aws/sts.ts'
 import { runWorkflow } from '../runner/act.ts'
+import { idlePort } from '../runner/idle-port.ts'
 import { localEvidence } from '../scenarios/reporting.ts'
-import { cancelWhen, operationsOn, outputsIn, phasesOf, received, reports } from './receiving.ts'
+import { cancelWhen, operationsOn, outputsIn, phasesOf, received, reports, workUntil } from './receiving.ts'
 
 test.concurrent('a long step: the task is held by several beats, then reported, and no beat comes after that', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
+  using work = workUntil(service, 3)
   const run = await runWorkflow('activity.yml', {
-    inputs: { 'task-id': taskId, command: 'sleep 12' },
+    inputs: { 'task-id': taskId, command: work.command },
     env: service.env(),
   })
   expect(run).toMatchObject({ exitCode: 0, results: { work: 'success' }, errors: [], warnings: [] })
@@ -67,11 +69,11 @@ test.concurrent('a runner that is lost: the heartbeats end with it, and nothing 
 })
 
 test.concurrent('a service that is not there: the job fails before its work, and says what happened', async () => {
-  const service = await LocalDataPipeline.start()
+  const service = await LocalDataPipeline.start({ port: await idlePort() })
   const { taskId } = service.addTask()
   await service.stop()
   const run = await runWorkflow('activity.yml', {
-    inputs: { 'task-id': taskId, command: 'echo worked', 'timeout-seconds': '3' },
+    inputs: { 'task-id': taskId, command: 'echo worked', 'timeout-seconds': '6' },
     env: service.env(),
   })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
@@ -122,8 +124,9 @@ test.concurrent("a role assumed with the job's own token: by the main step, and 
 test.concurrent('wrapped in composite actions, two deep', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
+  using work = workUntil(service, 2)
   const run = await runWorkflow('composite.yml', {
-    inputs: { 'task-id': taskId, command: 'sleep 6' },
+    inputs: { 'task-id': taskId, command: work.command },
     files: { 'outer/action.yml': composite('./inner'), 'inner/action.yml': composite('./activity') },
     env: service.env(),
   })

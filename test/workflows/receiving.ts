@@ -1,4 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import type { Operation } from '../local-aws/operations.ts'
 import type { WorkflowRun } from '../runner/act.ts'
@@ -29,6 +32,21 @@ export function reports(service: LocalDataPipeline): Body[] {
 export function outputsIn({ output }: WorkflowRun): Record<string, string> | undefined {
   const text = /^outputs (\{[\s\S]*?^\})/m.exec(output)?.[1]
   return text === undefined ? undefined : (JSON.parse(text) as Record<string, string>)
+}
+
+/** A command for a step that works until so many ReportTaskProgress have arrived, however long that takes. */
+export function workUntil(service: LocalDataPipeline, count: number): Disposable & { readonly command: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'work-'))
+  const done = join(folder, 'done')
+  // Where they never arrive, the run does not end, which runWorkflow tells.
+  service.received('ReportTaskProgress', count, 120_000).then(
+    () => writeFileSync(done, ''),
+    () => undefined,
+  )
+  return {
+    command: `until [ -e ${done} ]; do sleep 0.2; done`,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
 }
 
 /** For `onStart`: sends act a signal when a step has written such a line. SIGINT cancels the run. */

@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { runWorkflow } from '../runner/act.ts'
+import { idlePort } from '../runner/idle-port.ts'
 import { localEvidence } from '../scenarios/reporting.ts'
 import { cancelWhen, outputsIn, received } from './receiving.ts'
 
@@ -81,11 +82,11 @@ test.concurrent('a cancelled run: "if: always()" reports FAILED, as cancelled', 
 })
 
 test.concurrent('a service that is not there: the job fails, and says what happened', async () => {
-  const service = await LocalDataPipeline.start()
+  const service = await LocalDataPipeline.start({ port: await idlePort() })
   const { taskId } = service.addTask()
   await service.stop()
   const run = await runWorkflow('report.yml', {
-    inputs: { 'task-id': taskId, command: 'exit 0', 'timeout-seconds': '3' },
+    inputs: { 'task-id': taskId, command: 'exit 0', 'timeout-seconds': '6' },
     env: service.env(),
   })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
