@@ -16,9 +16,10 @@ const BEATS = 10_000
 const IDLE_SECONDS = 6
 
 /**
- * Loaded into the heartbeat process: its sleeps of 250 ms at the most take a millisecond, and twenty times as long by its
- * clock, so that a beat of 5 s is due after each. All else takes the time that it takes: a clock that only went faster
- * would have limits pass before anything could be done, where the machine is busy.
+ * Loaded into the heartbeat process: its sleeps of 250 ms at the most take some milliseconds, and twenty times as long by
+ * its clock, so that a beat of 5 s is due after each. All else takes the time that it takes: with a clock that only went
+ * faster, the limit of a beat would be over before it could begin, where the machine is busy. And without a pause of some
+ * milliseconds V8 would let the heap grow, the more the faster the machine is.
  */
 const FAST = `
   if (process.argv[1].endsWith('heartbeat.js')) {
@@ -31,7 +32,7 @@ const FAST = `
       return setTimeout(() => {
         slept += 20 * ms
         callback(...more)
-      }, 1)
+      }, 6)
     }
   }
 `

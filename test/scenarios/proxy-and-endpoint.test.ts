@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { STALL_MS } from '../runner/busy-machine.ts'
+import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
 import { LocalProxy, TlsFront } from '../runner/proxy.ts'
 import { reportTo } from './reporting.ts'
 
@@ -129,10 +129,18 @@ describe('HTTPS_PROXY', () => {
     await using service = await LocalDataPipeline.start()
     await using plain = await LocalProxy.start()
     await using tls = await LocalProxy.start({ status: 403, page: 'no' })
+    // The last try, of which the error tells, begins in the last second.
     const { step } = await reportTo(
       service,
-      { 'timeout-seconds': '10' },
-      { env: { HTTP_PROXY: plain.url, HTTPS_PROXY: tls.url, AWS_ENDPOINT_URL_DATA_PIPELINE: undefined } },
+      { 'timeout-seconds': '2' },
+      {
+        env: {
+          ...slowClock(5),
+          HTTP_PROXY: plain.url,
+          HTTPS_PROXY: tls.url,
+          AWS_ENDPOINT_URL_DATA_PIPELINE: undefined,
+        },
+      },
     )
     expect(plain.requests).toEqual([])
     expect(tls.requests[0]).toBe('CONNECT datapipeline.us-east-1.amazonaws.com:443')
