@@ -275,15 +275,15 @@ describe('a heartbeat process that does not get ready', () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
     const onStart = async (child: ChildProcess): Promise<void> => {
-      await eventually(() => service.requestsFor('ReportTaskProgress').some(({ answer }) => answer), 20_000)
+      await eventually(() => service.requestsFor('ReportTaskProgress').some(({ answer }) => answer))
       child.kill('SIGTERM')
     }
     using held = await hold(service, {}, { job, env: preload(job, BLOCK(600_000)), onStart, limitMs: 40_000 })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     // Of the 15 s that it has otherwise.
-    expect(held.main.errors[0]).toMatch(/not ready within [1-9] s/)
-    expect(await job.heartbeatsEnd(2_000)).toBe(true)
+    expect(Number(/not ready within (\d+) s/.exec(held.main.errors[0] ?? '')?.[1])).toBeLessThan(15)
+    expect(await job.heartbeatsEnd()).toBe(true)
     const post = await held.post({ jobStatus: 'cancelled', env: { NODE_OPTIONS: undefined } })
     expect(post.stdout).toMatch(/heartbeats were not started/)
     expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
