@@ -100,7 +100,9 @@ async function endHeartbeat(
   }
   if (state.ended === 'terminated')
     log.warning('The heartbeats ended before the job did, as something sent their process a signal.')
-  if (state.ended === 'task-gone') log.warning(`The heartbeats ended early: ${state.message ?? 'the task is gone'}.`)
+  // A beat may come between the report of another step and its word to the heartbeats.
+  if (state.ended === 'task-gone' && !existsSync(filesIn(folder).reported))
+    log.warning(`The heartbeats ended early: ${state.message ?? 'the task is gone'}.`)
   if (state.ended === 'lifetime-over')
     log.warning('The heartbeats ended after max-lifetime-minutes, before the job did.')
   return state

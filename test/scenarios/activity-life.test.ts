@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, on, throttle, times } from '../local-aws/faults.ts'
+import { accessDenied, on, taskNotFound, throttle, times } from '../local-aws/faults.ts'
 import { readActionFile } from '../runner/action-file.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually } from '../runner/processes.ts'
@@ -168,6 +168,18 @@ describe('with the root action in the same job', () => {
     expect(post.stdout).toMatch(/[Nn]othing is reported.*reported by another step/)
     expect(heartbeatGroup(post)).toBeDefined()
     expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FALSE' }])
+  })
+
+  test.concurrent('that reports, and a beat is told that there is no such task: post does not warn of it', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    service.misbehave(on('ReportTaskProgress', taskNotFound()))
+    expect(await held.job.heartbeatsEnd()).toBe(true)
+    await held.job.main('root', { inputs: { 'task-id': held.taskId }, env: service.env() })
+    const post = await held.post()
+    expect(post).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+    expect(post.stdout).toMatch(/[Nn]othing is reported.*reported by another step/)
+    expect(reportsOf(service, held.taskId)).toHaveLength(1)
   })
 
   test.concurrent('that could not report: the heartbeat goes on, and post reports', async () => {
