@@ -134,7 +134,8 @@ async function lookAtOwnJob(
     // What is known stands: that GitHub does not know it in time is no failure of the API.
     if (deadline.remaining() < 2 * ASK_AGAIN_MS) return
     await deadline.sleep(ASK_AGAIN_MS)
-    if (signal.aborted) return
+    // A machine that is busy sleeps longer.
+    if (signal.aborted || deadline.remaining() < ASK_AGAIN_MS / 2) return
     try {
       job = await api.job(job.id)
     } catch (error) {
