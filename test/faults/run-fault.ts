@@ -23,6 +23,8 @@ export interface Observation {
 const ALLOWANCE_MS = 10_000
 /** Beside the outage, for the next beat: due in 5 s, given up after 15 s where it has no answer; and a busy machine. */
 const NEXT_BEAT_MS = 60_000
+/** The same where none is expected: one that came all the same would be seen, and nothing fails as it is not waited for. */
+const NO_BEAT_MS = 25_000
 /** A step is killed, and its row fails, when it goes on for so long. */
 const LIMIT_MS = 200_000
 
@@ -110,7 +112,7 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
   let beating: { isBeating: boolean; tookMs: number } | undefined
   if (action === 'activity: heartbeat') {
     await row.provoke(scene)
-    beating = await nextBeat(scene, before)
+    beating = await nextBeat(row, scene, before)
   }
   const beats = service.requestsFor(scene.operation).slice(before)
   const beatEndedAt = awakeTime()
@@ -160,14 +162,18 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
 }
 
 /** Waits for a beat that arrives after one that met the fault, or for the end of the heartbeats. */
-async function nextBeat(scene: Scene, before: number): Promise<{ isBeating: boolean; tookMs: number }> {
+async function nextBeat(
+  { expected }: FaultRow,
+  scene: Scene,
+  before: number,
+): Promise<{ isBeating: boolean; tookMs: number }> {
   const startedAt = performance.now()
   const arrived = (): boolean =>
     scene.service
       .requestsFor('ReportTaskProgress')
       .slice(before)
       .some(({ answer, fault }) => answer?.status === 200 && fault === undefined)
-  const withinMs = scene.outageMs + NEXT_BEAT_MS
+  const withinMs = scene.outageMs + (expected[scene.action]?.arrived === 'yes' ? NEXT_BEAT_MS : NO_BEAT_MS)
   await eventually(() => arrived() || scene.job.heartbeats().length === 0, withinMs)
   const tookMs = performance.now() - startedAt
   // The answer has to reach the process.
