@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { type LaunchedHeartbeat, launchHeartbeat, READY_WITHIN_MS } from '../activity/heartbeat-process.ts'
+import { type LaunchedHeartbeat, launchHeartbeat } from '../activity/heartbeat-process.ts'
 import { filesIn, newActivityFolder } from '../activity/paths.ts'
 import { identify, type ProcessIdentity } from '../activity/processes.ts'
 import { saveActivity } from '../activity/saved-activity.ts'
@@ -142,17 +142,19 @@ async function hold(
   const { repository, id: runId, apiUrl } = workflowRunOf(runner.env)
   const token = inputs.evidence.githubToken
   try {
-    const settings = {
-      taskId: inputs.taskId,
-      aws: inputs.aws,
-      intervalMs: inputs.heartbeatSeconds * 1000,
-      lifetimeMs: inputs.maxLifetimeMinutes * 60_000,
-      onCancel: inputs.onCancel,
-      // In a container the parent is outside (0) or an init (1), which says nothing of the job.
-      runner: process.ppid > 1 ? identify(process.ppid) : undefined,
-      github: token && repository && runId ? { token, repository, runId, apiUrl } : undefined,
-    }
-    return await heartbeat.hold(settings, stoppable(new Deadline(systemClock, READY_WITHIN_MS)))
+    return await heartbeat.hold(
+      {
+        taskId: inputs.taskId,
+        aws: inputs.aws,
+        intervalMs: inputs.heartbeatSeconds * 1000,
+        lifetimeMs: inputs.maxLifetimeMinutes * 60_000,
+        onCancel: inputs.onCancel,
+        // In a container the parent is outside (0) or an init (1), which says nothing of the job.
+        runner: process.ppid > 1 ? identify(process.ppid) : undefined,
+        github: token && repository && runId ? { token, repository, runId, apiUrl } : undefined,
+      },
+      stoppable,
+    )
   } catch (cause) {
     throw notStarted(cause)
   }

@@ -2,16 +2,17 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Clock, Deadline } from '../clock.ts'
+import { type Clock, Deadline } from '../clock.ts'
 import { isSecretVariable } from '../environment-secrets.ts'
 import { messageOf } from '../errors.ts'
+import type { Invocation } from '../run-action.ts'
 import type { HeartbeatSettings } from './heartbeat-settings.ts'
 import { type HeartbeatState, readState } from './heartbeat-state.ts'
 import { type ActivityFiles, filesIn } from './paths.ts'
 import { identify, isRunning, kill, type ProcessIdentity } from './processes.ts'
 
 /** Starting Node and the SDK takes a fraction of a second; a machine may be busy. */
-export const READY_WITHIN_MS = 15_000
+const READY_WITHIN_MS = 15_000
 const LOOK_EVERY_MS = 5
 /** It looks four times a second; the rest is for a machine that is busy. */
 const STOP_WITHIN_MS = 10_000
@@ -35,11 +36,14 @@ export interface LaunchedHeartbeat {
   /**
    * Tells it what to hold, and waits until it is ready.
    *
-   * @param ready until when it has to be; see READY_WITHIN_MS
+   * @param stoppable makes the time for that shorter when the runner wants the step to end
    * @returns the process
    * @throws Error with the end of its log when it does not get ready
    */
-  hold(settings: Omit<HeartbeatSettings, 'folder' | 'secrets'>, ready: Deadline): Promise<ProcessIdentity>
+  hold(
+    settings: Omit<HeartbeatSettings, 'folder' | 'secrets'>,
+    stoppable: Invocation['stoppable'],
+  ): Promise<ProcessIdentity>
   /** Ends it: there is nothing to hold. */
   abandon(): void
 }
@@ -81,8 +85,9 @@ export function launchHeartbeat(
   child.unref()
 
   return {
-    async hold(settings, ready) {
+    async hold(settings, stoppable) {
       child.stdin?.end(JSON.stringify({ ...settings, folder, secrets } satisfies HeartbeatSettings))
+      const ready = stoppable(new Deadline(clock, READY_WITHIN_MS))
       const toldAt = clock.now()
       while (readState(files.state) === undefined) {
         if (failure === undefined && ready.remaining() === 0) {

@@ -34,7 +34,6 @@ jest.unstable_mockModule('../../src/clock.ts', () => ({
 }))
 
 jest.unstable_mockModule('../../src/activity/heartbeat-process.ts', () => ({
-  READY_WITHIN_MS: 15_000,
   launchHeartbeat: () => ({ hold: async () => ({ pid: 0, startedAt: undefined }), abandon() {} }),
   stopHeartbeat: async () => undefined,
   askToStop() {},
