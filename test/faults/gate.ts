@@ -1,8 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-
-/** The ports of all gates so far: a gate that is closed for a while must find its own free again. */
-const taken = new Set<number>()
+import { idlePort } from '../runner/idle-port.ts'
 
 /** A port in front of a service that can be closed (connections are refused) and opened again. */
 export class Gate {
@@ -18,14 +16,9 @@ export class Gate {
 
   static async start(behind: string): Promise<Gate> {
     const gate = new Gate(behind)
-    // Below the ports that systems give out themselves: nobody else takes it while the gate is closed.
-    for (let tries = 0; gate.#server === undefined && tries < 20; tries++) {
-      do gate.#port = 20_000 + Math.floor(Math.random() * 10_000)
-      while (taken.has(gate.#port))
-      taken.add(gate.#port)
-      await gate.open().catch(() => undefined)
-    }
-    if (gate.#server === undefined) throw new Error('no free port')
+    // Nobody else takes it while the gate is closed.
+    gate.#port = await idlePort()
+    await gate.open()
     return gate
   }
 

@@ -122,7 +122,7 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
   const post = await job.post('activity', { ...step(postSetting), jobStatus: isHeld ? 'success' : 'failure' })
   const expected = isHeld ? 'FINISHED' : 'FAILED'
   const isReported = service.task(taskId).status === expected
-  const problems = (await job.heartbeatsEnd(30_000)) ? [] : ['the heartbeats go on after the post step']
+  const problems = (await job.heartbeatsEnd()) ? [] : ['the heartbeats go on after the post step']
 
   switch (action) {
     case 'activity: main':

@@ -151,7 +151,7 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
     NODE_OPTIONS: `--require=${waitToBeRead}`,
     ...env,
   }
-  const repository = repositoryWith(name, options, join(folder, 'repository'), home)
+  const repository = repositoryWith(name, options, join(folder, 'repository'))
   const args = [
     ...['--workflows', `.github/workflows/${name}`],
     ...['--platform', 'ubuntu-latest=-self-hosted'],
@@ -180,15 +180,11 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
 }
 
 /** Makes a repository of what a workflow gets of the actions, with the workflow; act takes its commit for `github.sha`. */
-function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, folder: string, home: string): string {
-  const wanted = ['action.yml', '*/action.yml', 'dist']
-  const listed = execFileSync(
-    'git',
-    ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...wanted],
-    {
-      cwd: REPOSITORY,
-      encoding: 'utf8',
-    },
+function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, folder: string): string {
+  const git = (cwd: string, ...args: string[]): string => execFileSync('git', args, { cwd, encoding: 'utf8' })
+  const listed = git(
+    REPOSITORY,
+    ...['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', 'action.yml', '*/action.yml', 'dist'],
   )
   for (const path of new Set(listed.split('\0'))) {
     if (path !== '' && existsSync(join(REPOSITORY, path))) cpSync(join(REPOSITORY, path), join(folder, path))
@@ -198,12 +194,9 @@ function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, fol
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), content, { mode: 0o755 })
   }
-  // Nothing of the user's settings, such as hooks, or commits that have to be signed.
-  const env = { PATH: process.env['PATH'], HOME: home, GIT_CONFIG_NOSYSTEM: '1' }
-  const git = (...args: string[]): Buffer => execFileSync('git', args, { cwd: folder, env })
-  git('init', '--quiet', '--initial-branch', 'main')
-  git('add', '--all')
-  git('-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'Add it')
+  git(folder, 'init', '--quiet', '--initial-branch', 'main')
+  git(folder, 'add', '--all')
+  git(folder, '-c', 'user.name=test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'Add it')
   return folder
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import type { LocalGitHub } from '../local-github/local-github.ts'
+import { preloading } from '../runner/preload.ts'
 import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
 
 /** What SetTaskStatus received. */
@@ -121,7 +122,7 @@ export async function withFootprint<T>(
   try {
     const file = join(folder, 'footprint.json')
     const result = await run({
-      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(RECORDER)}`,
+      ...preloading(RECORDER),
       FOOTPRINT_FILE: file,
     })
     const { loaded, peakBytes } = JSON.parse(readFileSync(file, 'utf8')) as Footprint

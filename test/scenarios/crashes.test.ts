@@ -1,36 +1,19 @@
 // Whatever is thrown, now or later, by whomever: one clean error, and exit code 1.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { throttle } from '../local-aws/faults.ts'
+import { preloading, whenListening } from '../runner/preload.ts'
 import { type Reporting, reportTo } from './reporting.ts'
 
 /** Reports with this module loaded before the action; the service throttles once, so that there is time for it. */
 async function reportWith(module: string, env: Record<string, string> = {}, throttled = true): Promise<Reporting> {
-  const folder = mkdtempSync(join(tmpdir(), 'crash-'))
-  try {
-    writeFileSync(join(folder, 'crash.mjs'), module)
-    await using service = await LocalDataPipeline.start()
-    if (throttled) service.misbehave(throttle())
-    return await reportTo(
-      service,
-      { 'timeout-seconds': '5' },
-      { env: { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'crash.mjs'))}`, ...env } },
-    )
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  await using service = await LocalDataPipeline.start()
+  if (throttled) service.misbehave(throttle())
+  return await reportTo(service, { 'timeout-seconds': '5' }, { env: { ...preloading(module), ...env } })
 }
 
 /** Runs code in the midst of the action: some time after it has begun, however long Node takes to come to that. */
-const inTheMidst = (code: string): string => `const timer = setInterval(() => {
-  if (process.listenerCount('uncaughtException') === 0) return
-  clearInterval(timer)
-  setTimeout(() => { ${code} }, 200).unref()
-}, 1).unref()`
+const inTheMidst = (code: string): string => whenListening('uncaughtException', 200, code)
 
 function expectOneCleanError({ step }: Reporting, words: string | RegExp): void {
   expect(step.errors).toHaveLength(1)

@@ -24,6 +24,7 @@ import { LocalOidc } from '../local-aws/oidc.ts'
 import type { PipelineObjects } from '../local-aws/sample-task.ts'
 import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { STALL_MS } from '../runner/busy-machine.ts'
+import { preloading } from '../runner/preload.ts'
 import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
 
 type Inputs = Readonly<Record<string, string>>
@@ -180,7 +181,7 @@ describe('no task', () => {
 
   test.concurrent('at first, and one after some seconds', async () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
-    void service.received('PollForTask', 2, 30_000).then(() => service.addTask())
+    void service.received('PollForTask', 2).then(() => service.addTask())
     const step = await poll(service, { 'wait-seconds': '60' })
     expect(step.outputs['found']).toBe('true')
   })
@@ -228,7 +229,7 @@ describe('a task that is not ours', () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     const cancelled = service.addTask()
     const other = service.addTask()
-    void service.received('PollForTask', 1, 30_000).then(() => service.cancelTask(cancelled.taskId))
+    void service.received('PollForTask').then(() => service.cancelTask(cancelled.taskId))
     service.misbehave(on('PollForTask', late(1_000)))
     const step = await poll(service, { 'max-tasks': '2' })
     expect(step.exitCode).toBe(0)
@@ -341,9 +342,7 @@ describe('a poll that fails', () => {
   test.concurrent('after tasks were taken: they are handed on, with a warning', async () => {
     await using service = await LocalDataPipeline.start()
     const tasks = [service.addTask(), service.addTask(), service.addTask()]
-    void service
-      .received('PollForTask', 2, 30_000)
-      .then(() => service.keepMisbehaving(on('PollForTask', accessDenied())))
+    void service.received('PollForTask', 2).then(() => service.keepMisbehaving(on('PollForTask', accessDenied())))
     const step = await poll(service, { 'max-tasks': '20' })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.warnings).toHaveLength(1)
@@ -521,7 +520,7 @@ const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as 
 onPosix('SIGINT while there is no task: ends soon, and takes none', async () => {
   await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
   const onStart = (child: ChildProcess): void => {
-    void service.received('PollForTask', 1, 30_000).then(async () => {
+    void service.received('PollForTask').then(async () => {
       // In the pause before the next poll.
       await new Promise((resolve) => setTimeout(resolve, 300))
       service.addTask()
@@ -530,8 +529,7 @@ onPosix('SIGINT while there is no task: ends soon, and takes none', async () => 
   }
   // The pause is long, so that it is not over where this machine stands still before the signal: 20 to 40 s.
   const module = 'const wait = setTimeout; globalThis.setTimeout = (done, ms, ...more) => wait(done, ms * 20, ...more)'
-  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` }
-  const step = await poll(service, { 'wait-seconds': '600' }, { onStart, env })
+  const step = await poll(service, { 'wait-seconds': '600' }, { onStart, env: preloading(module) })
   expect(step.tookMs).toBeLessThan(15_000)
   expect(service.tasks).toMatchObject([{ state: 'waiting', assignments: 0 }])
   expect(step.outputs['found']).toBe('false')
@@ -541,7 +539,7 @@ onPosix('SIGINT while the service holds a poll: ends before the runner kills it'
   await using service = await LocalDataPipeline.start({ pollHoldMs: 25_000 })
   let signalled = 0
   const onStart = (child: ChildProcess): void => {
-    void service.received('PollForTask', 1, 30_000).then(() => {
+    void service.received('PollForTask').then(() => {
       signalled = performance.now()
       child.kill('SIGINT')
     })

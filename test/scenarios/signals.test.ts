@@ -1,13 +1,10 @@
 // The runner cancels a step with SIGINT, 7.5 s later SIGTERM, and 2.5 s later it kills the process.
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { hang, throttle, times } from '../local-aws/faults.ts'
 import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
+import { preloading, whenListening } from '../runner/preload.ts'
 import { reportTo } from './reporting.ts'
 
 // Windows has no signals; a runner there presses Ctrl+C and Ctrl+Break in the console of the step.
@@ -20,7 +17,7 @@ const LEFT_AFTER_SIGINT_MS = 7_000
 function signalAfter(service: LocalDataPipeline, count: number, moreMs: number, ...signals: NodeJS.Signals[]) {
   let sentAt = 0
   const onStart = (child: ChildProcess): void => {
-    void service.received('SetTaskStatus', count, 30_000).then(() =>
+    void service.received('SetTaskStatus', count).then(() =>
       setTimeout(() => {
         sentAt = performance.now()
         for (const signal of signals) child.kill(signal)
@@ -93,26 +90,6 @@ onPosix('SIGINT while a hanging try is under way, and the service is well again:
   expect(sinceSignal()).toBeLessThan(LEFT_AFTER_SIGINT_MS + STALL_MS)
 })
 
-/** A module for the process of a step that does something as soon as the action listens to a signal, and some time more. */
-function whenListening(signal: NodeJS.Signals, afterMs: number, code: string): string {
-  return `const timer = setInterval(() => {
-    if (process.listenerCount('${signal}') === 0) return
-    clearInterval(timer)
-    setTimeout(() => { ${code} }, ${afterMs}).unref()
-  }, 1).unref()`
-}
-
-async function reportWith(module: string, service: LocalDataPipeline, nodeOptions = '') {
-  const folder = mkdtempSync(join(tmpdir(), 'signal-'))
-  try {
-    writeFileSync(join(folder, 'send.mjs'), module)
-    const env = { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'send.mjs'))} ${nodeOptions}` }
-    return await reportTo(service, { status: 'FAILED' }, { env })
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
 // What Node makes of Ctrl+C and Ctrl+Break, of which no program can send one to another alone.
 test.concurrent.each([
   ['SIGINT', 7],
@@ -120,7 +97,8 @@ test.concurrent.each([
 ] as const)('%s as an event while nobody answers: one error in time', async (signal, seconds) => {
   await using service = await LocalDataPipeline.start()
   service.keepMisbehaving(hang())
-  const { step } = await reportWith(whenListening(signal, 500, `process.emit('${signal}', '${signal}')`), service)
+  const send = whenListening(signal, 500, `process.emit('${signal}', '${signal}')`)
+  const { step } = await reportTo(service, { status: 'FAILED' }, { env: preloading(send) })
   expect(step.stdout).toContain(`Received ${signal}: ending within ${seconds} s.`)
   expect(step.errors).toHaveLength(1)
   expect(step.exitCode).toBe(1)
@@ -131,7 +109,7 @@ onPosix.each(['SIGINT', 'SIGTERM'] as const)('%s before anything was sent: the r
   await using service = await LocalDataPipeline.start()
   // Before the action listens, Node's own start ends at a signal.
   const send = whenListening(signal, 0, `process.kill(process.pid, '${signal}')`)
-  const { step, bodies } = await reportWith(send, service, slowClock(5).NODE_OPTIONS)
+  const { step, bodies } = await reportTo(service, { status: 'FAILED' }, { env: slowClock(5, send) })
   expect(step.stdout).toContain(`Received ${signal}`)
   expect(bodies).toHaveLength(1)
   expect(step.exitCode).toBe(0)

@@ -19,6 +19,7 @@ import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { REPOSITORY } from '../runner/action-file.ts'
+import { preloading } from '../runner/preload.ts'
 import { TlsFront } from '../runner/proxy.ts'
 import { runStep, type StepResult } from '../runner/step.ts'
 import { needsOf, reportFrom } from './asking-github.ts'
@@ -145,7 +146,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   'The heartbeat process did not start': async () => {
     await using service = await LocalDataPipeline.start()
     const crash = 'if (process.argv[1].endsWith("heartbeat.js")) throw new Error("no room")'
-    using held = await hold(service, {}, { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURI(crash)}` } })
+    using held = await hold(service, {}, { env: preloading(crash) })
     return held.main
   },
   'The heartbeats were not started': async () => {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually, exists } from '../../runner/processes.ts'
 
 const ENDS_WITHIN_MS = 10_000
 
@@ -15,8 +15,7 @@ const pid = Number(process.env['STATE_pid'] || Number.NaN)
 try {
   process.kill(pid)
   // It notes a request when the answer is sent: that of the last report may not be in the log yet.
-  const until = performance.now() + ENDS_WITHIN_MS
-  while (isRunning() && performance.now() < until) await sleep(20)
+  await eventually(() => !exists(pid), ENDS_WITHIN_MS)
 } catch {
   console.log('::error::The local Data Pipeline was gone before the job ended.')
   process.exitCode = 1
@@ -39,12 +38,4 @@ const taskIds = new Set(reports.map(({ body }) => body.taskId))
 if (taskIds.size !== reports.length) {
   console.log('::error::A task was reported twice.')
   process.exitCode = 1
-}
-
-function isRunning(): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
