@@ -1,4 +1,5 @@
 import { type Deadline, systemClock } from './clock.ts'
+import { endProcess } from './end-process.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import { currentRunner, type Runner } from './github/runner.ts'
 
@@ -8,7 +9,7 @@ import { currentRunner, type Runner } from './github/runner.ts'
  */
 const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000, SIGBREAK: 2_000 } as const
 
-/** What is left open (a credential helper's process, a socket) must not keep the step from ending. */
+/** What is left open (a credential helper's process, a socket, a read that hangs) must not keep the step from ending. */
 const EXIT_AFTER_MS = 250
 
 /** What an action is run with. */
@@ -80,7 +81,7 @@ export async function runAction(action: (invocation: Invocation) => Promise<void
     fail(thrown)
   }
   settled = true
-  setTimeout(() => process.exit(), EXIT_AFTER_MS).unref()
+  setTimeout(endProcess, EXIT_AFTER_MS).unref()
 }
 
 /** The message of an error annotation: what failed, and how to mend it. */

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clock, Deadline } from '../clock.ts'
 import { isSecretVariable } from '../environment-secrets.ts'
 import { messageOf } from '../errors.ts'
+import { createMarkFile, readRegularFile } from '../regular-file.ts'
 import type { Invocation } from '../run-action.ts'
 import type { HeartbeatSettings } from './heartbeat-settings.ts'
 import { type HeartbeatState, readState } from './heartbeat-state.ts'
@@ -151,7 +152,7 @@ export function askToStop(folder: string): void {
   const files = filesIn(folder)
   try {
     mkdirSync(files.folder, { recursive: true, mode: 0o700 })
-    writeFileSync(files.stop, '')
+    createMarkFile(files.stop)
   } catch {
     // One that runs is killed after a while.
   }
@@ -160,7 +161,7 @@ export function askToStop(folder: string): void {
 /** The end of the log of the heartbeat process. */
 export function endOfLog(files: ActivityFiles): string {
   try {
-    return readFileSync(files.log, 'utf8').trim().slice(-SHOWN_LOG_CHARACTERS)
+    return readRegularFile(files.log).trim().slice(-SHOWN_LOG_CHARACTERS)
   } catch {
     return ''
   }

@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
+import { readRegularFile } from '../regular-file.ts'
 
 /** Why a heartbeat process ended. */
 export type EndReason = 'asked' | 'canceled' | 'task-gone' | 'runner-gone' | 'lifetime-over' | 'terminated'
@@ -50,7 +51,7 @@ function isInUse(error: unknown): boolean {
 /** The state; undefined while there is none. */
 export function readState(file: string): HeartbeatState | undefined {
   try {
-    const state = JSON.parse(readFileSync(file, 'utf8')) as HeartbeatState
+    const state = JSON.parse(readRegularFile(file)) as HeartbeatState
     return typeof state.pid === 'number' ? state : undefined
   } catch {
     return undefined

@@ -5,6 +5,7 @@ import {
   ReportTaskRunnerHeartbeatCommand,
   SetTaskStatusCommand,
 } from '@aws-sdk/client-data-pipeline'
+import { Deadline, systemClock } from '../clock.ts'
 import { ConfigurationError } from '../errors.ts'
 import { membersOf } from '../json-members.ts'
 import type { ErrorFields } from '../report/error-fields.ts'
@@ -96,7 +97,7 @@ export async function connectDataPipeline(
     maxAttempts: 1,
     customUserAgent: 'aws-datapipeline-set-task-status',
   })
-  const region = await regionOf(client, given)
+  const region = await regionOf(client, given, dependencies.requestLimitMs)
 
   async function credentials(
     forceRefresh: boolean,
@@ -190,13 +191,18 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-async function regionOf(client: DataPipelineClient, given: string | undefined): Promise<string> {
+async function regionOf(client: DataPipelineClient, given: string | undefined, limitMs: number): Promise<string> {
+  const hint = `Set the input aws-region, or AWS_REGION, to the pipeline's region: one of ${DATA_PIPELINE_REGIONS.join(', ')}.`
   try {
-    return await client.config.region()
+    // The SDK sets no limit for reading the files of profiles, which may be on a drive that is gone.
+    return await new Deadline(systemClock, limitMs).within(
+      limitMs,
+      () => client.config.region(),
+      (ms) => new ConfigurationError(`The AWS profile could not be read within ${Math.round(ms / 1000)} s.`, { hint }),
+    )
   } catch (cause) {
-    throw new ConfigurationError(given ? `"${given}" can't be an AWS region.` : 'No AWS region is given.', {
-      hint: `Set the input aws-region, or AWS_REGION, to the pipeline's region: one of ${DATA_PIPELINE_REGIONS.join(', ')}.`,
-      cause,
-    })
+    if (cause instanceof ConfigurationError) throw cause
+    const message = given ? `"${given}" can't be an AWS region.` : 'No AWS region is given.'
+    throw new ConfigurationError(message, { hint, cause })
   }
 }

@@ -1,6 +1,7 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import { messageOf } from '../errors.ts'
+import { openRegularFile } from '../regular-file.ts'
 
 /** What was read of a stack trace file. */
 export interface StackTraceText {
@@ -26,12 +27,8 @@ const CONTAINER_HINT =
 export async function readStackTraceFile(path: string, workspace: string): Promise<StackTraceText> {
   let file: FileHandle | undefined
   try {
-    const absolute = resolve(workspace, path)
-    const found = await stat(absolute)
-    // Before it is opened: opening a named pipe that nobody writes to would hold the step for ever.
-    if (!found.isFile()) throw new Error('it is not a regular file')
-    file = await open(absolute, 'r')
-    const { size } = found
+    file = await openRegularFile(resolve(workspace, path))
+    const { size } = await file.stat()
     const whole = size <= 2 * WINDOW_BYTES
     const head = await readAt(file, 0, whole ? size : WINDOW_BYTES)
     const encoding = encodingOf(head)

@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { localEvidence, NO_TOKEN_NOTICE, type Reporting, type ReportingOptions, report } from './reporting.ts'
 
@@ -314,16 +312,6 @@ describe('error-stack-trace-file', () => {
 
   const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as typeof test.concurrent
 
-  onPosix('a named pipe that nobody writes to does not hold the step', async () => {
-    await inFolder(async (folder) => {
-      execFileSync('mkfifo', [join(folder, 'pipe')])
-      const reporting = await failed({ 'error-stack-trace-file': join(folder, 'pipe') })
-      expect(reporting.step.warnings).toHaveLength(1)
-      // It is not waited for at all, and not for the 10 s that reading may take.
-      expect(reporting.step.tookMs).toBeLessThan(10_000)
-    })
-  })
-
   const unlessSuperuser = process.getuid?.() === 0 ? test.skip : onPosix
 
   unlessSuperuser('a file that may not be read (the superuser may read all)', async () => {
@@ -368,27 +356,6 @@ describe('error-stack-trace-file', () => {
     const trace = sent(reporting, 'errorStackTrace')
     const missing = Number(MARK.exec(trace)?.[1]?.replaceAll(',', ''))
     expect(missing + trace.replace(MARK, '').length).toBe(1_000_000)
-  })
-
-  // A network drive that is gone: no call on it comes back.
-  test.concurrent('on a drive that does not answer: a warning, and the status is reported without it', async () => {
-    await inFolder(async (folder) => {
-      const never = `import fs from 'node:fs'
-        import { syncBuiltinESMExports } from 'node:module'
-        const { stat, open } = fs.promises
-        const gone = (path) => String(path).endsWith('gone.log')
-        fs.promises.stat = (path, ...rest) => (gone(path) ? new Promise(() => {}) : stat(path, ...rest))
-        fs.promises.open = (path, ...rest) => (gone(path) ? new Promise(() => {}) : open(path, ...rest))
-        syncBuiltinESMExports()
-        setInterval(() => {}, 1000)`
-      writeFileSync(join(folder, 'never.mjs'), never)
-      const reporting = await failed(
-        { 'error-stack-trace-file': 'gone.log', 'timeout-seconds': '20' },
-        { env: { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'never.mjs'))}` } },
-      )
-      expect(reporting.step.warnings).toHaveLength(1)
-      expect(reporting.step.warnings[0]).toContain('gone.log')
-    })
   })
 
   test.concurrent('of 700 kB of three-byte characters: no broken character where the file was cut', async () => {
