@@ -196,9 +196,12 @@ const MOST_TASKS = 256
 
 function readApiText(read: ReadInput, name: string, longest: number): string | undefined {
   const value = read(name)
-  if (value === '') return undefined
-  if ([...value].length > longest || !API_TEXT.test(value)) {
-    throw unknownValue(name, value, `1 to ${longest} characters, no control characters`)
+  return value === '' ? undefined : checkApiText(name, value, longest)
+}
+
+function checkApiText(name: string, value: string, max: number): string {
+  if ([...value].length > max || !API_TEXT.test(value)) {
+    throw unknownValue(name, value, `1 to ${max} characters, no control characters`)
   }
   return value
 }
@@ -285,6 +288,12 @@ function readErrorInputs(read: ReadInput): ErrorInputs {
 }
 
 const ROLE_ARN = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/
+// STS API reference, AssumeRoleWithWebIdentity, RoleArn.
+const MAX_ROLE_ARN_CHARACTERS = 2048
+// IAM API reference, CreateOpenIDConnectProvider: a provider takes audiences of 255 characters; this leaves room for more.
+const MAX_AUDIENCE_CHARACTERS = 1024
+// RFC 1035, 2.3.1: it is a label of the endpoint's host name.
+const REGION = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/
 // STS API reference, AssumeRoleWithWebIdentity, RoleSessionName.
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
 
@@ -293,18 +302,25 @@ function readAwsSettings(read: ReadInput): AwsSettings {
   const arn = optional(read, 'role-to-assume')
   const sessionName = optional(read, 'role-session-name') ?? 'GitHubActions'
   const audience = optional(read, 'audience') ?? 'sts.amazonaws.com'
+  if (region !== undefined && !REGION.test(region)) {
+    throw unknownValue(
+      'aws-region',
+      region,
+      "the pipeline's region, such as us-east-1: at most 63 letters, digits and hyphens",
+    )
+  }
   if (arn === undefined) return { region, role: undefined }
-  if (!ROLE_ARN.test(arn)) {
+  if (arn.length > MAX_ROLE_ARN_CHARACTERS || !ROLE_ARN.test(arn)) {
     throw unknownValue(
       'role-to-assume',
       arn,
-      'the ARN of an IAM role, such as arn:aws:iam::123456789012:role/pipeline-reporter',
+      `the ARN of an IAM role, such as arn:aws:iam::123456789012:role/pipeline-reporter: at most ${MAX_ROLE_ARN_CHARACTERS} characters`,
     )
   }
   if (!SESSION_NAME.test(sessionName)) {
     throw unknownValue('role-session-name', sessionName, '2 to 64 letters, digits or any of _+=,.@-')
   }
-  return { region, role: { arn, sessionName, audience } }
+  return { region, role: { arn, sessionName, audience: checkApiText('audience', audience, MAX_AUDIENCE_CHARACTERS) } }
 }
 
 /** An hour: GitHub gives a cancelled job's last steps five minutes in all, and nobody waits longer for a report. */

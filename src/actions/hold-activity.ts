@@ -1,4 +1,5 @@
 import { tmpdir } from 'node:os'
+import { fitErrorInputs } from '../activity/fit-error-inputs.ts'
 import { type LaunchedHeartbeat, launchHeartbeat } from '../activity/heartbeat-process.ts'
 import { filesIn, newActivityFolder } from '../activity/paths.ts'
 import { identify, type ProcessIdentity } from '../activity/processes.ts'
@@ -7,6 +8,7 @@ import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
 import { Deadline, systemClock } from '../clock.ts'
+import { secretsIn } from '../environment-secrets.ts'
 import { ConfigurationError, messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Runner } from '../github/runner.ts'
@@ -30,9 +32,11 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   const folder = newActivityFolder(runner.env['RUNNER_TEMP'] || tmpdir(), reportInputs.taskId)
   const couldNotHold = `Could not hold task ${shortTaskId(reportInputs.taskId)}`
   // Before anything else: the post step reports the end, however far this one gets.
-  const saved = { ...reportInputs, folder }
+  const { error, adjustments } = fitErrorInputs(reportInputs.error, secretsIn(runner.env))
+  const saved = { ...reportInputs, error, folder }
   try {
     saveActivity(runner, saved)
+    for (const adjustment of adjustments) runner.log.warning(adjustment)
   } catch (cause) {
     throw new Error(`${couldNotHold}: ${messageOf(cause)}`, { cause })
   }

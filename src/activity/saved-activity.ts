@@ -24,7 +24,7 @@ type WrongInputs = 'wrong-inputs'
  *
  * @throws Error when the runner's file can't be written
  */
-export function saveActivity(runner: Runner, activity: SavedActivity | WrongInputs): void {
+export function saveActivity(runner: Pick<Runner, 'saveState'>, activity: SavedActivity | WrongInputs): void {
   try {
     runner.saveState(STATE, JSON.stringify(activity))
   } catch (cause) {

@@ -118,6 +118,25 @@ test.concurrent('what post needs is kept by main: in nested composites the input
   expect(reportsOf(service, held.taskId)).toEqual([{ taskId: held.taskId, taskStatus: 'FALSE', errorId: 'NoData' }])
 })
 
+test.concurrent('texts of 90 KB: main says once what it cut, and post reports their beginnings and ends', async () => {
+  await using service = await LocalDataPipeline.start()
+  const long = (name: string): string => `${name} begins ${'"\\\n'.repeat(30_000)} ${name} ends`
+  const inputs = { 'error-message': long('message'), 'error-stack-trace': long('trace'), 'error-id': long('id') }
+  using held = await hold(service, inputs)
+  expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
+  for (const name of Object.keys(inputs))
+    expect(held.main.warnings.filter((warning) => warning.startsWith(`${name}: cut from 90`))).toHaveLength(1)
+  // Linux, MAX_ARG_STRLEN: what is saved comes as one environment variable.
+  expect(Buffer.byteLength(`STATE_activity=${held.main.state['activity']}\0`)).toBeLessThan(128 * 1024)
+  const post = await held.post({ jobStatus: 'failure' })
+  expect(post).toMatchObject({ exitCode: 0, warnings: [] })
+  const [report] = reportsOf(service, held.taskId)
+  expect(report?.['errorId']).toMatch(/^id begins[\s\S]*id ends$/)
+  expect(report?.['errorMessage']).toMatch(/^message begins[\s\S]*message ends$/)
+  expect(report?.['errorStackTrace']).toMatch(/^trace begins[\s\S]*trace ends$/)
+  expect(await held.job.heartbeatsEnd()).toBe(true)
+})
+
 test.concurrent.each(['false', 'False'])('report %s: the heartbeats end, and nothing is reported', async (report) => {
   await using service = await LocalDataPipeline.start()
   using held = await hold(service, { report })

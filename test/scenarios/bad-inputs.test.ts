@@ -153,6 +153,21 @@ describe('the role', () => {
   )
 })
 
+describe('a value that is too long names its limit, and is shown in part', () => {
+  const role = 'arn:aws:iam::123456789012:role/'
+
+  test.concurrent.each([
+    ['role-to-assume', { 'role-to-assume': role.padEnd(2049, 'r') }, ['rrrr…', '2048 characters']],
+    ['audience', { 'role-to-assume': `${role}ci`, audience: 'a'.repeat(1025) }, ['aaaa…', '1024 characters']],
+    ['aws-region', { 'aws-region': 'u'.repeat(90_000) }, ['uuuu…', '63 letters', 'such as us-east-1']],
+    ['aws-region', { 'aws-region': 'u'.repeat(64) }, ['uuuu', '63 letters', 'such as us-east-1']],
+  ])('%s', async (name, inputs, words) => {
+    await expectRefusal(inputs, [`The input ${name} is `, ...words])
+    const { step } = await report(inputs)
+    expect(step.errors[0]?.length).toBeLessThan(500)
+  })
+})
+
 describe('a mistake in an input', () => {
   test.concurrent('fails the step also with fail-on-error false: it is not a report that could not be made', async () => {
     await expectRefusal({ status: 'done', 'fail-on-error': 'false' }, ['status', '"done"'])
