@@ -35,4 +35,8 @@ export class CredentialStore {
     if (!credentials) throw new Error(`no credentials with the access key ${accessKeyId}`)
     credentials.expiresAt = 0
   }
+  /** From now on requests signed with this key are answered with UnrecognizedClientException. */
+  remove(accessKeyId: string): void {
+    this.#byAccessKey.delete(accessKeyId)
+  }
 }

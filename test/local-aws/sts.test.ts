@@ -95,6 +95,21 @@ test('a token is expired after five minutes', async () => {
   })
 })
 
+test.each([
+  ['no signature', undefined, 'MissingAuthenticationTokenException'],
+  ['an unknown key', 'ASIAUNKNOWN', 'InvalidClientTokenId'],
+])('AssumeRole with %s is refused', async (_, accessKeyId, code) => {
+  await using all = await startAll()
+  const parameters = { Action: 'AssumeRole', RoleArn: TEST_ROLE.arn, RoleSessionName: 'ci' }
+  const authorization =
+    accessKeyId &&
+    `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20260301/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0`
+  const headers = authorization ? { authorization } : {}
+  const response = await fetch(all.sts.url, { method: 'POST', body: new URLSearchParams(parameters), headers })
+  expect(response.status).toBe(403)
+  expect(all.sts.requests).toMatchObject([{ answer: { error: code } }])
+})
+
 test.each<[string, FaultKind, string]>([
   ['notAuthorized', notAuthorized(), 'Not authorized to perform sts:AssumeRoleWithWebIdentity'],
   ['webTokenExpired', webTokenExpired(), 'Token expired'],

@@ -7,6 +7,7 @@ import { LocalService, type LocalServiceOptions } from './local-service.ts'
 import { readBody } from './loopback-server.ts'
 import type { LocalOidc } from './oidc.ts'
 import { ServiceError } from './service-error.ts'
+import { verifySignature } from './signature.ts'
 
 /** A role, and who may assume it. */
 export interface Role {
@@ -39,6 +40,8 @@ export interface StsRequest {
   readonly answer?: Sent
   /** The access key that was given out. */
   readonly accessKeyId?: string
+  /** Who signed it: AssumeRole only. */
+  readonly signedBy?: string
 }
 
 type OpenStsRequest = { -readonly [K in keyof StsRequest]: StsRequest[K] }
@@ -60,7 +63,7 @@ export function internalFailure(): FaultKind {
   return error('InternalFailure', 'The request processing has failed because of an unknown error.', 500)
 }
 
-/** STS with the one operation AssumeRoleWithWebIdentity: AWS query protocol, answers in XML. */
+/** STS with AssumeRoleWithWebIdentity and AssumeRole: AWS query protocol, responses in XML. */
 export class LocalSts extends LocalService {
   readonly requests: StsRequest[] = []
   readonly #options: LocalStsOptions
@@ -80,23 +83,27 @@ export class LocalSts extends LocalService {
   }
 
   protected async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const parameters = Object.fromEntries(new URLSearchParams(await readBody(request)))
+    const body = await readBody(request)
+    const parameters = Object.fromEntries(new URLSearchParams(body))
     const received: OpenStsRequest = { parameters, at: this.clock() }
     this.requests.push(received)
     const sent = await respond(response, this.faults.take(), {
-      carryOut: () => xml(200, this.#assumeRole(received)),
+      carryOut: () => {
+        if (parameters['Action'] === 'AssumeRole') received.signedBy = this.#signerOf(request, body)
+        return xml(200, this.#assumeRole(received))
+      },
       refuse,
     })
     if (sent) received.answer = sent
   }
 
-  /** API reference of STS, AssumeRoleWithWebIdentity. */
+  /** API reference of STS, AssumeRoleWithWebIdentity and AssumeRole. */
   #assumeRole(received: OpenStsRequest): string {
-    const { roleArn, sessionName, seconds, token } = readParameters(received.parameters)
-    const { subject, audience } = this.#readToken(token)
+    const { action, roleArn, sessionName, seconds, token } = readParameters(received.parameters)
+    const claims = action === 'AssumeRole' ? undefined : this.#readToken(token)
     const role = (this.#options.roles ?? [TEST_ROLE]).find(({ arn }) => arn === roleArn)
-    if (!role || role.subject?.test(subject) === false) {
-      throw new ServiceError('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', 403)
+    if (!role || (claims && role.subject?.test(claims.subject) === false)) {
+      throw new ServiceError('AccessDenied', `Not authorized to perform sts:${action}`, 403)
     }
     if (seconds > (role.maxSessionSeconds ?? 3600)) {
       const text = 'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.'
@@ -105,7 +112,18 @@ export class LocalSts extends LocalService {
     const session = newSession(this.clock() + (this.#options.sessionMs ?? seconds * 1000))
     this.#options.credentials.add(session)
     received.accessKeyId = session.accessKeyId
-    return assumedRole(session, { role, sessionName, subject, audience })
+    return assumedRole(session, { action, role, sessionName, claims })
+  }
+
+  /** STS has its own names for what is wrong with the keys that sign a request. */
+  #signerOf(request: IncomingMessage, body: string): string {
+    const { credentials } = this.#options
+    try {
+      return verifySignature(request, body, { credentials, service: 'sts', now: this.clock() }).accessKeyId
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      throw new ServiceError(STS_CODES[error.code] ?? error.code, error.message, 403)
+    }
   }
 
   #readToken(token: string): { subject: string; audience: string } {
@@ -124,9 +142,15 @@ export class LocalSts extends LocalService {
   }
 }
 
+const STS_CODES: Readonly<Record<string, string>> = {
+  ExpiredTokenException: 'ExpiredToken',
+  InvalidSignatureException: 'SignatureDoesNotMatch',
+  UnrecognizedClientException: 'InvalidClientTokenId',
+}
+
 function readParameters(parameters: Readonly<Record<string, string>>) {
   const { Action, RoleArn = '', RoleSessionName = '', WebIdentityToken = '', DurationSeconds = '3600' } = parameters
-  if (Action !== 'AssumeRoleWithWebIdentity') {
+  if (Action !== 'AssumeRoleWithWebIdentity' && Action !== 'AssumeRole') {
     throw new ServiceError('InvalidAction', `Could not find operation ${Action} for version 2011-06-15`)
   }
   if (!/^[\w+=,.@-]{2,64}$/.test(RoleSessionName)) {
@@ -136,7 +160,7 @@ function readParameters(parameters: Readonly<Record<string, string>>) {
   if (!(seconds >= 900 && seconds <= 43_200)) {
     throw invalid(DurationSeconds, 'durationSeconds', 'Member must have value between 900 and 43200')
   }
-  return { roleArn: RoleArn, sessionName: RoleSessionName, seconds, token: WebIdentityToken }
+  return { action: Action, roleArn: RoleArn, sessionName: RoleSessionName, seconds, token: WebIdentityToken }
 }
 
 function newSession(expiresAt: number): Required<Credentials> {
@@ -148,15 +172,24 @@ function newSession(expiresAt: number): Required<Credentials> {
   }
 }
 
-function assumedRole(
-  session: Required<Credentials>,
-  { role, sessionName, subject, audience }: { role: Role; sessionName: string; subject: string; audience: string },
-): string {
+interface Assumption {
+  readonly action: string
+  readonly role: Role
+  readonly sessionName: string
+  /** Of the token, where there is one. */
+  readonly claims: { readonly subject: string; readonly audience: string } | undefined
+}
+
+function assumedRole(session: Required<Credentials>, { action, role, sessionName, claims }: Assumption): string {
   const user = `${role.arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/${sessionName}`
-  return `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-  <AssumeRoleWithWebIdentityResult>
-    <SubjectFromWebIdentityToken>${escapeXml(subject)}</SubjectFromWebIdentityToken>
-    <Audience>${escapeXml(audience)}</Audience>
+  const ofToken =
+    claims &&
+    `<SubjectFromWebIdentityToken>${escapeXml(claims.subject)}</SubjectFromWebIdentityToken>
+    <Audience>${escapeXml(claims.audience)}</Audience>
+    <Provider>arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com</Provider>`
+  return `<${action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <${action}Result>
+    ${ofToken ?? ''}
     <AssumedRoleUser>
       <Arn>${escapeXml(user)}</Arn>
       <AssumedRoleId>AROACLKWSDQRAOEXAMPLE:${escapeXml(sessionName)}</AssumedRoleId>
@@ -167,10 +200,9 @@ function assumedRole(
       <Expiration>${new Date(session.expiresAt).toISOString()}</Expiration>
       <AccessKeyId>${session.accessKeyId}</AccessKeyId>
     </Credentials>
-    <Provider>arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com</Provider>
-  </AssumeRoleWithWebIdentityResult>
+  </${action}Result>
   <ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata>
-</AssumeRoleWithWebIdentityResponse>`
+</${action}Response>`
 }
 
 function refuse({ code, message, status }: ServiceError): Answer {
