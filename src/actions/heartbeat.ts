@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
+import { renewBetweenBeats } from '../activity/credential-renewal.ts'
 import { keepBeating } from '../activity/heartbeat-loop.ts'
 import type { HeartbeatSettings } from '../activity/heartbeat-settings.ts'
 import { writeState } from '../activity/heartbeat-state.ts'
@@ -15,6 +16,8 @@ import type { Invocation } from '../run-action.ts'
 
 const BEAT_LIMIT_MS = 15_000
 const REQUEST_LIMIT_MS = 10_000
+/** A renewal may make two requests: for the OIDC token and for the session. */
+const RENEWAL_LIMIT_MS = 2 * REQUEST_LIMIT_MS
 const CANCEL_RUN_LIMIT_MS = 10_000
 /** An outage of GitHub's API; a run that goes on longer only costs minutes of a runner. */
 const CANCEL_RUN_WITHIN_MS = 300_000
@@ -52,7 +55,12 @@ export async function heartbeat({ runner, isStopping }: Invocation): Promise<voi
           runner.hide(await dataPipeline.secrets())
           return dataPipeline.reportTaskProgress(settings.taskId, { signal })
         },
-        renewCredentials: () => dataPipeline.renewCredentials(),
+        renewCredentials: () =>
+          renewBetweenBeats(() => dataPipeline.renewCredentials(), {
+            clock: systemClock,
+            limitMs: RENEWAL_LIMIT_MS,
+            log,
+          }),
         onCanceled: () => cancelRun(settings, log),
         isStopAsked: () => existsSync(files.stop),
         isTerminated: isStopping,

@@ -1,4 +1,4 @@
-import { classify, isTaskGone, TryTimeoutError } from '../aws/failure.ts'
+import { classify, isTaskGone, rejectsCredentials, TryTimeoutError } from '../aws/failure.ts'
 import { type Clock, Deadline } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { backOff } from '../retry.ts'
@@ -17,8 +17,8 @@ export interface HeartbeatDependencies {
   readonly random: () => number
   /** One ReportTaskProgress. */
   readonly beat: (signal: AbortSignal) => Promise<{ canceled: boolean }>
-  /** Gets new credentials, where their source has them. */
-  readonly renewCredentials: () => Promise<unknown>
+  /** Reads the source of the credentials again. Whether they differ from those of the last beat. */
+  readonly renewCredentials: () => Promise<boolean>
   /** What is done when the service has cancelled the task, before the heartbeats end. */
   readonly onCanceled: () => Promise<void>
   readonly isStopAsked: () => boolean
@@ -46,6 +46,8 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
   let dueAt = startedAt + jittered(options.intervalMs, random)
   let lookForRunnerAt = startedAt
   let failuresInARow = 0
+  /** Only once in a row: a service that rejects all credentials must not be asked without a wait. */
+  let triedRenewedAtOnce = false
   let beating: AbortController | undefined
   let state: HeartbeatState = {
     pid: options.pid,
@@ -78,6 +80,7 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
       if (abort.signal.aborted) return
       if (failuresInARow > 0) log(`Arrived again after ${failuresInARow} failed.`)
       failuresInARow = 0
+      triedRenewedAtOnce = false
       save({ beats: state.beats + 1 })
       arrivedAt = clock.now()
       dueAt = arrivedAt + jittered(options.intervalMs, random)
@@ -97,8 +100,10 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
         end = 'task-gone'
         return
       }
-      if (failure.kind === 'credentials-expired') await dependencies.renewCredentials().catch(() => undefined)
-      const wait = backOff(failuresInARow, random, failure.kind === 'throttled')
+      const renewed = rejectsCredentials(failure) && (await dependencies.renewCredentials().catch(() => false))
+      const atOnce = renewed && !triedRenewedAtOnce
+      triedRenewedAtOnce ||= atOnce
+      const wait = atOnce ? 0 : backOff(failuresInARow, random, failure.kind === 'throttled')
       dueAt = clock.now() + Math.min(options.intervalMs, wait)
     }
   }

@@ -5,6 +5,7 @@ import {
   ReportTaskRunnerHeartbeatCommand,
   SetTaskStatusCommand,
 } from '@aws-sdk/client-data-pipeline'
+import type { AwsCredentialIdentity } from '@smithy/types'
 import { Deadline, systemClock } from '../clock.ts'
 import { ConfigurationError } from '../errors.ts'
 import { membersOf } from '../json-members.ts'
@@ -15,6 +16,12 @@ import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
 import { Transport } from './transport.ts'
+
+/**
+ * Read by the SDK's default chain, which otherwise keeps the first content of the config and credentials files as long
+ * as the process lives. Not in the client's types, so a test rotates every kind of source.
+ */
+const READ_FILES_AGAIN = { ignoreCache: true }
 
 /** One SetTaskStatus call. */
 export interface StatusReport extends ErrorFields {
@@ -55,7 +62,10 @@ export interface DataPipeline {
   readonly region: string
   /** The secret parts of the credentials in use. Fails with what getting them met. */
   secrets(): Promise<string[]>
-  /** Gets new credentials where their source has them. Whether they differ from the old ones. */
+  /**
+   * Reads the source of the credentials again: files, process, token file, role session. Whether they differ from those
+   * of the last call. Fails with what getting them met.
+   */
   renewCredentials(): Promise<boolean>
   setTaskStatus(report: StatusReport, call: Call): Promise<{ requestId: string | undefined }>
   /** The next task of the worker group; undefined when there is none. The service holds the answer for up to 90 s. */
@@ -92,6 +102,7 @@ export async function connectDataPipeline(
     ...(role
       ? { credentials: async () => assumeRole(role, await client.config.region(), transport, dependencies) }
       : {}),
+    ...READ_FILES_AGAIN,
     requestHandler: transport,
     // The retries are ours: the SDK's three quick attempts are over within seconds.
     maxAttempts: 1,
@@ -99,14 +110,20 @@ export async function connectDataPipeline(
   })
   const region = await regionOf(client, given, dependencies.requestLimitMs)
 
-  async function credentials(
-    forceRefresh: boolean,
-  ): Promise<{ accessKeyId: string; secretAccessKey: string; sessionToken?: string; expiration?: Date }> {
+  let lastUsed: AwsCredentialIdentity | undefined
+
+  async function credentials(forceRefresh: boolean): Promise<AwsCredentialIdentity> {
     try {
       return await client.config.credentials({ forceRefresh })
     } catch (cause) {
       throw new CredentialsError('No AWS credentials could be had', { cause })
     }
+  }
+
+  /** Gets the credentials for a call before the call does, so that its failure can be told from the call's. */
+  async function prepare({ onSend }: Call): Promise<void> {
+    lastUsed = await credentials(false)
+    onSend?.()
   }
 
   return {
@@ -116,35 +133,30 @@ export async function connectDataPipeline(
       return sessionToken ? [secretAccessKey, sessionToken] : [secretAccessKey]
     },
     async renewCredentials() {
-      const before = await credentials(false)
-      const after = await credentials(true)
-      return before.accessKeyId !== after.accessKeyId || before.sessionToken !== after.sessionToken
+      // Not those that the SDK has now: it may have renewed them itself after the call failed.
+      const before = lastUsed
+      return !areSame(before, await credentials(true))
     },
-    async setTaskStatus(report, { signal, onSend }) {
-      // Asked for here as well, so that their failure can be told from the call's.
-      await credentials(false)
-      onSend?.()
-      const answer = await client.send(new SetTaskStatusCommand({ ...report }), { abortSignal: signal })
+    async setTaskStatus(report, call) {
+      await prepare(call)
+      const answer = await client.send(new SetTaskStatusCommand({ ...report }), { abortSignal: call.signal })
       return { requestId: answer.$metadata.requestId }
     },
-    async pollForTask(request, { signal, onSend }) {
-      await credentials(false)
-      onSend?.()
-      const { taskObject } = await client.send(new PollForTaskCommand({ ...request }), { abortSignal: signal })
+    async pollForTask(request, call) {
+      await prepare(call)
+      const { taskObject } = await client.send(new PollForTaskCommand({ ...request }), { abortSignal: call.signal })
       return toTask(taskObject)
     },
-    async reportTaskProgress(taskId, { signal, onSend }) {
-      await credentials(false)
-      onSend?.()
+    async reportTaskProgress(taskId, call) {
+      await prepare(call)
       // An answer without a body has no `canceled`.
-      const { canceled } = await client.send(new ReportTaskProgressCommand({ taskId }), { abortSignal: signal })
+      const { canceled } = await client.send(new ReportTaskProgressCommand({ taskId }), { abortSignal: call.signal })
       return { canceled: canceled === true }
     },
-    async reportTaskRunnerHeartbeat(request, { signal, onSend }) {
-      await credentials(false)
-      onSend?.()
+    async reportTaskRunnerHeartbeat(request, call) {
+      await prepare(call)
       const { terminate } = await client.send(new ReportTaskRunnerHeartbeatCommand({ ...request }), {
-        abortSignal: signal,
+        abortSignal: call.signal,
       })
       return { terminate: terminate === true }
     },
@@ -156,6 +168,14 @@ export async function connectDataPipeline(
       transport.destroy()
     },
   }
+}
+
+function areSame(one: AwsCredentialIdentity | undefined, other: AwsCredentialIdentity): boolean {
+  return (
+    one?.accessKeyId === other.accessKeyId &&
+    one.secretAccessKey === other.secretAccessKey &&
+    one.sessionToken === other.sessionToken
+  )
 }
 
 /**

@@ -182,6 +182,11 @@ export function isTaskGone({ kind }: Pick<Failure, 'kind'>): boolean {
   return kind === 'task-not-found' || kind === 'pipeline-gone'
 }
 
+/** Whether the service rejected the credentials that signed the call. It may accept others. */
+export function rejectsCredentials({ kind, gettingCredentials }: Failure): boolean {
+  return !gettingCredentials && (kind === 'credentials-expired' || kind === 'credentials-refused')
+}
+
 function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | undefined {
   const name = String(error.name ?? '')
   const code = String(error.code ?? '')

@@ -2,7 +2,7 @@ import type { Deadline } from '../clock.ts'
 import type { Log } from '../github/log.ts'
 import { type Decision, RetriesSpentError, retry } from '../retry.ts'
 import type { Call, DataPipeline } from './data-pipeline.ts'
-import { classify, type Failure, TryTimeoutError } from './failure.ts'
+import { CredentialsError, classify, type Failure, rejectsCredentials, TryTimeoutError } from './failure.ts'
 
 const SHORTEST_TRY_LIMIT_MS = 1_000
 const LONGEST_TRY_LIMIT_MS = 15_000
@@ -56,7 +56,7 @@ export class CallError extends Error {
 
 /**
  * Makes a call until it succeeds, fails for good, or the deadline is over. Passing faults are tried again with growing
- * waits, a wrong clock is corrected, credentials that expired are renewed where that is possible.
+ * waits, a wrong clock is corrected, rejected credentials are renewed once where that is possible.
  *
  * @param decideFirst what the caller has to say about a failure, and whether the request had gone out; undefined leaves
  *   it to the rules here
@@ -79,6 +79,7 @@ export async function callReliably<T>(
     answerLost ||= failure.answerLost && sent
     const decision = decideFirst(failure, sent)
     if (decision !== undefined) return decision
+    if (rejectsCredentials(failure)) return renewOnce()
     switch (failure.kind) {
       case 'clock-corrected': {
         if (clockCorrected) return 'again-later'
@@ -86,18 +87,25 @@ export async function callReliably<T>(
         log.info("This machine's clock is off; signing again with the time of the service.")
         return 'again-now'
       }
-      case 'credentials-expired': {
-        if (failure.gettingCredentials) return 'again-later'
-        if (renewed) return 'stop'
-        renewed = true
-        return (await renewCredentials(dataPipeline)) ? 'again-now' : 'stop'
-      }
       case 'no-credentials':
         return tries < TRIES_FOR_CREDENTIALS ? 'again-later' : 'stop'
       case 'throttled':
         return 'again-much-later'
       default:
         return failure.transient ? 'again-later' : 'stop'
+    }
+  }
+
+  const renewOnce = async (): Promise<Decision> => {
+    // A service that rejects the renewed credentials too is not asked again.
+    if (renewed) return 'stop'
+    try {
+      renewed = await deadline.within(tryLimitMs, () => dataPipeline.renewCredentials(), renewalTimeout)
+      return renewed ? 'again-now' : 'stop'
+    } catch (error) {
+      // The rejected credentials stay in use, so the next attempt comes back here.
+      log.info(`Could not renew the credentials: ${classify(error).message}`)
+      return decide(error)
     }
   }
 
@@ -133,13 +141,9 @@ export async function callReliably<T>(
   }
 }
 
-async function renewCredentials(dataPipeline: DataPipeline): Promise<boolean> {
-  try {
-    return await dataPipeline.renewCredentials()
-  } catch {
-    // The next try meets the same failure, and is judged by it.
-    return true
-  }
+function renewalTimeout(ms: number): CredentialsError {
+  const cause = new TryTimeoutError(`no response within ${seconds(ms)}`)
+  return new CredentialsError('No AWS credentials', { cause })
 }
 
 function seconds(ms: number): string {

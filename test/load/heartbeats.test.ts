@@ -53,7 +53,7 @@ async function holdTask(taskId: string, options: HoldOptions): Promise<void> {
       clock,
       random,
       beat: (signal) => dataPipeline.reportTaskProgress(taskId, { signal }),
-      renewCredentials: async () => undefined,
+      renewCredentials: async () => false,
       onCanceled: async () => undefined,
       isStopAsked: options.isStopAsked,
       isTerminated: () => false,

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { keepBeating } from '../../src/activity/heartbeat-loop.ts'
 import type { HeartbeatState } from '../../src/activity/heartbeat-state.ts'
+import { CredentialsError } from '../../src/aws/failure.ts'
 import { runs } from '../properties/runs.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
@@ -10,6 +11,9 @@ interface Beat {
   readonly takesMs?: number
   readonly gives: 'held' | 'canceled' | Error
 }
+
+/** The end of a beat is seen this much later at most, so what follows at once follows within it. */
+const LOOK_MS = 250
 
 const held: Beat = { takesMs: 100, gives: 'held' }
 const hangs: Beat = { takesMs: Number.POSITIVE_INFINITY, gives: 'held' }
@@ -31,7 +35,8 @@ interface Course {
   readonly stopAt?: number
   readonly runnerGoneAt?: number
   readonly onCanceled?: (clock: VirtualClock) => Promise<void>
-  readonly renew?: () => Promise<unknown>
+  /** Whether renewed credentials differ; by default they do. */
+  readonly renew?: () => Promise<boolean>
   readonly save?: (state: HeartbeatState) => void
 }
 
@@ -71,7 +76,7 @@ async function run(course: Course) {
         },
         async renewCredentials() {
           renewals += 1
-          await course.renew?.()
+          return course.renew?.() ?? true
         },
         async onCanceled() {
           cancellations += 1
@@ -195,11 +200,57 @@ describe('a beat that fails', () => {
     },
   )
 
-  test('as credentials have expired gets new ones, and is tried again at once', async () => {
-    const { renewals, gaps, last } = await run({ beats: (i) => (i === 1 ? refused('ExpiredTokenException') : held) })
+  const REJECTIONS = ['ExpiredTokenException', 'UnrecognizedClientException', 'InvalidSignatureException']
+
+  test.each(REJECTIONS)('by %s is tried again at once with renewed credentials', async (name) => {
+    const { renewals, gaps, last } = await run({ beats: (index) => (index === 1 ? refused(name) : held) })
     expect(renewals).toBe(1)
-    expect(gaps[2]).toBeLessThan(1_000)
+    expect(gaps[2]).toBeLessThanOrEqual(LOOK_MS)
     expect(last.failures).toBe(1)
+  })
+
+  test('by a rejection in the middle of an outage is tried again at once, too', async () => {
+    const { gaps, last } = await run({
+      beats: (index) => [held, refused('InternalServiceError'), refused('ExpiredTokenException')][index] ?? held,
+    })
+    expect(gaps[3]).toBeLessThanOrEqual(LOOK_MS)
+    expect(last.failures).toBe(2)
+  })
+
+  test('by a rejection of credentials that stay the same is tried again with growing waits', async () => {
+    const { gaps, renewals } = await run({
+      beats: (index) => (index > 0 && index < 6 ? refused('ExpiredTokenException') : held),
+      renew: async () => false,
+    })
+    expect(renewals).toBe(5)
+    expect(gaps[2]).toBeGreaterThanOrEqual(250)
+    expect(gaps[6]).toBeGreaterThanOrEqual(4_000)
+  })
+
+  test.each(REJECTIONS)('by %s whatever the credentials is tried again at once only the first time', async (name) => {
+    const { gaps, renewals } = await run({
+      beats: (index) => (index > 0 && index < 100 ? refused(name) : held),
+    })
+    // Each could be the one whose renewal brings credentials that are accepted.
+    expect(renewals).toBe(99)
+    expect(gaps[2]).toBeLessThanOrEqual(LOOK_MS)
+    for (const gap of gaps.slice(3, 100)) expect(gap).toBeGreaterThanOrEqual(500)
+    expect(gaps[99]).toBeGreaterThanOrEqual(10_000)
+  })
+
+  test('by a second rejection, after beats that arrived, is tried again at once, too', async () => {
+    const { gaps } = await run({ beats: (index) => (index % 3 === 1 ? refused('ExpiredTokenException') : held) })
+    expect(gaps[2]).toBeLessThanOrEqual(LOOK_MS)
+    expect(gaps[5]).toBeLessThanOrEqual(LOOK_MS)
+  })
+
+  test('while it gets credentials does not renew them: the next beat gets them again', async () => {
+    const cause = refused('ExpiredTokenException').gives
+    const { renewals, gaps } = await run({
+      beats: (index) => (index === 1 ? { gives: new CredentialsError('none', { cause }) } : held),
+    })
+    expect(renewals).toBe(0)
+    expect(gaps[2]).toBeGreaterThanOrEqual(250)
   })
 
   test('as credentials have expired, and no new ones can be had: goes on', async () => {

@@ -1,0 +1,60 @@
+// Renewed credentials, as the client compares them: in this process, as a step does not show when its SDK renews.
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from '@jest/globals'
+import { connectDataPipeline } from '../../src/aws/data-pipeline.ts'
+import { TEST_CREDENTIALS } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { eventually } from '../runner/processes.ts'
+import { removeFolder } from '../runner/temporary-folder.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+const environment = { ...process.env }
+
+afterEach(() => {
+  process.env = environment
+  removeFolder(folder)
+})
+
+const onPosix = process.platform === 'win32' ? test.skip : test
+
+function write(secretAccessKey: string): void {
+  const keys = {
+    Version: 1,
+    AccessKeyId: TEST_CREDENTIALS.accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    // So soon that the SDK renews them in the background, whenever it is asked for them.
+    Expiration: new Date(Date.now() + 240_000).toISOString(),
+  }
+  writeFileSync(join(folder, 'keys.json'), JSON.stringify(keys))
+}
+
+onPosix('that the SDK renewed itself after a call differ from those of the call', async () => {
+  await using service = await LocalDataPipeline.start()
+  const { taskId } = service.addTask()
+  write(TEST_CREDENTIALS.secretAccessKey)
+  writeFileSync(join(folder, 'config'), `[default]\ncredential_process = cat ${join(folder, 'keys.json')}\n`)
+  process.env = {
+    ...environment,
+    AWS_ENDPOINT_URL_DATA_PIPELINE: service.url,
+    AWS_REGION: 'us-east-1',
+    AWS_CONFIG_FILE: join(folder, 'config'),
+  }
+  const dataPipeline = await connectDataPipeline(
+    { region: undefined, role: undefined },
+    { env: process.env, requestLimitMs: 10_000 },
+  )
+  await dataPipeline.reportTaskProgress(taskId, { signal: AbortSignal.timeout(30_000) })
+  write('another/secret')
+  let secrets: string[] = []
+  const isRenewed = (): boolean => {
+    void dataPipeline.secrets().then((current) => {
+      secrets = current
+    })
+    return secrets.includes('another/secret')
+  }
+  expect(await eventually(isRenewed)).toBe(true)
+  expect(await dataPipeline.renewCredentials()).toBe(true)
+  dataPipeline.close()
+})

@@ -1,0 +1,76 @@
+// Credentials that a machine rotates while a step or a heartbeat process uses them: they are read again.
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { on, throttle } from '../local-aws/faults.ts'
+import { leftOverProcesses } from '../runner/job.ts'
+import { runStep } from '../runner/step.ts'
+import { heartbeatCounts, hold } from './holding.ts'
+import { reportTo } from './reporting.ts'
+import { CREDENTIALS_FILE, REJECTIONS, SOURCES, startSource } from './rotating-source.ts'
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+const ROTATIONS = SOURCES.filter(({ needsShell }) => !needsShell || process.platform !== 'win32').flatMap((source) =>
+  REJECTIONS.map((rejection) => ({ name: source.name, source, rejection })),
+)
+
+describe('while heartbeats hold a task', () => {
+  test.concurrent.each(ROTATIONS)(
+    '$name, the old ones are $rejection: one beat fails at most',
+    async ({ source, rejection }) => {
+      await using machine = await startSource(source)
+      const { service, sts } = machine
+      using held = await hold(service, source.inputs, { env: machine.env })
+      expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+      await held.beats(1)
+      machine.rotate(rejection)
+      // The first may have been sent before.
+      await held.beats(held.answered() + 3)
+      const post = await held.post()
+      expect(post).toMatchObject({ exitCode: 0, errors: [] })
+      expect(heartbeatCounts(post).failed).toBeLessThanOrEqual(1)
+      expect(machine.isOld(service.requestsFor('ReportTaskProgress').at(-1)?.signedBy)).toBe(false)
+      expect(service.task(held.taskId).state).toBe('finished')
+      const session = sts.requests.at(-1)
+      expect(machine.isOld(session?.signedBy)).toBe(false)
+      if (source.hasTokenFile) expect(session?.parameters['WebIdentityToken']).toBe(machine.token())
+    },
+  )
+})
+
+describe('while poll-for-task waits for a task', () => {
+  test.concurrent.each(ROTATIONS)('$name, the old ones are $rejection: it goes on', async ({ source, rejection }) => {
+    await using machine = await startSource(source)
+    const { service } = machine
+    const inputs = { 'worker-group': 'ci', 'wait-seconds': '25', ...source.inputs }
+    const polling = runStep({ action: 'poll-for-task', inputs, env: { ...service.env(), ...machine.env } })
+    const [first] = await service.received('PollForTask', 2)
+    machine.rotate(rejection)
+    const polls = service.requestsFor('PollForTask').length
+    // One that may be rejected, and one with new credentials.
+    await Promise.race([service.received('PollForTask', polls + 2), polling])
+    const { taskId } = service.addTask()
+    const step = await polling
+    expect(step).toMatchObject({ exitCode: 0, errors: [], outputs: { found: 'true', 'task-id': taskId } })
+    expect(machine.isOld(first?.signedBy)).toBe(true)
+    expect(service.requests.filter(({ answer }) => answer?.error !== undefined).length).toBeLessThanOrEqual(1)
+    expect(machine.isOld(service.requests.at(-1)?.signedBy)).toBe(false)
+  })
+})
+
+describe('while a report is tried again', () => {
+  test.concurrent.each(REJECTIONS)('a credentials file, the old ones are %s: it is reported', async (rejection) => {
+    await using machine = await startSource(CREDENTIALS_FILE)
+    const { service } = machine
+    service.keepMisbehaving(on('SetTaskStatus', throttle()))
+    const reporting = reportTo(service, { status: 'FINISHED' }, { env: machine.env })
+    await service.received('SetTaskStatus')
+    machine.rotate(rejection)
+    service.behave()
+    const { step, taskId } = await reporting
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(machine.isOld(service.requests.at(-1)?.signedBy)).toBe(false)
+    expect(service.task(taskId).state).toBe('finished')
+  })
+})
