@@ -1,6 +1,6 @@
-import type { ChildProcess } from 'node:child_process'
 import { eventually } from '../runner/processes.ts'
 import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+import type { RunningStep } from '../runner/worker.ts'
 
 /** More than a step may take that waits until its time is spent, and ends by itself. */
 const LIMIT_MS = 300_000
@@ -34,7 +34,7 @@ export async function runTogether(
     isUp: () => true,
   },
 ): Promise<ManySteps> {
-  const running = new Set<ChildProcess>()
+  const running = new Set<RunningStep>()
   const steps: StartedStep[] = []
   const endings: Promise<void>[] = []
   const began = performance.now()
@@ -54,7 +54,7 @@ export async function runTogether(
       onStart(child) {
         running.add(child)
         mostAtOnce = Math.max(mostAtOnce, running.size)
-        child.once('close', () => running.delete(child))
+        child.on('close', () => running.delete(child))
       },
     })
     steps[index] = { step, startedAt }

@@ -2,31 +2,42 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { argumentsOf, eventually, exists, killAll, processesWith } from './processes.ts'
+import { argumentsOf, environmentOf, eventually, exists, killAll, processesWith } from './processes.ts'
 import { runStep, type StepOptions, type StepResult } from './step.ts'
 import { removeFolder } from './temporary-folder.ts'
+import type { Worker } from './worker.ts'
 
 const TRACKING = 'RUNNER_TRACKING_ID'
+const TEMP = 'RUNNER_TEMP'
 /** Of this test file: the next one may be run by the same process, when heartbeats of this one are about to end. */
 const FILE = `github_${randomUUID()}_`
+/** How the temporary folders of this test file begin: a process that has no tracking id is known by its folder. */
+const TEMPS = join(tmpdir(), `job-${FILE.slice(7, 15)}-`)
+/** The title of a heartbeat process, which it has in place of its command line as soon as it has set it. */
+const TITLE = /^datapipeline-heartbeat( [0-9a-f]{16})?$/
 let jobs = 0
 
 /** A job: steps that share the runner's temporary folder, and post steps that get the state of their main steps. */
 export class Job {
-  readonly temp = mkdtempSync(join(tmpdir(), 'job-'))
+  readonly temp = mkdtempSync(TEMPS)
   /** What the runner marks the processes of a job with, to find those that are left over at its end. */
   readonly trackingId = `${FILE}${++jobs}_`
   readonly #env: Readonly<Record<string, string | undefined>>
+  readonly #worker: Worker | undefined
   readonly #state = new Map<string, Readonly<Record<string, string>>>()
 
-  /** @param env variables of every step */
-  constructor(env: Readonly<Record<string, string | undefined>> = {}) {
+  /**
+   * @param env variables of every step
+   * @param options worker: the runner's process that starts every step; default: the tests' own process does
+   */
+  constructor(env: Readonly<Record<string, string | undefined>> = {}, options: { readonly worker?: Worker } = {}) {
     this.#env = env
+    this.#worker = options.worker
   }
 
   /** Runs the main script of an action. */
   async main(id: string, options: StepOptions): Promise<StepResult> {
-    const step = await runStep({ ...options, env: this.#environment({}, options) })
+    const step = await this.#run({}, options)
     this.#state.set(id, step.state)
     return step
   }
@@ -34,13 +45,13 @@ export class Job {
   /** Runs the post script of an action, with what its main script saved, and inputs evaluated at this moment. */
   async post(id: string, options: StepOptions): Promise<StepResult> {
     const state = Object.entries(this.#state.get(id) ?? {}).map(([name, value]) => [`STATE_${name}`, value])
-    return runStep({ ...options, stage: 'post', env: this.#environment(Object.fromEntries(state), options) })
+    return this.#run(Object.fromEntries(state), { ...options, stage: 'post' })
   }
 
   /** The numbers of the heartbeat processes that run; elsewhere than on Linux, those that got ready and left their files. */
   heartbeats(): number[] {
     if (process.platform !== 'linux') return this.#noted().filter(exists)
-    return processesWith(TRACKING, this.trackingId).filter((pid) => argumentsOf(pid).at(-1)?.endsWith('heartbeat.js'))
+    return processesOf(this.trackingId, this.temp).filter(isHeartbeat)
   }
 
   /** The numbers of the processes of steps that run, as long as they are those of activity. Linux only. */
@@ -73,9 +84,11 @@ export class Job {
     )
   }
 
-  /** What the runner does at the end: processes of the job that are still there are killed. */
+  /** What the runner does at the end: processes that still carry the tracking id of the job, as it is, are killed. */
   end(): void {
-    killAll(process.platform === 'linux' ? processesWith(TRACKING, this.trackingId) : this.heartbeats())
+    const isCarrier = (pid: number): boolean => environmentOf(pid)[TRACKING] === this.trackingId
+    const carriers = (): number[] => processesWith(TRACKING, this.trackingId).filter(isCarrier)
+    killAll(process.platform === 'linux' ? carriers() : this.heartbeats())
   }
 
   [Symbol.dispose](): void {
@@ -91,9 +104,20 @@ export class Job {
       .map(({ pid }) => pid)
   }
 
-  #environment(state: Record<string, string>, { env }: StepOptions): Record<string, string | undefined> {
-    return { RUNNER_TEMP: this.temp, [TRACKING]: this.trackingId, ...this.#env, ...state, ...env }
+  #run(state: Record<string, string>, options: StepOptions): Promise<StepResult> {
+    const env = { [TEMP]: this.temp, [TRACKING]: this.trackingId, ...this.#env, ...state, ...options.env }
+    return runStep({ ...(this.#worker && { worker: this.#worker }), ...options, env })
   }
+}
+
+/** Processes with a tracking id that begins so, with whatever suffix, or with a temporary folder that begins so. */
+function processesOf(trackingId: string, temp: string): number[] {
+  return [...new Set([...processesWith(TRACKING, trackingId), ...processesWith(TEMP, temp)])]
+}
+
+function isHeartbeat(pid: number): boolean {
+  // A loader that runs Node keeps its own name before the title.
+  return argumentsOf(pid).some((argument) => TITLE.test(argument) || argument.endsWith('heartbeat.js'))
 }
 
 /**
@@ -102,10 +126,10 @@ export class Job {
  */
 export async function leftOverProcesses(): Promise<string[]> {
   if (process.platform !== 'linux') return []
-  const find = (): number[] => processesWith(TRACKING, FILE)
+  const find = (): number[] => processesOf(FILE, TEMPS)
   await eventually(() => find().length === 0)
   const left = find()
-  const commands = left.map((pid) => argumentsOf(pid).join(' '))
+  const commands = left.map((pid) => argumentsOf(pid).join(' ').trimEnd())
   killAll(left)
   return commands
 }

@@ -51,6 +51,12 @@ export function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
+/** The process that started it, or the one that has taken it over since; undefined when it is gone. */
+export function parentOf(pid: number): number | undefined {
+  const parent = /^PPid:\s+(\d+)$/m.exec(read(pid, 'status'))?.[1]
+  return parent === undefined ? undefined : Number(parent)
+}
+
 /** Whether a process runs; a zombie does not. */
 export function isAlive(pid: number): boolean {
   return /^State:\s+[^ZX]/m.test(read(pid, 'status'))

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -8,6 +8,7 @@ import { parseFileCommands } from './file-commands.ts'
 import { jobContexts, jobVariables } from './job-variables.ts'
 import { node24 } from './node24.ts'
 import { removeFolder } from './temporary-folder.ts'
+import type { RunningStep, StepCommand, Worker } from './worker.ts'
 
 /** How to run a step. */
 export interface StepOptions {
@@ -26,11 +27,13 @@ export interface StepOptions {
   /** Files of the workspace by name. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
   /** Called with the started process, to send it signals. */
-  readonly onStart?: (child: ChildProcess) => void
+  readonly onStart?: (step: RunningStep) => void
   /** Where the standard output goes: a pipe that is read to its end (default), or one that nobody reads. */
   readonly stdout?: 'read' | 'closed'
   /** A command that is given the command of the step, and starts it: a runner of the step's own. */
   readonly startedBy?: readonly [string, ...string[]]
+  /** The runner's process that starts the step; default: this one does. When it is lost, the step has no exit code. */
+  readonly worker?: Worker
   /** The step is killed, and the test fails, after this time; default 30 s. */
   readonly limitMs?: number
 }
@@ -98,12 +101,14 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
   const started = performance.now()
   const step = [node24(), join(REPOSITORY, options.action ?? '.', script)] as const
   const [command, ...args] = options.startedBy === undefined ? step : ([...options.startedBy, ...step] as const)
-  const child = spawn(command, args, {
+  const stepCommand: StepCommand = {
+    command,
+    args,
     cwd: workspace,
     env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  if (options.stdout === 'closed') child.stdout?.destroy()
+    stdout: options.stdout ?? 'read',
+  }
+  const child = options.worker === undefined ? start(stepCommand) : await options.worker.spawn(stepCommand)
   options.onStart?.(child)
   const { exitCode, stdout, stderr } = await outcomeOf(child, options.limitMs ?? 30_000)
   const tookMs = performance.now() - started
@@ -128,17 +133,25 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
   }
 }
 
+function start({ command, args, cwd, env, stdout }: StepCommand): RunningStep {
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  if (stdout === 'closed') child.stdout.destroy()
+  return child
+}
+
 function outcomeOf(
-  child: ChildProcess,
+  child: RunningStep,
   limitMs: number,
 ): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     let stdout = ''
     let stderr = ''
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8')
+    child.stdout?.on('data', (text: string) => {
       stdout += text
     })
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8')
+    child.stderr?.on('data', (text: string) => {
       stderr += text
     })
     const timer = setTimeout(() => {

@@ -1,5 +1,5 @@
 // The heartbeat process: what it has from the step, what it leaves behind, and what ends it.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
@@ -11,7 +11,8 @@ import { STALL_MS } from '../runner/busy-machine.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { node24 } from '../runner/node24.ts'
 import { argumentsOf, environmentOf, eventually, isAlive, killAll, openFilesOf } from '../runner/processes.ts'
-import { heartbeatGroup, hold, reportsOf } from './holding.ts'
+import type { RunningStep } from '../runner/worker.ts'
+import { heartbeatGroup, heartbeatOf, hold, reportsOf } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -27,13 +28,6 @@ const TEMPORARY: Required<Omit<Credentials, 'expiresAt'>> = {
 
 /** How long post waits for a heartbeat process that does not end. */
 const STOP_WITHIN_MS = 10_000
-
-/** The one heartbeat process of a job. */
-function heartbeatOf(job: Job): number {
-  const [pid, ...others] = job.heartbeats()
-  if (pid === undefined || others.length > 0) throw new Error(`${others.length + (pid ? 1 : 0)} heartbeat processes`)
-  return pid
-}
 
 /** A file that a Node process loads before its program, and what it does in heartbeat processes. */
 function preload(job: Job, code: string): Record<string, string> {
@@ -231,7 +225,7 @@ describe('ends', () => {
   onLinux('when main is killed before it was ready: post ends it, and reports', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    let child: ChildProcess | undefined
+    let child: RunningStep | undefined
     const env = preload(job, BLOCK(2_500))
     const holding = hold(service, {}, { job, env, onStart: (started) => (child = started) })
     expect(await eventually(() => job.heartbeats().length === 1, 20_000)).toBe(true)
@@ -274,7 +268,7 @@ describe('a heartbeat process that does not get ready', () => {
   onLinux('before the runner wants main to end: main gives up, and no process is left', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    const onStart = async (child: ChildProcess): Promise<void> => {
+    const onStart = async (child: RunningStep): Promise<void> => {
       await eventually(() => service.requestsFor('ReportTaskProgress').some(({ answer }) => answer))
       child.kill('SIGTERM')
     }

@@ -75,6 +75,13 @@ function isSuccess({ answer, fault }: ReceivedRequest): boolean {
   return answer?.status === 200 && fault === undefined
 }
 
+/** The one heartbeat process of a job. */
+export function heartbeatOf(job: Job): number {
+  const [pid, ...others] = job.heartbeats()
+  if (pid === undefined || others.length > 0) throw new Error(`${others.length + (pid ? 1 : 0)} heartbeat processes`)
+  return pid
+}
+
 /** The bodies of all SetTaskStatus requests for a task, in order. */
 export function reportsOf(service: LocalDataPipeline, taskId: string): Readonly<Record<string, unknown>>[] {
   return service

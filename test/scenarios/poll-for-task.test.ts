@@ -1,5 +1,4 @@
 // poll-for-task takes tasks from a worker group, acknowledges each at once, and hands them on.
-import type { ChildProcess } from 'node:child_process'
 import { hostname } from 'node:os'
 import { describe, expect, test } from '@jest/globals'
 import { CredentialStore } from '../local-aws/credentials.ts'
@@ -26,6 +25,7 @@ import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { STALL_MS } from '../runner/busy-machine.ts'
 import { preloading } from '../runner/preload.ts'
 import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+import type { RunningStep } from '../runner/worker.ts'
 
 type Inputs = Readonly<Record<string, string>>
 
@@ -519,7 +519,7 @@ const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as 
 // Nobody goes on with a task that a cancelled job takes: it would be silent for minutes before another poll gets it.
 onPosix('SIGINT while there is no task: ends soon, and takes none', async () => {
   await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
-  const onStart = (child: ChildProcess): void => {
+  const onStart = (child: RunningStep): void => {
     void service.received('PollForTask').then(async () => {
       // In the pause before the next poll.
       await new Promise((resolve) => setTimeout(resolve, 300))
@@ -538,7 +538,7 @@ onPosix('SIGINT while there is no task: ends soon, and takes none', async () => 
 onPosix('SIGINT while the service holds a poll: ends before the runner kills it', async () => {
   await using service = await LocalDataPipeline.start({ pollHoldMs: 25_000 })
   let signalled = 0
-  const onStart = (child: ChildProcess): void => {
+  const onStart = (child: RunningStep): void => {
     void service.received('PollForTask').then(() => {
       signalled = performance.now()
       child.kill('SIGINT')

@@ -1,5 +1,4 @@
 // The status always gets through, as long as there is time and hope; and nobody waits where there is none.
-import type { ChildProcess } from 'node:child_process'
 import { createServer } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
@@ -30,6 +29,7 @@ import {
 import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
 import { idlePort } from '../runner/idle-port.ts'
 import type { StepResult } from '../runner/step.ts'
+import type { RunningStep } from '../runner/worker.ts'
 import { reportTo } from './reporting.ts'
 
 /** All of them, so that nothing is added. */
@@ -402,7 +402,7 @@ describe('a task that is not found, when no earlier request can have arrived', (
 /** A service that comes up on this port when the step has told that its first try was refused there, however late. */
 function startOnceRefused(port: number) {
   const { promise: starting, resolve, reject } = Promise.withResolvers<LocalDataPipeline>()
-  const onStart = (child: ChildProcess): void => {
+  const onStart = (child: RunningStep): void => {
     let said = ''
     const listen = (text: string | Buffer): void => {
       said += text

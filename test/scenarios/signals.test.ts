@@ -1,10 +1,10 @@
 // The runner cancels a step with SIGINT, 7.5 s later SIGTERM, and 2.5 s later it kills the process.
-import type { ChildProcess } from 'node:child_process'
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { hang, throttle, times } from '../local-aws/faults.ts'
 import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
 import { preloading, whenListening } from '../runner/preload.ts'
+import type { RunningStep } from '../runner/worker.ts'
 import { reportTo } from './reporting.ts'
 
 // Windows has no signals; a runner there presses Ctrl+C and Ctrl+Break in the console of the step.
@@ -16,7 +16,7 @@ const LEFT_AFTER_SIGINT_MS = 7_000
 /** Sends a signal to the step when so many requests have arrived and some more time has passed. */
 function signalAfter(service: LocalDataPipeline, count: number, moreMs: number, ...signals: NodeJS.Signals[]) {
   let sentAt = 0
-  const onStart = (child: ChildProcess): void => {
+  const onStart = (child: RunningStep): void => {
     void service.received('SetTaskStatus', count).then(() =>
       setTimeout(() => {
         sentAt = performance.now()
