@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
 import { type Command, commandsIn } from './commands.ts'
 import { parseFileCommands } from './file-commands.ts'
@@ -14,6 +14,8 @@ import type { RunningStep, StepCommand, Worker } from './worker.ts'
 export interface StepOptions {
   /** The folder of the action; default '.', the root action. */
   readonly action?: string
+  /** Where the actions' `dist` is; default: this repository. */
+  readonly dist?: string
   /** Which of its scripts; default main. */
   readonly stage?: 'main' | 'post'
   /** The `with:` of the step. */
@@ -99,7 +101,9 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     ...options.env,
   }
   const started = performance.now()
-  const step = [node24(), join(REPOSITORY, options.action ?? '.', script)] as const
+  const folderOfAction = join(REPOSITORY, options.action ?? '.')
+  const path = relative(join(REPOSITORY, 'dist'), join(folderOfAction, script))
+  const step = [node24(), join(options.dist ?? join(REPOSITORY, 'dist'), path)] as const
   const [command, ...args] = options.startedBy === undefined ? step : ([...options.startedBy, ...step] as const)
   const stepCommand: StepCommand = {
     command,

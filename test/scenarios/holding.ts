@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { expect } from '@jest/globals'
 import type { LocalDataPipeline, ReceivedRequest } from '../local-aws/data-pipeline.ts'
+import { type Fault, on } from '../local-aws/faults.ts'
 import { Job } from '../runner/job.ts'
 import { eventually } from '../runner/processes.ts'
-import type { StepOptions, StepResult } from '../runner/step.ts'
+import { RUN_LINK, type StepOptions, type StepResult } from '../runner/step.ts'
 
 type Inputs = Readonly<Record<string, string>>
 /** What differs from a plain step of activity; `service.env()` is there already. */
@@ -15,6 +17,8 @@ export interface Holding extends Disposable {
   readonly taskId: string
   /** The main step. */
   readonly main: StepResult
+  /** Runs a step of the root action for the task; the options replace those of the main step one by one. */
+  root(inputs?: Inputs, options?: HoldingOptions): Promise<StepResult>
   /** Runs the post step; the options replace those of the main step one by one. */
   post(options?: HoldingOptions & { readonly inputs?: Inputs }): Promise<StepResult>
   /** How many beats of the heartbeat process were answered. */
@@ -22,6 +26,8 @@ export interface Holding extends Disposable {
   /** Waits until so many beats of the heartbeat process were answered, and the process has noted what became of them. */
   beats(count: number): Promise<void>
 }
+
+let activities = 0
 
 /** Runs the main step of activity for a new task, in a job of its own or in the given one. */
 export async function hold(
@@ -31,7 +37,8 @@ export async function hold(
 ): Promise<Holding> {
   const taskId = inputs['task-id'] ?? service.addTask().taskId
   const job = options.job ?? new Job()
-  const id = `activity ${taskId}`
+  // Two steps may hold one task.
+  const id = `activity ${++activities} of ${taskId}`
   const step = {
     ...options,
     action: 'activity',
@@ -52,14 +59,22 @@ export async function hold(
     const good = answered().filter(isSuccess).length
     return beats >= good && failures >= answered().length - good
   }
+  const { onStart, startedBy, ...rest } = step
+  let roots = 0
   return {
     job,
     taskId,
     main,
-    post: (more = {}) => {
-      const { onStart, startedBy, ...rest } = step
-      return job.post(id, { ...rest, ...more, inputs: more.inputs ?? step.inputs, env: { ...step.env, ...more.env } })
-    },
+    root: (rootInputs = {}, more = {}) =>
+      job.main(`root ${++roots} of ${taskId}`, {
+        ...rest,
+        ...more,
+        action: '.',
+        inputs: { 'task-id': taskId, ...rootInputs },
+        env: { ...step.env, ...more.env },
+      }),
+    post: (more = {}) =>
+      job.post(id, { ...rest, ...more, inputs: more.inputs ?? step.inputs, env: { ...step.env, ...more.env } }),
     answered: () => answered().length,
     async beats(count) {
       if (await eventually(() => answered().length >= count && areNoted(), 50_000)) return
@@ -88,6 +103,32 @@ export function reportsOf(service: LocalDataPipeline, taskId: string): Readonly<
     .requestsFor('SetTaskStatus')
     .map(({ body }) => body)
     .filter((body) => body['taskId'] === taskId)
+}
+
+/** The one report of a lost runner: what the heartbeat process says when the job ends without its post step. */
+export const RUNNER_LOST = {
+  taskStatus: 'FAILED',
+  errorId: 'GitHubActions:RunnerLost',
+  errorMessage: expect.stringContaining(RUN_LINK),
+}
+
+/** The statuses of all SetTaskStatus requests for a task that had an effect, in order. */
+export function effectsOf(service: LocalDataPipeline, taskId: string): unknown[] {
+  return service
+    .requestsFor('SetTaskStatus')
+    .filter(({ body, answer }) => body['taskId'] === taskId && answer?.status === 200)
+    .map(({ body }) => body['taskStatus'])
+}
+
+/** A fault of SetTaskStatus for one status only. */
+export function onStatus(taskStatus: 'FINISHED' | 'FAILED' | 'FALSE', fault: Fault): Fault {
+  return { ...on('SetTaskStatus', fault), when: (body) => body['taskStatus'] === taskStatus }
+}
+
+/** Empties the temporary folder of the runner, as a step that makes room does. */
+export function emptyTemp({ temp }: Job): void {
+  rmSync(temp, { recursive: true, force: true, maxRetries: 5 })
+  mkdirSync(temp)
 }
 
 /** The first line of the group that shows the heartbeats, and what is in the group; undefined when there is none. */
