@@ -1,0 +1,221 @@
+// A step that goes on after its end, as in a container, where no signal reaches it: a later step takes its task over.
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { accessDenied, bare, type Fault, on, reset, throttle } from '../local-aws/faults.ts'
+import { Job, leftOverProcesses } from '../runner/job.ts'
+import { eventually } from '../runner/processes.ts'
+import type { StepResult } from '../runner/step.ts'
+import { effectsOf, emptyTemp, hold, onStatus, reportsOf } from './holding.ts'
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
+
+const LIMIT_MS = 120_000
+/** What steps of a container job don't have. */
+const IN_CONTAINER = { RUNNER_TRACKING_ID: undefined }
+/** How a step says that it ends without a report, as it is not its own any more. */
+const TAKEN_OVER = /taken over|later step|another step/i
+
+/** The statuses that were sent, with or without effect, in order. */
+function statusesOf(service: LocalDataPipeline, taskId: string): unknown[] {
+  return reportsOf(service, taskId).map(({ taskStatus }) => taskStatus)
+}
+
+/** Expects that the step ended with a clear message and no report. */
+function expectTakenOver(step: StepResult): void {
+  expect(step.stdout + step.stderr).toMatch(TAKEN_OVER)
+  expect(step.outputs['reported']).toBe('false')
+  expect(step.errors.length + step.warnings.length + step.notices.length).toBeLessThanOrEqual(1)
+}
+
+describe('a root action that goes on trying after its end', () => {
+  onLinux.each<[string, Fault]>([
+    ['by 503', bare(503)],
+    ['by throttling', throttle()],
+    ['by a reset', reset()],
+  ])(
+    'with FINISHED, refused %s: a later one with FAILED is the last that is sent',
+    async (_name, fault) => {
+      await using service = await LocalDataPipeline.start()
+      using job = new Job({ ...service.env(), ...IN_CONTAINER })
+      const { taskId } = service.addTask()
+      service.keepMisbehaving(onStatus('FINISHED', fault))
+      const ended = job.main('first', { inputs: { 'task-id': taskId, status: 'FINISHED' }, limitMs: 90_000 })
+      await service.received('SetTaskStatus', 2)
+      const later = await job.main('second', { inputs: { 'task-id': taskId, status: 'FAILED' } })
+      expect(later).toMatchObject({ exitCode: 0, errors: [] })
+      service.behave()
+      expectTakenOver(await ended)
+      expect(statusesOf(service, taskId).at(-1)).toBe('FAILED')
+      expect(effectsOf(service, taskId)).toEqual(['FAILED'])
+    },
+    LIMIT_MS,
+  )
+
+  onLinux(
+    'and a later one that is refused as well: only the later goes on, and it reports',
+    async () => {
+      await using service = await LocalDataPipeline.start()
+      using job = new Job({ ...service.env(), ...IN_CONTAINER })
+      const { taskId } = service.addTask()
+      service.keepMisbehaving(on('SetTaskStatus', bare(503)))
+      const first = job.main('first', { inputs: { 'task-id': taskId, status: 'FINISHED' }, limitMs: 90_000 })
+      await service.received('SetTaskStatus', 2)
+      const second = job.main('second', { inputs: { 'task-id': taskId, status: 'FAILED' }, limitMs: 90_000 })
+      expect(await eventually(() => statusesOf(service, taskId).includes('FAILED'))).toBe(true)
+      expectTakenOver(await first)
+      service.behave()
+      expect(await second).toMatchObject({ exitCode: 0, errors: [] })
+      const statuses = statusesOf(service, taskId)
+      expect(statuses.slice(statuses.indexOf('FAILED'))).not.toContain('FINISHED')
+      expect(effectsOf(service, taskId)).toEqual(['FAILED'])
+    },
+    LIMIT_MS,
+  )
+
+  onLinux(
+    'and the post step of an activity that could not hold the task: post takes it over',
+    async () => {
+      await using service = await LocalDataPipeline.start()
+      using job = new Job({ ...service.env(), ...IN_CONTAINER })
+      service.misbehave(accessDenied('ReportTaskProgress'))
+      using held = await hold(service, { 'fail-on-error': 'false' }, { job, env: IN_CONTAINER })
+      expect(job.heartbeats()).toEqual([])
+      service.keepMisbehaving(onStatus('FINISHED', bare(503)))
+      const root = held.root({ status: 'FINISHED' }, { limitMs: 90_000 })
+      await service.received('SetTaskStatus', 2)
+      expect((await held.post({ jobStatus: 'cancelled' })).exitCode).toBe(0)
+      service.behave()
+      expectTakenOver(await root)
+      expect(effectsOf(service, held.taskId)).toEqual(['FAILED'])
+    },
+    LIMIT_MS,
+  )
+
+  onLinux(
+    'of a task that is held: a later one takes its place, too',
+    async () => {
+      await using service = await LocalDataPipeline.start()
+      using held = await hold(service, { 'heartbeat-seconds': '300' })
+      service.keepMisbehaving(onStatus('FINISHED', bare(503)))
+      const first = held.root({ status: 'FINISHED' }, { limitMs: 90_000 })
+      await service.received('SetTaskStatus', 2)
+      expect((await held.root({ status: 'FAILED' })).exitCode).toBe(0)
+      service.behave()
+      expectTakenOver(await first)
+      expect(effectsOf(service, held.taskId)).toEqual(['FAILED'])
+      await held.post()
+      expect(effectsOf(service, held.taskId)).toEqual(['FAILED'])
+      expect(held.job.heartbeats()).toEqual([])
+    },
+    LIMIT_MS,
+  )
+})
+
+describe('nobody takes over', () => {
+  onLinux.each<[string, (job: Job, service: LocalDataPipeline, taskId: string) => Promise<unknown>]>([
+    ['another task', (job, service) => job.main('other', { inputs: { 'task-id': service.addTask().taskId } })],
+    [
+      'another job of the run',
+      async (_job, service) => {
+        using other = new Job({ ...service.env(), ...IN_CONTAINER, GITHUB_JOB: 'another' })
+        await other.main('other', { inputs: { 'task-id': service.addTask().taskId } })
+      },
+    ],
+    [
+      'a dry run',
+      (job, _service, taskId) =>
+        job.main('dry', { inputs: { 'task-id': taskId, status: 'FAILED', 'dry-run': 'true' } }),
+    ],
+    [
+      'a step with a wrong input',
+      (job, _service, taskId) => job.main('wrong', { inputs: { 'task-id': taskId, status: 'perhaps' } }),
+    ],
+  ])(
+    'with %s in between: the step reports',
+    async (_name, between) => {
+      await using service = await LocalDataPipeline.start()
+      using job = new Job({ ...service.env(), ...IN_CONTAINER })
+      const { taskId } = service.addTask()
+      service.keepMisbehaving(onStatus('FALSE', bare(503)))
+      const reporting = job.main('first', { inputs: { 'task-id': taskId, status: 'FALSE' }, limitMs: 90_000 })
+      await service.received('SetTaskStatus')
+      await between(job, service, taskId)
+      service.behave()
+      expect(await reporting).toMatchObject({ exitCode: 0, errors: [] })
+      expect(effectsOf(service, taskId)).toEqual(['FALSE'])
+    },
+    LIMIT_MS,
+  )
+})
+
+describe('the temporary folder of the runner', () => {
+  onLinux(
+    'is emptied while a step tries again: the mark is gone, and the step reports',
+    async () => {
+      await using service = await LocalDataPipeline.start()
+      using job = new Job({ ...service.env(), ...IN_CONTAINER })
+      const { taskId } = service.addTask()
+      service.keepMisbehaving(on('SetTaskStatus', bare(503)))
+      const reporting = job.main('first', { inputs: { 'task-id': taskId, status: 'FALSE' }, limitMs: 90_000 })
+      await service.received('SetTaskStatus')
+      emptyTemp(job)
+      service.behave()
+      expect(await reporting).toMatchObject({ exitCode: 0, errors: [] })
+      expect(effectsOf(service, taskId)).toEqual(['FALSE'])
+    },
+    LIMIT_MS,
+  )
+
+  onLinux.each<[string, (job: Job) => string | undefined]>([
+    ['is not there', ({ temp }) => join(temp, 'not', 'there')],
+    [
+      'is a file',
+      ({ temp }) => {
+        writeFileSync(join(temp, 'file'), '')
+        return join(temp, 'file')
+      },
+    ],
+    ['is not named', () => undefined],
+    // Mounted, and the superuser may not write there either.
+    ['is read-only', () => '/proc/self'],
+  ])('%s: no mark can be written, and the step reports', async (_name, place) => {
+    await using service = await LocalDataPipeline.start()
+    using job = new Job({ ...service.env(), ...IN_CONTAINER })
+    const { taskId } = service.addTask()
+    const env = { RUNNER_TEMP: place(job) }
+    const step = await job.main('only', { inputs: { 'task-id': taskId, status: 'FAILED' }, env })
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(effectsOf(service, taskId)).toEqual(['FAILED'])
+  })
+
+  onLinux('has something else where the mark was: a later step reports', async () => {
+    await using service = await LocalDataPipeline.start()
+    using job = new Job({ ...service.env(), ...IN_CONTAINER })
+    const { taskId } = service.addTask()
+    service.keepMisbehaving(on('SetTaskStatus', accessDenied()))
+    await job.main('refused', { inputs: { 'task-id': taskId } })
+    service.behave()
+    for (const entry of readdirSync(job.temp)) {
+      rmSync(join(job.temp, entry), { recursive: true })
+      mkdirSync(join(job.temp, entry))
+    }
+    const step = await job.main('next', { inputs: { 'task-id': taskId, status: 'FAILED' } })
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(effectsOf(service, taskId)).toEqual(['FAILED'])
+  })
+
+  onLinux('shows no task id', async () => {
+    await using service = await LocalDataPipeline.start()
+    using job = new Job({ ...service.env(), ...IN_CONTAINER })
+    const { taskId } = service.addTask()
+    await job.main('only', { inputs: { 'task-id': taskId } })
+    const shown = JSON.stringify(Object.entries(job.files()))
+    expect(shown).not.toContain(taskId.slice(0, 40))
+  })
+})
