@@ -121,13 +121,6 @@ describe('nobody takes over', () => {
   onLinux.each<[string, (job: Job, service: LocalDataPipeline, taskId: string) => Promise<unknown>]>([
     ['another task', (job, service) => job.main('other', { inputs: { 'task-id': service.addTask().taskId } })],
     [
-      'another job of the run',
-      async (_job, service) => {
-        using other = new Job({ ...service.env(), ...IN_CONTAINER, GITHUB_JOB: 'another' })
-        await other.main('other', { inputs: { 'task-id': service.addTask().taskId } })
-      },
-    ],
-    [
       'a dry run',
       (job, _service, taskId) =>
         job.main('dry', { inputs: { 'task-id': taskId, status: 'FAILED', 'dry-run': 'true' } }),
