@@ -49,7 +49,7 @@ function variablesOf({ accessKeyId, secretAccessKey, sessionToken }: Session): R
 
 /** Runs the step that reports: the root action or the post step. */
 function reportBy(held: Holding, step: 'root' | 'post', options: HoldingOptions) {
-  return step === 'root' ? held.root({ status: 'FINISHED' }, { limitMs: 60_000, ...options }) : held.post(options)
+  return step === 'root' ? held.root({ status: 'FINISHED' }, { limitMs: 40_000, ...options }) : held.post(options)
 }
 
 /** Who signed the reports that had an effect, and for which region. */
@@ -74,15 +74,19 @@ const CHANGES: [string, Readonly<Record<string, string | undefined>>][] = [
 ]
 
 describe.each(['root', 'post'] as const)('the environment of the %s step', (step) => {
-  onLinux.each(CHANGES)('has %s: the report goes where the task was held', async (_name, env) => {
-    await using service = await LocalDataPipeline.start({ credentials: [HELD] })
-    using held = await hold(service, NO_BEAT, { env: service.env(HELD) })
-    expect(await reportBy(held, step, { env })).toMatchObject({ exitCode: 0, errors: [] })
-    if (step === 'root') await held.post({ env })
-    expect(signersOf(service)).toEqual([{ by: HELD.accessKeyId, region: 'us-east-1' }])
-    expect(effectsOf(service, held.taskId)).toEqual(['FINISHED'])
-    expect(held.job.heartbeats()).toEqual([])
-  })
+  onLinux.each(CHANGES)(
+    'has %s: the report goes where the task was held',
+    async (_name, env) => {
+      await using service = await LocalDataPipeline.start({ credentials: [HELD] })
+      using held = await hold(service, NO_BEAT, { env: service.env(HELD) })
+      expect(await reportBy(held, step, { env })).toMatchObject({ exitCode: 0, errors: [] })
+      if (step === 'root') await held.post({ env })
+      expect(signersOf(service)).toEqual([{ by: HELD.accessKeyId, region: 'us-east-1' }])
+      expect(effectsOf(service, held.taskId)).toEqual(['FINISHED'])
+      expect(held.job.heartbeats()).toEqual([])
+    },
+    LIMIT_MS,
+  )
 
   onLinux.each<[string, (service: LocalDataPipeline) => void]>([
     ['expired', ({ credentials }) => credentials.expire(HELD.accessKeyId)],
@@ -110,6 +114,7 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
         expect(texts).not.toContain(sessionToken)
       }
     },
+    LIMIT_MS,
   )
 
   onLinux('has nothing better than expired credentials: one error, and no process is left', async () => {

@@ -1,6 +1,7 @@
 // The process that holds a task: what it withstands, how it is started, and who may speak to it.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
@@ -296,7 +297,9 @@ describe('Node is wrapped', () => {
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
       const { startedBy } = wrap(folder)
-      using held = await hold(service, {}, { job, startedBy, env: { PATH: job.temp } })
+      // Not even its own loader can start it again.
+      const removing = preloading(`import { rmSync } from 'node:fs'; rmSync('${folder}/node.bin', { force: true })`)
+      using held = await hold(service, {}, { job, startedBy, env: { ...removing, PATH: job.temp } })
       expect(held.main.exitCode).toBe(1)
       expect(held.main.errors).toHaveLength(1)
       expect(held.main.errors[0]).toMatch(/wrapped/)
@@ -335,7 +338,7 @@ describe("a container's user who may not write the files of the runner", () => {
 })
 
 describe('its socket', () => {
-  /** The addresses at which a process listens, as net.connect() takes them: abstract ones begin with NUL. */
+  /** The local addresses at which a process listens, as net.connect() takes them: abstract ones begin with NUL. */
   function socketsOf(pid: number): string[] {
     const open = new Set(Object.values(openFilesOf(pid)))
     return readFileSync(`/proc/${pid}/net/unix`, 'utf8')
@@ -345,12 +348,13 @@ describe('its socket', () => {
       .map(([, , , , , , , path = '']) => path.replace(/^@/, '\0'))
   }
 
-  const STRANGERS: [string, (socket: Socket) => void][] = [
-    ['says nothing', () => {}],
-    ['says nothing that is understood', (socket) => socket.write('GET / HTTP/1.1\r\n\r\n')],
-    ['has no key', (socket) => socket.write(`${JSON.stringify({ key: '', status: 'FAILED', who: 'root' })}\n`)],
-    ['talks without end', (socket) => socket.write('x'.repeat(1024 * 1024))],
-    ['hangs up', (socket) => socket.destroy()],
+  /** What a stranger does with a connection. */
+  const STRANGERS: [string, string][] = [
+    ['says nothing', ''],
+    ['says nothing that is understood', `socket.write('GET / HTTP/1.1\\r\\n\\r\\n')`],
+    ['has no key', `socket.write(JSON.stringify({ key: '', status: 'FAILED', who: 'root' }) + '\\n')`],
+    ['talks much', `socket.write('x'.repeat(1024 * 1024))`],
+    ['hangs up', `socket.destroy()`],
   ]
 
   onLinux.each(STRANGERS)('is not moved by one who %s', async (_name, speak) => {
@@ -359,17 +363,27 @@ describe('its socket', () => {
     const [address = '', ...others] = socketsOf(heartbeatOf(held.job))
     expect(address).not.toBe('')
     expect(others).toEqual([])
-    const sockets = Array.from({ length: 20 }, () => connect(address))
-    try {
-      for (const socket of sockets) {
-        socket.on('error', () => {})
-        socket.once('connect', () => speak(socket))
+    // Older versions of Node than the actions' own can't address abstract sockets.
+    const code = `
+      const { connect } = require('node:net')
+      let connected = 0
+      for (let count = 0; count < 20; count++) {
+        const socket = connect(${JSON.stringify(address)}, () => {
+          ${speak}
+          if (++connected === 20) console.log('connected')
+        })
+        socket.on('error', ({ code }) => console.log(code))
       }
+      setInterval(() => {}, 1e6)`
+    const stranger = spawn(node24(), ['--eval', code], { stdio: ['ignore', 'pipe', 'ignore'] })
+    try {
+      const [said] = await once(stranger.stdout, 'data')
+      expect(String(said)).toContain('connected')
       await held.beats(1)
       expect(reportsOf(service, held.taskId)).toEqual([])
       await expectHeld(service, held)
     } finally {
-      for (const socket of sockets) socket.destroy()
+      stranger.kill('SIGKILL')
     }
   })
 
