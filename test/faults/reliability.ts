@@ -82,8 +82,9 @@ ${tableOf(observations)}
 
 ## What this does not cover
 
-- **Nothing runs, nothing is reported.** When the runner is lost, the machine goes down or the job is killed by force, no step and no post step can call anyone. Set \`reportProgressTimeout\` on the activity in the pipeline: heartbeats end with the job, and the service gives the task up by itself.
-- **After a cancel** GitHub gives a job 5 minutes until it ends it by force. A report that has not arrived by then is lost. A step that is running then has 10 seconds from SIGINT to its end, of which the action uses 7 at the most.
+- **A machine that is lost whole.** A task that \`activity\` holds is reported as FAILED when its runner is lost, by the process that is left (test/scenarios/runner-loss.test.ts). When the machine, the pod or the container goes with it, nobody is left to call. Set \`reportProgressTimeout\` on the activity in the pipeline: the heartbeats end, and the service gives the task up by itself.
+- **The environment of a post step.** The heartbeat process makes its report, with the environment and the credentials that the task is held with. So rows whose fault is in the environment of a step have no row for it.
+- **After a cancel** GitHub gives a job 5 minutes until it ends it by force. A report that has not arrived by then is lost, unless \`activity\` holds the task: then the heartbeat process goes on trying. A step that is running then has 10 seconds from SIGINT to its end, of which the action uses 7 at the most.
 - **The step never runs.** A report in a step without \`if: always()\` is skipped when one before it fails; no code here can see that.
 - **The real service was never called.** The local one follows AWS's published documentation; where that is silent (the answer for an ended task, the throttling code, how long a silent task is held) it makes a choice, named in [test/local-aws/README.md](../test/local-aws/README.md).
 - **Other systems.** All rows were run on Linux. Windows and macOS were not run. Windows has no signals: its runner sends Ctrl+C and Ctrl+Break instead, which are treated like SIGINT and SIGTERM, and that was not run, either.
