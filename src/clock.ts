@@ -22,6 +22,18 @@ export const systemClock: Clock = {
     }),
 }
 
+/** A sleep that another piece of code can end. A wake that comes while nobody sleeps ends the next sleep at once. */
+export function wakeableSleep(clock: Clock): { sleep(ms: number): Promise<void>; wake(): void } {
+  let waking = new AbortController()
+  return {
+    async sleep(ms) {
+      await clock.sleep(ms, waking.signal)
+      if (waking.signal.aborted) waking = new AbortController()
+    },
+    wake: () => waking.abort(),
+  }
+}
+
 /** A budget of time that can be made shorter while it is being spent, but never longer. */
 export class Deadline {
   readonly #clock: Clock
@@ -49,6 +61,13 @@ export class Deadline {
     const now = this.#clock.now()
     this.#end = Math.min(this.#end, now + ms)
     this.#hurried = { at: now, workEnds: now + this.remaining() / 3 }
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  /** Wakes everyone who sleeps under this deadline, and leaves work under way at most `ms` milliseconds; the end stays. */
+  nudge(ms: number): void {
+    const now = this.#clock.now()
+    this.#hurried = { at: now, workEnds: now + ms }
     for (const wake of [...this.#waiting]) wake()
   }
 

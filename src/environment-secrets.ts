@@ -11,6 +11,7 @@ const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   'GH_ENTERPRISE_TOKEN',
   'GITHUB_ENTERPRISE_TOKEN',
   'INPUT_GITHUB-TOKEN',
+  'INPUT_JOB-TOKEN',
 ])
 
 /** Whether an environment variable holds a credential; in any case, as Windows knows no other. */

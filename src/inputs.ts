@@ -77,6 +77,8 @@ export interface ActivityReportInputs {
 /** The inputs of activity that only its heartbeats need, checked. */
 export interface HeartbeatInputs {
   readonly evidence: EvidenceInputs
+  /** The job's own token, never that of an app: it dies with the job. */
+  readonly jobToken: string | undefined
   readonly heartbeatSeconds: number
   readonly onCancel: OnCancel
   readonly maxLifetimeMinutes: number
@@ -109,6 +111,7 @@ export function readHeartbeatInputs(read: ReadInput): HeartbeatInputs {
   readJobStatus(read)
   return {
     evidence: readEvidenceInputs(read),
+    jobToken: optional(read, 'job-token'),
     heartbeatSeconds: readWholeNumber(read, 'heartbeat-seconds', 60, 5, 300),
     onCancel: readOnCancel(read),
     maxLifetimeMinutes: readWholeNumber(read, 'max-lifetime-minutes', LONGEST_JOB_MINUTES, 1, LONGEST_JOB_MINUTES),

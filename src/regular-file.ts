@@ -3,8 +3,6 @@ import { type FileHandle, open } from 'node:fs/promises'
 
 // Opening a named pipe waits for a writer, and a terminal may become that of this process. Windows has no such flags.
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
-// No O_TRUNC and no links: what somebody else put there keeps its content.
-const MARK_FLAGS = constants.O_WRONLY | constants.O_CREAT | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
 
 /**
  * Opens a file for reading. A named pipe, a device, a socket or a directory is rejected without waiting for it. The open
@@ -36,15 +34,6 @@ export function readRegularFile(path: string): string {
   } finally {
     closeSync(file)
   }
-}
-
-/**
- * Creates an empty file, or leaves the one that exists as it is. Does not wait for the reader of a named pipe.
- *
- * @throws Error when it can't be created
- */
-export function createMarkFile(path: string): void {
-  closeSync(openSync(path, MARK_FLAGS, 0o600))
 }
 
 function rejectSocket(error: NodeJS.ErrnoException): never {

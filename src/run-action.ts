@@ -28,8 +28,13 @@ export interface Invocation {
 /**
  * Runs an action as the main program of a step: whatever is thrown, Error or not, now or later, ends as one error
  * annotation and exit code 1.
+ *
+ * @param signals what the runner ends the process by, and the milliseconds that are left then
  */
-export async function runAction(action: (invocation: Invocation) => Promise<void>): Promise<void> {
+export async function runAction(
+  action: (invocation: Invocation) => Promise<void>,
+  signals: Readonly<Record<string, number>> = LEFT_AFTER_SIGNAL_MS,
+): Promise<void> {
   const runner = currentRunner()
   let failed = false
   const fail = (thrown: unknown): void => {
@@ -53,7 +58,7 @@ export async function runAction(action: (invocation: Invocation) => Promise<void
   let stopAt = Number.POSITIVE_INFINITY
   const hurry = ({ deadline, share }: { deadline: Deadline; share: number }): void =>
     deadline.hurry(Math.max(0, stopAt - systemClock.now()) * share)
-  for (const [signal, leftMs] of Object.entries(LEFT_AFTER_SIGNAL_MS)) {
+  for (const [signal, leftMs] of Object.entries(signals)) {
     process.on(signal, () => {
       runner.log.info(`Received ${signal}: ending within ${leftMs / 1000} s.`)
       stopAt = Math.min(stopAt, systemClock.now() + leftMs)

@@ -1,43 +1,69 @@
-import { existsSync } from 'node:fs'
-import { askToStop, endOfLog, stopHeartbeat } from '../activity/heartbeat-process.ts'
+import { findHolder, reportMarker, routeFor } from '../activity/find-holder.ts'
+import { endOfLog } from '../activity/heartbeat-launcher.ts'
 import { type HeartbeatState, readState } from '../activity/heartbeat-state.ts'
+import type { Holder } from '../activity/holder-client.ts'
 import { filesIn } from '../activity/paths.ts'
-import { isRunning, type ProcessIdentity } from '../activity/processes.ts'
-import { type SavedActivity, savedActivity } from '../activity/saved-activity.ts'
+import { isRunning, kill } from '../activity/processes.ts'
+import { restoreEndpoints, type SavedActivity, savedActivity } from '../activity/saved-activity.ts'
 import { systemClock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
 import type { Log } from '../github/log.ts'
+import type { Runner } from '../github/runner.ts'
 import { readActivityReportInputs, readEvidenceInputs, readJobStatus } from '../inputs.ts'
 import { reportTask } from '../report/report-task.ts'
 import type { Invocation } from '../run-action.ts'
 import { deriveStatus } from '../status.ts'
 import { shortTaskId } from '../task-id.ts'
 
+type Activity = Exclude<SavedActivity, { outcome: 'invalid-inputs' }>
+
+/** How long the heartbeat process may take to end when its work is done; the rest is for a machine that is busy. */
+const END_WITHIN_MS = 10_000
+const LOOK_EVERY_MS = 2
+
 /** The post step of activity: ends the heartbeats, and reports how the job ended. */
 export async function endActivity(invocation: Invocation): Promise<void> {
   const { runner } = invocation
   const activity = savedActivity(runner)
   if (activity === undefined) return reportUnsaved(invocation)
-  if (activity === 'wrong-inputs') {
+  if (activity.outcome === 'invalid-inputs') {
     runner.log.info('The main step found the inputs wrong that a report needs, so nothing can be reported.')
     return
   }
-  const heartbeat = await endHeartbeat(activity, runner.log)
-  const reason = reasonNotToReport(activity, heartbeat)
-  if (reason !== undefined) {
-    runner.log.info(`Nothing is reported for task ${shortTaskId(activity.taskId)}: ${reason}.`)
-    return
+  const { heartbeat } = activity
+  const holder = heartbeat === undefined ? undefined : await findHolder(activity.taskId, runner, systemClock, heartbeat)
+  try {
+    const state = holder?.state ?? stateOnDisk(activity, runner.log)
+    showHeartbeats(activity, holder, state, runner.log)
+    const reason = reasonNotToReport(activity, state, runner)
+    if (reason === undefined) await reportEnd(activity, holder, invocation)
+    else runner.log.info(`Nothing is reported for task ${shortTaskId(activity.taskId)}: ${reason}.`)
+  } finally {
+    if (holder !== undefined) await seeOut(activity, holder, runner.log)
   }
+}
+
+async function reportEnd(activity: Activity, holder: Holder | undefined, invocation: Invocation): Promise<void> {
+  const { runner } = invocation
+  const { taskId, heartbeat } = activity
+  const isHeld = activity.outcome === 'held'
+  // It goes where the task was held, whatever later steps have set.
+  if (isHeld) restoreEndpoints(activity.endpoints, process.env)
+  const aws = isHeld ? { ...activity.aws, region: activity.region } : activity.aws
   // The runner evaluates the defaults of inputs again for this step, so this is how the job stands now.
   const outcome = readJobStatus(runner.input)
   // A main step that failed has ended the job before it was seen whether the precondition holds.
-  const isAnswer = activity.precondition && activity.goesOn === true
+  const isAnswer = activity.precondition && activity.outcome !== 'failed'
   await reportTask(
     {
       ...activity,
+      aws,
+      by: 'post',
       status: { status: deriveStatus(outcome, isAnswer), cause: { kind: 'job', outcome } },
       evidence: readEvidenceInputs(runner.input),
     },
     invocation,
+    () => routeFor(taskId, 'post', holder, runner, heartbeat),
   )
 }
 
@@ -47,68 +73,87 @@ export async function endActivity(invocation: Invocation): Promise<void> {
  * they may be wrong where composite actions are nested (actions/runner#3514).
  */
 async function reportUnsaved(invocation: Invocation): Promise<void> {
-  const { input, log } = invocation.runner
+  const { runner } = invocation
+  const { input, log } = runner
   const inputs = readActivityReportInputs(input)
   log.warning('The main step left nothing for this one, so it failed at its very beginning, and nobody held the task.')
   if (!inputs.report) return
   const job = readJobStatus(input)
   const outcome = job === 'success' ? 'failure' : job
   const status = { status: 'FAILED', cause: { kind: 'job', outcome } } as const
-  await reportTask({ ...inputs, status, evidence: readEvidenceInputs(input) }, invocation)
-}
-
-function reasonNotToReport(
-  { lost, folder, report }: SavedActivity,
-  heartbeat: HeartbeatState | undefined,
-): string | undefined {
-  if (lost === 'canceled' || heartbeat?.canceled) return 'the service has cancelled it'
-  if (lost === 'gone') return 'it was gone before the job began'
-  if (existsSync(filesIn(folder).reported)) return 'its end was reported by another step'
-  return report ? undefined : 'the input report is false'
-}
-
-async function endHeartbeat(
-  { folder, heartbeat: saved, lost, reporting }: SavedActivity,
-  log: Log,
-): Promise<HeartbeatState | undefined> {
-  // A main step that was killed right after it started the process could not save it.
-  const heartbeat = saved ?? identifyWriter(filesIn(folder).state)
-  if (heartbeat === undefined) {
-    // It may have been started by a main step that was killed then, and get ready yet.
-    askToStop(folder)
-    if (lost === undefined && !reporting.dryRun) {
-      log.warning('The heartbeats were not started, so nobody held the task during this job.')
-    }
-    return undefined
-  }
-  const state = await stopHeartbeat(folder, heartbeat, systemClock)
-  if (state === undefined) {
-    log.warning('The heartbeats have ended; what they did is not known, as their files were deleted.')
-    return undefined
-  }
-  const seconds = (state.longestGapMs / 1000).toFixed(state.longestGapMs < 10_000 ? 1 : 0)
-  log.group(
-    `Heartbeats: ${state.beats} sent, ${state.failures} failed, the longest gap ${seconds} s`,
-    endOfLog(filesIn(folder)),
+  await reportTask({ ...inputs, by: 'post', status, evidence: readEvidenceInputs(input) }, invocation, () =>
+    routeFor(inputs.taskId, 'post', undefined, runner),
   )
-  if (state.ended === undefined) {
-    log.warning(
-      isRunning(heartbeat)
-        ? 'The heartbeat process did not end when it was asked to.'
-        : 'How the heartbeats ended is not known: their process was killed, or its last state could not be written.',
+}
+
+function reasonNotToReport(activity: Activity, state: HeartbeatState | undefined, runner: Runner): string | undefined {
+  if (activity.outcome === 'lost') {
+    return activity.reason === 'canceled' ? 'the service has cancelled it' : 'it was gone before the job began'
+  }
+  if (state?.reported?.by === 'loss') return 'it was reported as failed, as the runner was lost'
+  const isReported = state?.reported !== undefined || reportMarker(activity.taskId, runner).read()?.sent === true
+  if (isReported) return 'its end was reported by another step'
+  if (state?.canceled) return 'the service has cancelled it'
+  return activity.report ? undefined : 'the input report is false'
+}
+
+/** What a heartbeat process that is gone has left; undefined when nothing can be read. */
+function stateOnDisk({ folder, heartbeat }: Activity, log: Log): HeartbeatState | undefined {
+  if (heartbeat === undefined) return undefined
+  try {
+    return readState(filesIn(folder).state)
+  } catch (error) {
+    log.warning(`The state of the heartbeats can't be read: ${messageOf(error)}.`)
+    return undefined
+  }
+}
+
+function showHeartbeats(
+  activity: Activity,
+  holder: Holder | undefined,
+  state: HeartbeatState | undefined,
+  log: Log,
+): void {
+  const { folder, heartbeat, outcome, reporting } = activity
+  // A main step that was killed could not save that it came so far.
+  const wasHeld = heartbeat !== undefined && (outcome === 'held' || holder !== undefined)
+  if (!wasHeld) {
+    if (outcome !== 'lost' && !reporting.dryRun)
+      log.warning('The heartbeats were not started, so nobody held the task during this job.')
+    return
+  }
+  if (state !== undefined) {
+    const seconds = (state.longestGapMs / 1000).toFixed(state.longestGapMs < 10_000 ? 1 : 0)
+    log.group(
+      `Heartbeats: ${state.beats} sent, ${state.failures} failed, the longest gap ${seconds} s`,
+      endOfLog(filesIn(folder)),
     )
   }
-  if (state.ended === 'terminated')
-    log.warning('The heartbeats ended before the job did, as something sent their process a signal.')
-  // A beat may come between the report of another step and its word to the heartbeats.
-  if (state.ended === 'task-gone' && !existsSync(filesIn(folder).reported))
-    log.warning(`The heartbeats ended early: ${state.message ?? 'the task is gone'}.`)
-  if (state.ended === 'lifetime-over')
+  if (state?.ended === 'lifetime-over')
     log.warning('The heartbeats ended after max-lifetime-minutes, before the job did.')
-  return state
+  else if (state?.ended === 'task-gone' && state.reported === undefined)
+    log.warning(`The heartbeats ended early: ${state.message ?? 'the task is gone'}.`)
+  else if (holder === undefined && state?.reported === undefined && state?.canceled !== true)
+    log.warning(
+      'The heartbeat process ended early, and the task was not held from then on. The service may have given it to another runner.',
+    )
 }
 
-function identifyWriter(stateFile: string): ProcessIdentity | undefined {
-  const state = readState(stateFile)
-  return state && { pid: state.pid, startedAt: state.startedAt }
+/** Waits until the heartbeat process is gone; one that does not end is killed, where it can be told from others. */
+async function seeOut({ heartbeat }: Activity, holder: Holder, log: Log): Promise<void> {
+  // A report has said that already.
+  await holder.leave().catch((error: unknown) => log.debug(messageOf(error)))
+  const { holders, isBusy } = holder.state
+  holder.close()
+  // It goes on for another activity, or with a report that this step can't wait for.
+  if (heartbeat === undefined || holders > 0 || isBusy) return
+  const until = systemClock.now() + END_WITHIN_MS
+  while (isRunning(heartbeat)) {
+    if (systemClock.now() >= until) {
+      log.warning('The heartbeat process did not end when its work was done.')
+      kill(heartbeat)
+      return
+    }
+    await systemClock.sleep(LOOK_EVERY_MS)
+  }
 }

@@ -1,9 +1,11 @@
 import { tmpdir } from 'node:os'
+import { findHolder } from '../activity/find-holder.ts'
 import { fitErrorInputs } from '../activity/fit-error-inputs.ts'
-import { type LaunchedHeartbeat, launchHeartbeat } from '../activity/heartbeat-process.ts'
+import { launchHeartbeat } from '../activity/heartbeat-launcher.ts'
+import type { Holder } from '../activity/holder-client.ts'
 import { filesIn, newActivityFolder } from '../activity/paths.ts'
-import { identify, type ProcessIdentity } from '../activity/processes.ts'
-import { saveActivity } from '../activity/saved-activity.ts'
+import type { ProcessIdentity } from '../activity/processes.ts'
+import { endpointsOf, saveActivity } from '../activity/saved-activity.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
@@ -21,7 +23,7 @@ import {
   readHeartbeatInputs,
 } from '../inputs.ts'
 import { openDataPipeline } from '../open-data-pipeline.ts'
-import type { Invocation } from '../run-action.ts'
+import { explain, type Invocation } from '../run-action.ts'
 import { shortTaskId } from '../task-id.ts'
 
 type ActivityInputs = ActivityReportInputs & HeartbeatInputs
@@ -29,56 +31,65 @@ type ActivityInputs = ActivityReportInputs & HeartbeatInputs
 /** The main step of activity: acknowledges the task, and starts the process that holds it. */
 export async function holdActivity({ runner, stoppable }: Invocation): Promise<void> {
   const reportInputs = readReportInputs(runner)
-  const folder = newActivityFolder(runner.env['RUNNER_TEMP'] || tmpdir(), reportInputs.taskId)
-  const couldNotHold = `Could not hold task ${shortTaskId(reportInputs.taskId)}`
-  // Before anything else: the post step reports the end, however far this one gets.
+  const { taskId } = reportInputs
+  const couldNotHold = `Could not hold task ${shortTaskId(taskId)}`
   const { error, adjustments } = fitErrorInputs(reportInputs.error, secretsIn(runner.env))
-  const saved = { ...reportInputs, error, folder }
+  const folder = newActivityFolder(runner.env['RUNNER_TEMP'] || tmpdir(), taskId)
+  let base: ActivityReportInputs & { folder: string; heartbeat?: ProcessIdentity } = { ...reportInputs, error, folder }
+  // Before anything else: the post step reports the end, however far this one gets.
   try {
-    saveActivity(runner, saved)
-    for (const adjustment of adjustments) runner.log.warning(adjustment)
+    saveActivity(runner, { ...base, outcome: 'failed' })
   } catch (cause) {
-    throw new Error(`${couldNotHold}: ${messageOf(cause)}`, { cause })
+    throw new Error(`${couldNotHold}: ${explain(cause)}`, { cause })
   }
+  for (const adjustment of adjustments) runner.log.warning(adjustment)
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
   tellOutputs({ canceled: 'false', 'heartbeat-log': filesIn(folder).log }, runner)
   if (inputs.reporting.dryRun) {
-    saveActivity(runner, { ...saved, goesOn: true })
-    runner.log.info(`Dry run: task ${shortTaskId(inputs.taskId)} is not acknowledged, and no heartbeats are sent.`)
+    saveActivity(runner, { ...base, outcome: 'not-held' })
+    runner.log.info(`Dry run: task ${shortTaskId(taskId)} is not acknowledged, and no heartbeats are sent.`)
     return
   }
 
   const budgetMs = inputs.reporting.timeoutSeconds * 1000
   const deadline = stoppable(new Deadline(systemClock, budgetMs))
   let dataPipeline: DataPipeline | undefined
-  let heartbeat: LaunchedHeartbeat | undefined
+  let heartbeat: HeartbeatToBe | undefined
   try {
     // Before it is known whether there is a task to hold: Node takes as long to start as the acknowledgement takes.
-    heartbeat = launch(folder, runner)
+    heartbeat = await prepareHeartbeat(folder, inputs, { runner, stoppable })
+    base = { ...base, folder: heartbeat.folder, heartbeat: heartbeat.process }
+    saveActivity(runner, { ...base, outcome: 'failed' })
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
     dataPipeline = open.dataPipeline
     const pipeline = open.dataPipeline
     const { answer } = await callReliably(
       async (call) => {
         runner.hide(await pipeline.secrets())
-        return pipeline.reportTaskProgress(inputs.taskId, call)
+        return pipeline.reportTaskProgress(taskId, call)
       },
       { ...open, deadline, random: Math.random, log: runner.log },
     )
     if (answer.canceled) {
-      saveActivity(runner, { ...saved, lost: 'canceled' })
+      saveActivity(runner, { ...base, outcome: 'lost', reason: 'canceled' })
       tellOutputs({ canceled: 'true' }, runner)
       throw new LostTaskError('the service has cancelled it. Nobody will count the work of this job, so it ends here.')
     }
     await warnOfExpiry(pipeline, inputs, runner)
-    saveActivity(runner, { ...saved, goesOn: true, heartbeat: await hold(heartbeat, inputs, { runner, stoppable }) })
-    runner.log.info(
-      `Holding task ${shortTaskId(inputs.taskId)} in ${pipeline.region}, with a beat every ${inputs.heartbeatSeconds} s.`,
-    )
+    const { region } = pipeline
+    saveActivity(runner, {
+      ...base,
+      heartbeat: await heartbeat.hold(),
+      outcome: 'held',
+      region,
+      endpoints: endpointsOf(runner.env),
+    })
+    if (heartbeat.folder !== folder) tellOutputs({ 'heartbeat-log': filesIn(heartbeat.folder).log }, runner)
+    runner.log.info(`Holding task ${shortTaskId(taskId)} in ${region}, with a beat every ${inputs.heartbeatSeconds} s.`)
   } catch (error) {
     heartbeat?.abandon()
     const isGone = error instanceof CallError && isTaskGone(error.failure)
-    if (isGone) saveActivity(runner, { ...saved, lost: 'gone' })
+    if (isGone) saveActivity(runner, { ...base, outcome: 'lost', reason: 'gone' })
     const context = {
       aws: inputs.aws,
       region: dataPipeline?.region,
@@ -88,7 +99,7 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
     const message = `${couldNotHold}: ${explainFailure(error, context)}`
     if (isGone || error instanceof LostTaskError || inputs.reporting.failOnError)
       throw new Error(message, { cause: error })
-    saveActivity(runner, { ...saved, goesOn: true })
+    saveActivity(runner, { ...base, outcome: 'not-held' })
     runner.log.warning(`${message} (fail-on-error is false, so the job goes on, and nobody holds the task.)`)
   } finally {
     dataPipeline?.close()
@@ -100,7 +111,7 @@ function readReportInputs(runner: Runner): ActivityReportInputs {
     return readActivityReportInputs(runner.input)
   } catch (error) {
     try {
-      saveActivity(runner, 'wrong-inputs')
+      saveActivity(runner, { outcome: 'invalid-inputs' })
     } catch (cause) {
       // What is wrong with the inputs is what the user has to hear; the post step finds it as well.
       runner.log.debug(messageOf(cause))
@@ -130,42 +141,72 @@ async function warnOfExpiry(dataPipeline: DataPipeline, { aws }: ActivityInputs,
   )
 }
 
-function launch(folder: string, runner: Runner): LaunchedHeartbeat {
-  try {
-    return launchHeartbeat(folder, runner.env, systemClock)
-  } catch (cause) {
-    throw notStarted(cause)
-  }
+/** The process that is going to hold the task: a new one, or that of an earlier activity of this job. */
+interface HeartbeatToBe {
+  readonly folder: string
+  readonly process: ProcessIdentity
+  hold(): Promise<ProcessIdentity>
+  abandon(): void
 }
 
-async function hold(
-  heartbeat: LaunchedHeartbeat,
+async function prepareHeartbeat(
+  folder: string,
   inputs: ActivityInputs,
   { runner, stoppable }: Pick<Invocation, 'runner' | 'stoppable'>,
-): Promise<ProcessIdentity> {
-  const { repository, id: runId, apiUrl } = workflowRunOf(runner.env)
-  const token = inputs.evidence.githubToken
+): Promise<HeartbeatToBe> {
+  const holder = await findHolder(inputs.taskId, runner, systemClock)
+  if (holder !== undefined) {
+    // Before it is saved that this activity has a part in it: its post step is going to leave.
+    await holder.join(inputs.report).catch(rethrowNotStarted)
+    return joining(holder, runner)
+  }
   try {
-    return await heartbeat.hold(
-      {
-        taskId: inputs.taskId,
-        aws: inputs.aws,
-        intervalMs: inputs.heartbeatSeconds * 1000,
-        lifetimeMs: inputs.maxLifetimeMinutes * 60_000,
-        onCancel: inputs.onCancel,
-        // In a container the parent is outside (0) or an init (1), which says nothing of the job.
-        runner: process.ppid > 1 ? identify(process.ppid) : undefined,
-        github: token && repository && runId ? { token, repository, runId, apiUrl } : undefined,
-      },
-      stoppable,
-    )
+    const launched = launchHeartbeat(folder, runner.env, systemClock)
+    return {
+      folder,
+      process: launched.process,
+      hold: () => launched.hold(heartbeatSettings(inputs, runner), stoppable).catch(rethrowNotStarted),
+      abandon: () => launched.abandon(),
+    }
   } catch (cause) {
-    throw notStarted(cause)
+    return rethrowNotStarted(cause)
   }
 }
 
-function notStarted(cause: unknown): ConfigurationError {
-  return new ConfigurationError(messageOf(cause), {
+function joining(holder: Holder, { log }: Runner): HeartbeatToBe {
+  const { folder, pid, startedAt } = holder.state
+  const process = { pid, startedAt }
+  return {
+    folder,
+    process,
+    async hold() {
+      holder.close()
+      const { ended } = holder.state
+      if (ended !== undefined) rethrowNotStarted(new Error(`That of an earlier step sends no more beats (${ended}).`))
+      log.info('An earlier step of this job holds the task already. Its settings of the heartbeats count.')
+      return process
+    },
+    abandon: () => holder.close(),
+  }
+}
+
+function heartbeatSettings(inputs: ActivityInputs, runner: Runner) {
+  const { repository, id: runId, apiUrl } = workflowRunOf(runner.env)
+  const token = inputs.evidence.githubToken
+  return {
+    taskId: inputs.taskId,
+    aws: inputs.aws,
+    intervalMs: inputs.heartbeatSeconds * 1000,
+    lifetimeMs: inputs.maxLifetimeMinutes * 60_000,
+    onCancel: inputs.onCancel,
+    report: inputs.report,
+    github: token && repository && runId ? { token, repository, runId, apiUrl } : undefined,
+    jobToken: inputs.jobToken,
+  }
+}
+
+function rethrowNotStarted(cause: unknown): never {
+  throw new ConfigurationError(messageOf(cause), {
     hint: 'Without heartbeats the task goes to another runner.',
     cause,
   })

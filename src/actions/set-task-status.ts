@@ -1,6 +1,5 @@
-import { tmpdir } from 'node:os'
-import { markReported } from '../activity/reported-mark.ts'
-import { messageOf } from '../errors.ts'
+import { findHolder, routeFor } from '../activity/find-holder.ts'
+import { systemClock } from '../clock.ts'
 import { readSetTaskStatusInputs } from '../inputs.ts'
 import { reportTask } from '../report/report-task.ts'
 import type { Invocation } from '../run-action.ts'
@@ -9,10 +8,11 @@ import type { Invocation } from '../run-action.ts'
 export async function setTaskStatus(invocation: Invocation): Promise<void> {
   const { runner } = invocation
   const inputs = readSetTaskStatusInputs(runner.input)
-  if (!(await reportTask(inputs, invocation))) return
+  const { taskId } = inputs
+  const holder = inputs.reporting.dryRun ? undefined : await findHolder(taskId, runner, systemClock)
   try {
-    markReported(runner.env['RUNNER_TEMP'] || tmpdir(), inputs.taskId)
-  } catch (error) {
-    runner.log.debug(`No activity was told of the report: ${messageOf(error)}`)
+    await reportTask({ ...inputs, by: 'step' }, invocation, () => routeFor(taskId, 'step', holder, runner))
+  } finally {
+    holder?.close()
   }
 }

@@ -3,6 +3,7 @@ import { type Clock, Deadline } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { backOff } from '../retry.ts'
 import type { EndReason, HeartbeatState } from './heartbeat-state.ts'
+import type { RunnerSight } from './runner-watch.ts'
 
 export interface HeartbeatOptions {
   readonly pid: number
@@ -21,22 +22,32 @@ export interface HeartbeatDependencies {
   readonly renewCredentials: () => Promise<boolean>
   /** What is done when the service has cancelled the task, before the heartbeats end. */
   readonly onCanceled: () => Promise<void>
+  /** Whether every activity that holds the task is over. */
   readonly isStopAsked: () => boolean
-  /** Whether a signal wants the process to end. */
-  readonly isTerminated: () => boolean
-  readonly isRunnerGone: () => boolean
+  /** Whether a report is under way. */
+  readonly isBusy: () => boolean
+  /** Whether the end of the task was reported. */
+  readonly isReported: () => boolean
+  /** Whether GitHub says that the job is over. */
+  readonly isJobOver: () => boolean
+  readonly lookAtRunner: () => RunnerSight
+  /** Sleeps so many milliseconds, or until `wake` is called. */
+  readonly sleep: (ms: number) => Promise<void>
+  readonly wake: () => void
   readonly save: (state: HeartbeatState) => void
   readonly log: (text: string) => void
 }
 
-/** How often it is looked whether to stop: a stop is seen at once, and costs nearly nothing. */
-const LOOK_EVERY_MS = 250
-const LOOK_FOR_RUNNER_EVERY_MS = 5_000
+/** A hosted machine is gone soon after its runner. */
+const LOOK_EVERY_MS = 1_000
+
+/** What ends the wait for a reason to end; the same while beats are sent and after. */
+type Ends = Pick<HeartbeatDependencies, 'isBusy' | 'isJobOver' | 'isStopAsked' | 'lookAtRunner'>
 
 /**
- * Sends beats until there is a reason to end: it is asked to, the service cancelled the task or does not know it, the
- * runner is gone, or the lifetime is over. A beat that fails is tried again, sooner than the next one is due; however
- * often it fails, the task may still be held.
+ * Sends beats until there is a reason to end: the activity is over, the task was reported, the service cancelled it or does
+ * not know it, the runner or the job is gone, or the lifetime is over. A beat that fails is tried again, sooner than the
+ * next one is due; however often it fails, the task may still be held.
  */
 export async function keepBeating(options: HeartbeatOptions, dependencies: HeartbeatDependencies): Promise<EndReason> {
   const { clock, random, log } = dependencies
@@ -44,7 +55,6 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
   // The step that started this has just sent one.
   let arrivedAt = startedAt
   let dueAt = startedAt + jittered(options.intervalMs, random)
-  let lookForRunnerAt = startedAt
   let failuresInARow = 0
   /** Only once in a row: a service that rejects all credentials must not be asked without a wait. */
   let triedRenewedAtOnce = false
@@ -111,27 +121,55 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
   save({})
   while (end === undefined) {
     const now = clock.now()
-    if (dependencies.isStopAsked()) end = state.canceled ? 'canceled' : 'asked'
-    else if (dependencies.isTerminated()) end = 'terminated'
-    else if (now - startedAt >= options.lifetimeMs) end = 'lifetime-over'
-    else if (now >= lookForRunnerAt) {
-      lookForRunnerAt = now + LOOK_FOR_RUNNER_EVERY_MS
-      if (dependencies.isRunnerGone()) end = 'runner-gone'
-    }
+    if (dependencies.isReported()) end = 'reported'
+    else end = reasonToEnd(now - startedAt, options.lifetimeMs, dependencies)
+    if (end === 'asked' && state.canceled) end = 'canceled'
     if (end !== undefined) break
     if (beating === undefined && now >= dueAt) {
       const abort = new AbortController()
       beating = abort
       void beat(abort).finally(() => {
         beating = undefined
+        dependencies.wake()
       })
     }
-    await clock.sleep(Math.min(LOOK_EVERY_MS, Math.max(1, beating === undefined ? dueAt - clock.now() : LOOK_EVERY_MS)))
+    const untilDue = beating === undefined ? dueAt - clock.now() : LOOK_EVERY_MS
+    await dependencies.sleep(Math.min(LOOK_EVERY_MS, Math.max(1, untilDue)))
   }
   beating?.abort()
   log(`Ending: ${end}.`)
   save({ ended: end })
   return end
+}
+
+/**
+ * Waits, without beats, for the end of what a task that was reported or cancelled is remembered for.
+ *
+ * @returns why it ended
+ */
+export async function remember(
+  lifetimeMs: number,
+  { clock, sleep, ...ends }: Ends & Pick<HeartbeatDependencies, 'clock' | 'sleep'>,
+): Promise<EndReason> {
+  const startedAt = clock.now()
+  for (;;) {
+    const end = reasonToEnd(clock.now() - startedAt, lifetimeMs, ends)
+    if (end !== undefined) return end
+    await sleep(LOOK_EVERY_MS)
+  }
+}
+
+function reasonToEnd(
+  ageMs: number,
+  lifetimeMs: number,
+  { isBusy, isJobOver, isStopAsked, lookAtRunner }: Ends,
+): EndReason | undefined {
+  if (isStopAsked()) return 'asked'
+  if (ageMs >= lifetimeMs && !isBusy()) return 'lifetime-over'
+  const sight = lookAtRunner()
+  if (sight === 'lost') return 'runner-lost'
+  if (sight === 'gone') return 'runner-gone'
+  return isJobOver() ? 'job-over' : undefined
 }
 
 /** Up to a tenth sooner, so that jobs which began together spread out, and nobody is late. */

@@ -11,14 +11,22 @@ export interface HeartbeatSettings {
   readonly intervalMs: number
   readonly lifetimeMs: number
   readonly onCancel: OnCancel
+  /** Whether the end of the job is reported, and so the loss of its runner. */
+  readonly report: boolean
   /** The folder of its files. */
   readonly folder: string
-  /** The runner's process; undefined where it can't be told (in a container). */
-  readonly runner: ProcessIdentity | undefined
+  /** The main step. */
+  readonly step: ProcessIdentity
+  /** The number of the process that started the main step; 0 in a container. */
+  readonly parent: number
+  /** The number of the runner's Worker, where the main step could tell. */
+  readonly worker: number | undefined
   /** For cancelling the run. */
   readonly github:
     | { readonly token: string; readonly repository: string; readonly runId: string; readonly apiUrl: string }
     | undefined
+  /** The job's own token, which dies with the job. */
+  readonly jobToken: string | undefined
   /** Environment variables that hold credentials. */
   readonly secrets: Readonly<Record<string, string>>
 }

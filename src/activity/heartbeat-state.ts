@@ -1,8 +1,19 @@
 import { renameSync, writeFileSync } from 'node:fs'
-import { readRegularFile } from '../regular-file.ts'
+import { membersOf } from '../json-members.ts'
+import type { Reporter } from '../report/decision.ts'
+import type { TaskStatus } from '../status.ts'
+import { readSmallFile, whileInUse } from '../util/small-file.ts'
 
-/** Why a heartbeat process ended. */
-export type EndReason = 'asked' | 'canceled' | 'task-gone' | 'runner-gone' | 'lifetime-over' | 'terminated'
+/** Why no more beats are sent. */
+export type EndReason =
+  | 'asked'
+  | 'canceled'
+  | 'job-over'
+  | 'lifetime-over'
+  | 'reported'
+  | 'runner-gone'
+  | 'runner-lost'
+  | 'task-gone'
 
 /** What a heartbeat process has done so far. */
 export interface HeartbeatState {
@@ -15,45 +26,56 @@ export interface HeartbeatState {
   readonly longestGapMs: number
   /** Whether the service has cancelled the task. */
   readonly canceled: boolean
+  /** Why the beats ended. The process may go on: to remember that the task was reported or cancelled. */
   readonly ended: EndReason | undefined
-  /** The error that ended it, or the last failure. */
+  /** The error that ended the beats, or the last failure. */
   readonly message: string | undefined
+  /** The report that the service has, and who decided it. */
+  readonly reported?: { readonly by: Reporter; readonly status: TaskStatus } | undefined
 }
 
-/** How often a file that is in use is tried again, and milliseconds between two tries: half a second in all. */
-const TRIES = 25
-const BETWEEN_TRIES_MS = 20
+/** Far above any state; the message is cut. */
+const MAX_BYTES = 64 * 1024
+const MAX_MESSAGE_CHARACTERS = 2_000
 
 /**
- * Writes the state such that a reader sees the old one or the new one, and never a part. Windows refuses that for as
- * long as a reader, or a virus scanner, has one of the files open; so it is tried again for half a second.
+ * Writes the state such that a reader sees the old one or the new one, and never a part.
  *
  * @throws Error when the file can't be written
  */
 export function writeState(file: string, state: HeartbeatState, rename = renameSync): void {
-  for (let tries = 1; ; tries++) {
-    try {
-      writeFileSync(`${file}.new`, JSON.stringify(state))
-      rename(`${file}.new`, file)
-      return
-    } catch (error) {
-      if (!isInUse(error) || tries >= TRIES) throw error
-      // Nothing else is to be done in between: what comes next may be the end of the process.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_TRIES_MS)
-    }
-  }
+  const message = state.message?.slice(0, MAX_MESSAGE_CHARACTERS)
+  whileInUse(() => {
+    writeFileSync(`${file}.new`, JSON.stringify({ ...state, message }))
+    rename(`${file}.new`, file)
+  })
 }
 
-function isInUse(error: unknown): boolean {
-  return ['EPERM', 'EACCES', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')
-}
-
-/** The state; undefined while there is none. */
+/**
+ * The state; undefined when there is none.
+ *
+ * @throws Error when there is one that can't be read, or is not a state: that does not mean that it was deleted
+ */
 export function readState(file: string): HeartbeatState | undefined {
-  try {
-    const state = JSON.parse(readRegularFile(file)) as HeartbeatState
-    return typeof state.pid === 'number' ? state : undefined
-  } catch {
-    return undefined
+  const text = readSmallFile(file, MAX_BYTES)
+  return text === undefined ? undefined : toState(JSON.parse(text))
+}
+
+function toState(value: unknown): HeartbeatState {
+  const { pid, startedAt, beats, failures, longestGapMs, canceled, ended, message, reported } = membersOf(value)
+  if (typeof pid !== 'number') throw new Error('the state of the heartbeats has no process id')
+  const { by, status } = membersOf(reported)
+  return {
+    pid,
+    startedAt: typeof startedAt === 'string' ? startedAt : undefined,
+    beats: Number(beats) || 0,
+    failures: Number(failures) || 0,
+    longestGapMs: Number(longestGapMs) || 0,
+    canceled: canceled === true,
+    ended: typeof ended === 'string' ? (ended as EndReason) : undefined,
+    message: typeof message === 'string' ? message : undefined,
+    ...(typeof by === 'string' && typeof status === 'string'
+      ? { reported: { by: by as Reporter, status: status as TaskStatus } }
+      : {}),
   }
 }

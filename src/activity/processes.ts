@@ -39,6 +39,8 @@ export function identify(pid: number, table = thisMachine): ProcessIdentity {
  * tells no start, any process with its number counts.
  */
 export function isRunning({ pid, startedAt }: ProcessIdentity, table = thisMachine): boolean {
+  // 0 is the group of this process.
+  if (pid <= 0) return false
   try {
     table.signal(pid, 0)
   } catch (error) {

@@ -60,6 +60,8 @@ export interface Task {
 /** The calls of AWS Data Pipeline that a task runner makes: one try each, no retries, no limits of their own. */
 export interface DataPipeline {
   readonly region: string
+  /** The credentials in use. Fails with what getting them met. */
+  credentials(): Promise<AwsCredentialIdentity>
   /** The secret parts of the credentials in use. Fails with what getting them met. */
   secrets(): Promise<string[]>
   /**
@@ -86,11 +88,13 @@ export interface DataPipeline {
 /**
  * A client for the settings. Nothing is sent yet, and no credentials are looked for.
  *
+ * @param fixed credentials to use instead of what the settings and the environment have
  * @throws ConfigurationError when no region can be found, or an endpoint variable is no address
  */
 export async function connectDataPipeline(
   settings: AwsSettings,
   dependencies: OidcDependencies,
+  fixed?: AwsCredentialIdentity,
 ): Promise<DataPipeline> {
   checkEndpointVariable(dependencies.env)
   const transport = new Transport(dependencies.env, dependencies.requestLimitMs)
@@ -99,7 +103,8 @@ export async function connectDataPipeline(
   const role = settings.role
   const client = new DataPipelineClient({
     ...(given ? { region: given } : {}),
-    ...(role
+    ...(fixed ? { credentials: fixed } : {}),
+    ...(role && !fixed
       ? { credentials: async () => assumeRole(role, await client.config.region(), transport, dependencies) }
       : {}),
     ...READ_FILES_AGAIN,
@@ -128,6 +133,7 @@ export async function connectDataPipeline(
 
   return {
     region,
+    credentials: () => credentials(false),
     async secrets() {
       const { secretAccessKey, sessionToken } = await credentials(false)
       return sessionToken ? [secretAccessKey, sessionToken] : [secretAccessKey]

@@ -3,6 +3,16 @@ import { ConfigurationError } from '../errors.ts'
 const ENDPOINT_HINT =
   'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'
 
+/** The variables by which the SDK is told to call services elsewhere. */
+export const CONFIGURED_ENDPOINT_VARIABLES = [
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_DATA_PIPELINE',
+  'AWS_ENDPOINT_URL_STS',
+  'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
+  'AWS_USE_DUALSTACK_ENDPOINT',
+  'AWS_USE_FIPS_ENDPOINT',
+] as const
+
 /**
  * Checks the variable that moves the service elsewhere, as in every AWS SDK: that of the service, else that of all.
  *

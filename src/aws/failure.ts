@@ -177,6 +177,11 @@ export function classify(thrown: unknown): Failure {
   }
 }
 
+/** Whether other credentials may get the call through: these are missing, rejected, or not allowed to make it. */
+export function needsOtherCredentials({ kind, gettingCredentials }: Failure): boolean {
+  return gettingCredentials || ['access-denied', 'credentials-expired', 'credentials-refused'].includes(kind)
+}
+
 /** Whether there is nothing left to work for or to report to; both answers are final. */
 export function isTaskGone({ kind }: Pick<Failure, 'kind'>): boolean {
   return kind === 'task-not-found' || kind === 'pipeline-gone'

@@ -52,6 +52,17 @@ export class CallError extends Error {
     this.timeSpent = options.timeSpent
     this.answerLost = options.answerLost
   }
+
+  /** The same failure, where there was no more time to do something about it. */
+  static spent({ failure, tries, answerLost }: CallError): CallError {
+    return new CallError(failure, { tries, timeSpent: true, answerLost, cause: undefined })
+  }
+
+  /** What was thrown by a call, or before one could be made. */
+  static from(thrown: unknown): CallError {
+    if (thrown instanceof CallError) return thrown
+    return new CallError(classify(thrown), { tries: 1, timeSpent: false, answerLost: false, cause: thrown })
+  }
 }
 
 /**

@@ -95,6 +95,7 @@ const OUTCOME_WORDS: Readonly<Record<string, string>> = {
   timed_out: 'ran out of time',
   cancelled: 'was cancelled',
   skipped: 'was skipped',
+  lost: 'lost its runner, or ended without its post step. What it started may still run',
   reported: 'was reported as failed by its workflow',
 }
 

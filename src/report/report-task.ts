@@ -1,4 +1,3 @@
-import type { DataPipeline } from '../aws/data-pipeline.ts'
 import type { AwsSettings } from '../aws/settings.ts'
 import { Deadline, systemClock } from '../clock.ts'
 import { secretsIn } from '../environment-secrets.ts'
@@ -8,19 +7,23 @@ import type { Runner } from '../github/runner.ts'
 import type { SummaryRow } from '../github/summary.ts'
 import { tellOutputs, tellSummary } from '../github/tell.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
-import { openDataPipeline } from '../open-data-pipeline.ts'
 import type { Invocation } from '../run-action.ts'
 import type { TaskStatus } from '../status.ts'
 import { shortTaskId } from '../task-id.ts'
 import { type ErrorFields, type ErrorFieldVersions, errorFieldVersions } from './error-fields.ts'
 import { type ErrorTexts, type ErrorTextsRequest, errorTexts } from './error-texts.ts'
-import { type ReportedStatus, requestOf, sendReport } from './send-report.ts'
+import { type Delivery, DeliveryError, type ReportRoute } from './report-route.ts'
+import { requestOf } from './send-report.ts'
 
 /** The end of a task, and how to report it. */
 export interface TaskEnd extends ErrorTextsRequest {
   readonly taskId: string
+  /** Who decided it. */
+  readonly by: 'step' | 'post'
   readonly aws: AwsSettings
 }
+
+type SentReport = Extract<Delivery, { outcome: 'sent' }>
 
 /** All calls to GitHub together may take this long, and a quarter of the budget at the most. */
 const LONGEST_EVIDENCE_MS = 10_000
@@ -38,51 +41,65 @@ export interface ReportOutputs {
  * Reports the end of a task: fits the error texts, calls SetTaskStatus until the service has the status, and tells the
  * user in the log, the outputs and the summary.
  *
- * @returns whether the service has the status now
+ * @param makeRoute called at once, and not for a dry run
  * @throws Error with a message for the user when the report could not be made and fail-on-error is true
  */
-export async function reportTask(end: TaskEnd, { runner, stoppable }: Invocation): Promise<boolean> {
+export async function reportTask(
+  end: TaskEnd,
+  { runner, stoppable }: Invocation,
+  makeRoute: () => ReportRoute,
+): Promise<void> {
+  const route = end.reporting.dryRun ? undefined : makeRoute()
   const deadline = stoppable(new Deadline(systemClock, end.reporting.timeoutSeconds * 1000))
   const evidenceMs = Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4)
   const evidenceDeadline = stoppable(new Deadline(systemClock, evidenceMs), 1 / 4)
   const { status } = end.status
   const texts = await errorTexts(end, runner, deadline, evidenceDeadline)
   const fitTexts = fitter(texts, runner)
-  if (end.reporting.dryRun) {
+  if (route === undefined) {
     const [fields] = fitTexts([])
     const request = JSON.stringify(requestOf({ taskId: end.taskId, status }, fields), null, 2)
     runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${request}`)
     await tell(end, fields, 'no, this was a dry run', undefined, runner)
-    return false
+    return
   }
 
-  let dataPipeline: DataPipeline | undefined
   let fields: ErrorFields | undefined
   try {
-    const open = await openDataPipeline(end.aws, end.reporting.timeoutSeconds * 1000, runner)
-    dataPipeline = open.dataPipeline
-    const { taskId } = end
+    const { taskId, by, aws } = end
     const versions = (secrets: readonly string[]): ErrorFieldVersions['versions'] => {
       const fitted = fitTexts(secrets)
       fields = fitted[0]
       return fitted
     }
-    const dependencies = { ...open, deadline, random: Math.random, log: runner.log }
-    const reported = await sendReport({ taskId, status, versions }, dependencies)
-    announce(end, reported, dataPipeline.region, runner.log)
-    await tell(end, reported.fields, reported.presumed ? 'yes, most likely' : 'yes', reported, runner)
-    return true
+    const budgetMs = end.reporting.timeoutSeconds * 1000
+    const delivery = await route.deliver({ taskId, by, status, versions, aws, budgetMs, deadline })
+    if (delivery.outcome !== 'sent') {
+      const reason = NOT_SENT[delivery.outcome === 'superseded' ? 'superseded' : delivery.reason]
+      const message = `Nothing is reported for task ${shortTaskId(taskId)}: ${reason}.`
+      if (delivery.outcome === 'superseded') runner.log.warning(message)
+      else runner.log.info(message)
+      await tell(end, fields ?? {}, `no: ${reason}`, undefined, runner)
+      return
+    }
+    announce(end, delivery, runner.log)
+    await tell(end, delivery.fields, delivery.presumed ? 'yes, most likely' : 'yes', delivery, runner)
   } catch (error) {
-    const why = explainFailure(error, { aws: end.aws, region: dataPipeline?.region, env: runner.env })
+    const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
+    const why = explainFailure(cause, { aws: end.aws, region, env: runner.env })
     const message = `Could not report ${status} for task ${shortTaskId(end.taskId)}: ${why}`
     await tell(end, fields ?? fitTexts([])[0], 'no', undefined, runner)
-    if (end.reporting.failOnError) throw new Error(message, { cause: error })
+    if (end.reporting.failOnError) throw new Error(message, { cause })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
-    return false
-  } finally {
-    dataPipeline?.close()
   }
 }
+
+/** Why nothing was sent, as the end of a sentence. */
+const NOT_SENT = {
+  reported: 'its end was reported by another step',
+  canceled: 'the service has cancelled it',
+  superseded: 'a later step has taken it over',
+} as const
 
 /** The error fields within the limits of the API; each thing that had to be changed for it is one warning. */
 function fitter(texts: ErrorTexts, runner: Runner): (secrets: readonly string[]) => ErrorFieldVersions['versions'] {
@@ -98,18 +115,19 @@ function fitter(texts: ErrorTexts, runner: Runner): (secrets: readonly string[])
   }
 }
 
-function announce(end: TaskEnd, reported: ReportedStatus, region: string, log: Log): void {
+function announce(end: TaskEnd, reported: SentReport, log: Log): void {
   const task = shortTaskId(end.taskId)
+  const { status, region } = reported
   if (reported.presumed) {
     log.warning(
-      `The answer to a report of ${end.status.status} for task ${task} was lost, and now Data Pipeline does not find the task: ` +
+      `The answer to a report of ${status} for task ${task} was lost, and now Data Pipeline does not find the task: ` +
         'most likely the report landed, and the task has ended. Look at the attempt to be sure.',
     )
     return
   }
   const tries = reported.tries === 1 ? '' : ` at try ${reported.tries}`
   log.info(
-    `Reported ${end.status.status} for task ${task} to AWS Data Pipeline in ${region}${tries} (request id ${reported.requestId ?? 'not given'}).`,
+    `Reported ${status} for task ${task} to AWS Data Pipeline in ${region}${tries} (request id ${reported.requestId ?? 'not given'}).`,
   )
 }
 
@@ -118,11 +136,11 @@ async function tell(
   end: TaskEnd,
   fields: ErrorFields,
   reportedAs: string,
-  reported: ReportedStatus | undefined,
+  reported: SentReport | undefined,
   runner: Runner,
 ): Promise<void> {
   const outputs: ReportOutputs = {
-    status: end.status.status,
+    status: reported?.status ?? end.status.status,
     'error-id': fields.errorId ?? '',
     'error-message': fields.errorMessage ?? '',
     reported: reported === undefined ? 'false' : 'true',
@@ -130,15 +148,21 @@ async function tell(
   }
   tellOutputs({ ...outputs }, runner)
   if (end.reporting.summary) {
-    await tellSummary('AWS Data Pipeline task', summaryRows(end, fields, reportedAs, runner), runner)
+    await tellSummary('AWS Data Pipeline task', summaryRows(end, outputs.status, fields, reportedAs, runner), runner)
   }
 }
 
-function summaryRows(end: TaskEnd, fields: ErrorFields, reportedAs: string, runner: Runner): SummaryRow[] {
+function summaryRows(
+  end: TaskEnd,
+  status: TaskStatus,
+  fields: ErrorFields,
+  reportedAs: string,
+  runner: Runner,
+): SummaryRow[] {
   const { link } = workflowRunOf(runner.env)
   const rows: SummaryRow[] = [
     ['Task', shortTaskId(end.taskId)],
-    ['Status', end.status.status],
+    ['Status', status],
     ['Reported', reportedAs],
   ]
   if (fields.errorId) rows.push(['Error id', fields.errorId])

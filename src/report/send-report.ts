@@ -24,6 +24,25 @@ export interface ReportedStatus {
   readonly presumed: boolean
 }
 
+/** Thrown instead of sending a report when another step of the job reports the task. */
+export class SupersededError extends Error {
+  override readonly name = 'SupersededError'
+
+  constructor() {
+    super('a later step of this job reports the task')
+  }
+}
+
+/** What else decides about the attempts of a report. */
+export interface SendReportOptions {
+  /** Asked before each attempt; when it says no, nothing more is sent. Default: always. */
+  readonly isStillWanted?: () => boolean
+  /** An earlier attempt had no response: if the task is not found now, that one most likely succeeded. */
+  readonly mayHaveLanded?: boolean
+  /** Whether to give up when no credentials can be had, as others may be asked for. Default: only when it is final. */
+  readonly hasOtherCredentials?: boolean
+}
+
 /**
  * Reports a status with SetTaskStatus until the service has it or the deadline is over.
  *
@@ -31,8 +50,13 @@ export interface ReportedStatus {
  * shorter texts and then without any.
  *
  * @throws CallError
+ * @throws SupersededError
  */
-export async function sendReport(report: Report, dependencies: CallDependencies): Promise<ReportedStatus> {
+export async function sendReport(
+  report: Report,
+  dependencies: CallDependencies,
+  { isStillWanted = () => true, mayHaveLanded = false, hasOtherCredentials = false }: SendReportOptions = {},
+): Promise<ReportedStatus> {
   const { dataPipeline, log } = dependencies
   // Fitted anew for each try, when its credentials are known: they must not be in the texts.
   let versions: readonly ErrorFields[] = []
@@ -42,12 +66,16 @@ export async function sendReport(report: Report, dependencies: CallDependencies)
   try {
     const { answer, tries } = await callReliably(
       async (call) => {
+        if (!isStillWanted()) throw new SupersededError()
         versions = report.versions(await dataPipeline.secrets())
+        // Getting credentials may have taken long.
+        if (!isStillWanted()) throw new SupersededError()
         return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), call)
       },
       dependencies,
       ({ kind, gettingCredentials, message, answerLost }) => {
         if (answerLost) fieldsOfLostAnswer = fieldsNow()
+        if (gettingCredentials && hasOtherCredentials) return 'stop'
         if (kind !== 'invalid-request' || gettingCredentials || version + 1 >= versions.length) return undefined
         version += 1
         const texts = Object.keys(fieldsNow()).length > 0 ? 'shorter error texts' : 'no error texts'
@@ -57,8 +85,11 @@ export async function sendReport(report: Report, dependencies: CallDependencies)
     )
     return { requestId: answer.requestId, tries, fields: fieldsNow(), presumed: false }
   } catch (error) {
-    if (error instanceof CallError && error.failure.kind === 'task-not-found' && error.answerLost) {
-      return { requestId: error.failure.requestId, tries: error.tries, fields: fieldsOfLostAnswer, presumed: true }
+    if (error instanceof CallError && error.cause instanceof SupersededError) throw error.cause
+    const isGone = error instanceof CallError && error.failure.kind === 'task-not-found'
+    if (isGone && (error.answerLost || mayHaveLanded)) {
+      const fields = error.answerLost ? fieldsOfLostAnswer : fieldsNow()
+      return { requestId: error.failure.requestId, tries: error.tries, fields, presumed: true }
     }
     throw error
   }

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import { keepBeating } from '../../src/activity/heartbeat-loop.ts'
 import { connectDataPipeline, type DataPipeline } from '../../src/aws/data-pipeline.ts'
 import { callReliably, tryLimitOf } from '../../src/aws/reliable-call.ts'
-import { type Clock, Deadline, systemClock } from '../../src/clock.ts'
+import { type Clock, Deadline, systemClock, wakeableSleep } from '../../src/clock.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { PUBLISHED_RATES, type Rate } from '../local-aws/rates.ts'
 import { readActionFile } from '../runner/action-file.ts'
@@ -56,8 +56,11 @@ async function holdTask(taskId: string, options: HoldOptions): Promise<void> {
       renewCredentials: async () => false,
       onCanceled: async () => undefined,
       isStopAsked: options.isStopAsked,
-      isTerminated: () => false,
-      isRunnerGone: () => false,
+      isReported: () => false,
+      isBusy: () => false,
+      isJobOver: () => false,
+      lookAtRunner: () => 'there',
+      ...wakeableSleep(clock),
       save: say,
       log: say,
     },

@@ -38,6 +38,7 @@ export class LocalAccount {
     }
     return {
       region: 'us-east-1',
+      credentials: unused,
       secrets: async () => [],
       renewCredentials: async () => false,
       expiration: async () => undefined,

@@ -33,10 +33,11 @@ jest.unstable_mockModule('../../src/clock.ts', () => ({
   Deadline: SkippingDeadline,
 }))
 
-jest.unstable_mockModule('../../src/activity/heartbeat-process.ts', () => ({
-  launchHeartbeat: () => ({ hold: async () => ({ pid: 0, startedAt: undefined }), abandon() {} }),
-  stopHeartbeat: async () => undefined,
-  askToStop() {},
+/** The number of no process: it is larger than any. */
+const NOBODY = { pid: 2 ** 30, startedAt: undefined }
+
+jest.unstable_mockModule('../../src/activity/heartbeat-launcher.ts', () => ({
+  launchHeartbeat: () => ({ process: NOBODY, hold: async () => NOBODY, abandon() {} }),
   endOfLog: () => '',
 }))
 

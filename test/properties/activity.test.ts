@@ -65,8 +65,8 @@ test(
           })
           expectCleanEnd('activity', post)
           const reports = server.of('SetTaskStatus')
-          const saved = JSON.parse(main.state['activity'] ?? '') as { lost?: string } | 'wrong-inputs'
-          const lost = saved === 'wrong-inputs' ? saved : saved.lost
+          const saved = JSON.parse(main.state['activity'] ?? '') as { outcome: string; reason?: string }
+          const lost = saved.outcome === 'invalid-inputs' ? saved.outcome : saved.reason
           if (lost !== undefined || isFalse(inputs['report'])) {
             // Nothing to report, of which the log tells why.
             expect([post.exitCode, reports.length]).toEqual([0, 0])

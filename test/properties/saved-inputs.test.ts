@@ -2,7 +2,8 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { fitErrorInputs } from '../../src/activity/fit-error-inputs.ts'
-import { saveActivity } from '../../src/activity/saved-activity.ts'
+import { endpointsOf, saveActivity } from '../../src/activity/saved-activity.ts'
+import { CONFIGURED_ENDPOINT_VARIABLES } from '../../src/aws/endpoint.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { type ActivityReportInputs, readActivityReportInputs } from '../../src/inputs.ts'
 import { anyLongText } from '../unit/texts.ts'
@@ -42,6 +43,7 @@ const inputs = fc.record(
   },
   { requiredKeys: ['task-id'] },
 )
+const ENDPOINTS = CONFIGURED_ENDPOINT_VARIABLES.map((name) => [name, `https://${'"'.repeat(2040)}`])
 // The folder is in the temporary folder of the runner, whose path is no input.
 const folder = upTo(4096, ['f', '"', '漢'])
 
@@ -53,7 +55,15 @@ test(
         const read = readInputs(given)
         if (read === undefined) return
         const { error } = fitErrorInputs(read.error, [SECRET])
-        const saved = save({ ...read, error, folder: path })
+        const saved = save({
+          ...read,
+          error,
+          folder: path,
+          outcome: 'held',
+          heartbeat: { pid: 4_194_304, startedAt: '9'.repeat(20) },
+          region: 'r'.repeat(63),
+          endpoints: endpointsOf(Object.fromEntries(ENDPOINTS)),
+        })
         expect(Buffer.byteLength(`STATE_activity=${saved}\0`)).toBeLessThanOrEqual(MAX_VARIABLE_BYTES)
         for (const field of [error.errorId, error.errorMessage, error.errorStackTrace])
           expect(field ?? '').not.toContain(SECRET)

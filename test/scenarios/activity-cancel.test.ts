@@ -71,22 +71,19 @@ describe('while the job works', () => {
   test.concurrent.each([
     ['by default', {}],
     ['with on-cancel ignore', { 'on-cancel': 'ignore' }],
-  ])(
-    'cancelled, %s: the heartbeat ends by itself, the run goes on, and post reports nothing',
-    async (_name, inputs) => {
-      await using service = await LocalDataPipeline.start()
-      await using github = await LocalGitHub.start({ permissions: ['actions: write', 'checks: read'] })
-      using held = await cancelled(service, { ...inputs, 'github-token': github.token }, github.environment)
-      expect(await held.job.heartbeatsEnd()).toBe(true)
-      const post = await held.post()
-      expect(post).toMatchObject({ exitCode: 0, errors: [] })
-      expect(post.stdout).toMatch(/[Nn]othing is reported.*cancelled/)
-      expect(heartbeatGroup(post)?.text).toMatch(/cancelled the task/)
-      expect(reportsOf(service, held.taskId)).toEqual([])
-      expect(github.requests).toEqual([])
-      expect(held.answered()).toBe(held.beatsBefore + 1)
-    },
-  )
+  ])('cancelled, %s: the beats end, the run goes on, and post reports nothing', async (_name, inputs) => {
+    await using service = await LocalDataPipeline.start()
+    await using github = await LocalGitHub.start({ permissions: ['actions: write', 'checks: read'] })
+    using held = await cancelled(service, { ...inputs, 'github-token': github.token }, github.environment)
+    expect(await held.beatsEnd()).toBe(true)
+    const post = await held.post()
+    expect(post).toMatchObject({ exitCode: 0, errors: [] })
+    expect(post.stdout).toMatch(/[Nn]othing is reported.*cancelled/)
+    expect(heartbeatGroup(post)?.text).toMatch(/cancelled the task/)
+    expect(reportsOf(service, held.taskId)).toEqual([])
+    expect(github.requests).toEqual([])
+    expect(held.answered()).toBe(held.beatsBefore + 1)
+  })
 
   test.concurrent.each([
     ['on github.com', ''],
@@ -96,7 +93,7 @@ describe('while the job works', () => {
     await using github = await LocalGitHub.start({ basePath, permissions: ['actions: write'] })
     const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
     using held = await cancelled(service, inputs, github.environment)
-    expect(await held.job.heartbeatsEnd()).toBe(true)
+    expect(await held.beatsEnd()).toBe(true)
     expect(github.cancellations).toHaveLength(1)
     expect(github.cancellations[0]?.path).toContain(`/actions/runs/${github.runId}/cancel`)
     expect(github.violations).toEqual([])
@@ -113,7 +110,7 @@ describe('while the job works', () => {
     await using github = await LocalGitHub.start({ permissions })
     const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
     using held = await cancelled(service, inputs, github.environment)
-    expect(await held.job.heartbeatsEnd()).toBe(true)
+    expect(await held.beatsEnd()).toBe(true)
     expect(github.requests).toHaveLength(1)
     expect(github.cancellations).toEqual([])
     const post = await held.post()
@@ -133,7 +130,7 @@ describe('while the job works', () => {
       github.misbehave(fault, { times: 2 })
       const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
       using held = await cancelled(service, inputs, github.environment)
-      expect(await held.job.heartbeatsEnd()).toBe(true)
+      expect(await held.beatsEnd()).toBe(true)
       expect(github.requests).toHaveLength(3)
       expect(github.cancellations).toHaveLength(1)
       const post = await held.post({ jobStatus: 'cancelled' })
@@ -147,7 +144,7 @@ describe('while the job works', () => {
   test.concurrent('cancelled, with cancel-run and no token: the log says so', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await cancelled(service, { 'on-cancel': 'cancel-run', 'github-token': '' })
-    expect(await held.job.heartbeatsEnd()).toBe(true)
+    expect(await held.beatsEnd()).toBe(true)
     const post = await held.post()
     expect(post.stdout).toContain('github-token')
     expect(reportsOf(service, held.taskId)).toEqual([])
@@ -185,7 +182,7 @@ describe('while the job works', () => {
     github.misbehave({ status: 422, body: { message: `No: Bearer ${github.token}` } })
     const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
     using held = await cancelled(service, inputs, github.environment)
-    expect(await held.job.heartbeatsEnd()).toBe(true)
+    expect(await held.beatsEnd()).toBe(true)
     expect(Object.values(held.job.files()).join()).toContain('No: Bearer ***')
     expect(Object.values(held.job.files()).join()).not.toContain(github.token)
     const post = await held.post()
@@ -195,13 +192,13 @@ describe('while the job works', () => {
   test.concurrent.each<[string, Fault]>([
     ['the task is not found', taskNotFound()],
     ['the pipeline is deleted', pipelineDeleted()],
-  ])('%s: the heartbeat ends, and post says so', async (_name, fault) => {
+  ])('%s: the beats end, and post says so', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     service.keepMisbehaving(on('ReportTaskProgress', fault))
     const before = held.answered()
     await held.beats(before + 1)
-    expect(await held.job.heartbeatsEnd()).toBe(true)
+    expect(await held.beatsEnd()).toBe(true)
     expect(held.answered()).toBe(before + 1)
     const post = await held.post()
     expect(post.warnings.join('\n')).toMatch(/heartbeats ended early.*not found|heartbeats ended early.*deleted/)

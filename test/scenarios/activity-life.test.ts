@@ -7,7 +7,7 @@ import { readActionFile } from '../runner/action-file.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually } from '../runner/processes.ts'
 import { RUN_LINK } from '../runner/step.ts'
-import { heartbeatCounts, heartbeatGroup, hold, reportsOf } from './holding.ts'
+import { heartbeatCounts, hold, reportsOf } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -172,28 +172,11 @@ test.concurrent('two activities in one job don’t meet', async () => {
 })
 
 describe('with the root action in the same job', () => {
-  // A beat between the report and the end of the heartbeats would be told that there is no such task.
-  const NO_BEAT = { 'heartbeat-seconds': '300' }
-
-  test.concurrent('that reports: the heartbeat ends by itself, and post reports nothing', async () => {
-    await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
-    const inputs = { 'task-id': held.taskId, status: 'FALSE' }
-    const root = await held.job.main('root', { inputs, env: service.env() })
-    expect(root).toMatchObject({ exitCode: 0, warnings: [] })
-    expect(await held.job.heartbeatsEnd()).toBe(true)
-    const post = await held.post()
-    expect(post).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
-    expect(post.stdout).toMatch(/[Nn]othing is reported.*reported by another step/)
-    expect(heartbeatGroup(post)).toBeDefined()
-    expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FALSE' }])
-  })
-
   test.concurrent('that reports, and a beat is told that there is no such task: post does not warn of it', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
     service.misbehave(on('ReportTaskProgress', taskNotFound()))
-    expect(await held.job.heartbeatsEnd()).toBe(true)
+    expect(await held.beatsEnd()).toBe(true)
     await held.job.main('root', { inputs: { 'task-id': held.taskId }, env: service.env() })
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
@@ -204,9 +187,10 @@ describe('with the root action in the same job', () => {
   test.concurrent('that could not report: the heartbeat goes on, and post reports', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await hold(service)
-    service.misbehave(on('SetTaskStatus', accessDenied()))
+    service.keepMisbehaving(on('SetTaskStatus', accessDenied()))
     const root = await held.job.main('root', { inputs: { 'task-id': held.taskId }, env: service.env() })
     expect(root.exitCode).toBe(1)
+    service.behave()
     await eventually(() => false, 1_000)
     expect(held.job.heartbeats()).toHaveLength(1)
     await held.post({ jobStatus: 'failure' })
@@ -224,20 +208,6 @@ describe('with the root action in the same job', () => {
     const post = await held.post()
     expect(post.exitCode).toBe(0)
     expect(service.task(held.taskId).state).toBe('finished')
-  })
-
-  test.concurrent('and two activities: only that of the reported task ends', async () => {
-    await using service = await LocalDataPipeline.start()
-    using job = new Job()
-    using first = await hold(service, NO_BEAT, { job })
-    using second = await hold(service, NO_BEAT, { job })
-    await job.main('root', { inputs: { 'task-id': first.taskId }, env: service.env() })
-    expect(await eventually(() => job.heartbeats().length === 1)).toBe(true)
-    await second.post()
-    await first.post()
-    expect(reportsOf(service, first.taskId)).toHaveLength(1)
-    expect(reportsOf(service, second.taskId)).toHaveLength(1)
-    expect(await job.heartbeatsEnd()).toBe(true)
   })
 })
 

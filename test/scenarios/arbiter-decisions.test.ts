@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { bare, invalidRequest, lostReply, on, times } from '../local-aws/faults.ts'
+import { accessDenied, bare, invalidRequest, lostReply, on, times } from '../local-aws/faults.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually, isAlive } from '../runner/processes.ts'
 import { type RunningStep, Worker } from '../runner/worker.ts'
@@ -271,7 +271,8 @@ describe('two activities in one job', () => {
     using second = await hold(service, { 'task-id': first.taskId }, { job })
     expect(second.main).toMatchObject({ exitCode: 0, errors: [] })
     expect(job.heartbeats()).toHaveLength(1)
-    await first.beats(1)
+    // Those of both main steps, and a beat.
+    await service.received('ReportTaskProgress', 3)
     // Post steps run last in, first out; the ids of the steps differ on GitHub, too.
     expect((await second.post()).exitCode).toBe(0)
     const post = await first.post()
@@ -294,6 +295,22 @@ describe('two activities in one job', () => {
     expect(job.heartbeats()).toEqual([])
   })
 
+  onLinux('for one task, of which the later could not begin: the earlier goes on to hold it', async () => {
+    await using service = await LocalDataPipeline.start()
+    using job = new Job()
+    using first = await hold(service, {}, { job })
+    const pid = heartbeatOf(job)
+    service.misbehave(accessDenied('ReportTaskProgress'))
+    using second = await hold(service, { 'task-id': first.taskId, report: 'false' }, { job })
+    expect(second.main.exitCode).toBe(1)
+    await second.post({ jobStatus: 'failure' })
+    expect(isAlive(pid)).toBe(true)
+    const post = await first.post({ jobStatus: 'failure' })
+    expect(post).toMatchObject({ exitCode: 0, warnings: [] })
+    expect(effectsOf(service, first.taskId)).toEqual(['FAILED'])
+    expect(job.heartbeats()).toEqual([])
+  })
+
   onLinux('for two tasks: the end of one does not touch the other', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
@@ -310,6 +327,25 @@ describe('two activities in one job', () => {
     expect(effectsOf(service, second.taskId)).toEqual(['FALSE'])
   })
 })
+
+onLinux(
+  'the service fails for longer than a process may be silent: the process goes on trying, and reports',
+  async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service, NO_BEAT)
+    const pid = heartbeatOf(held.job)
+    service.keepMisbehaving(on('SetTaskStatus', bare(503)))
+    const reporting = held.root({ status: 'FALSE' }, { limitMs: 90_000 })
+    await service.received('SetTaskStatus')
+    await eventually(() => false, 7_000)
+    expect(isAlive(pid)).toBe(true)
+    service.behave()
+    expect(await reporting).toMatchObject({ exitCode: 0, errors: [] })
+    expect(isAlive(pid)).toBe(true)
+    await held.post()
+    expect(effectsOf(service, held.taskId)).toEqual(['FALSE'])
+  },
+)
 
 describe('the heartbeat process gives no word', () => {
   onLinux.each(['SIGKILL', 'SIGSTOP'] as const)(

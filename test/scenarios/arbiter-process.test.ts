@@ -16,7 +16,16 @@ import { node24 } from '../runner/node24.ts'
 import { preloading } from '../runner/preload.ts'
 import { argumentsOf, environmentOf, eventually, isAlive, openFilesOf } from '../runner/processes.ts'
 import { Worker } from '../runner/worker.ts'
-import { effectsOf, type Holding, heartbeatGroup, heartbeatOf, hold, RUNNER_LOST, reportsOf } from './holding.ts'
+import {
+  effectsOf,
+  type Holding,
+  heartbeatGroup,
+  heartbeatOf,
+  hold,
+  RUNNER_LOST,
+  reportsOf,
+  STATE_DENIED,
+} from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -311,21 +320,9 @@ describe('Node is wrapped', () => {
 })
 
 describe("a container's user who may not write the files of the runner", () => {
-  const DENIED = `
-    import fs from 'node:fs'
-    import { syncBuiltinESMExports } from 'node:module'
-    for (const name of ['appendFileSync', 'writeFileSync', 'openSync']) {
-      const original = fs[name]
-      fs[name] = (path, ...rest) => {
-        if (path !== process.env.GITHUB_STATE) return original(path, ...rest)
-        throw Object.assign(new Error("EACCES: permission denied, open '" + path + "'"), { code: 'EACCES', path })
-      }
-    }
-    syncBuiltinESMExports()`
-
   onLinux('main says which user to take, and post reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT, { env: preloading(DENIED) })
+    using held = await hold(service, NO_BEAT, { env: preloading(STATE_DENIED) })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.errors[0]).toContain('EACCES')

@@ -3,11 +3,12 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, bare, type Fault, on, reset, throttle } from '../local-aws/faults.ts'
+import { accessDenied, bare, type Fault, invalidRequest, on, reset, throttle } from '../local-aws/faults.ts'
+import { LocalGitHub } from '../local-github/local-github.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually } from '../runner/processes.ts'
 import type { StepResult } from '../runner/step.ts'
-import { effectsOf, emptyTemp, hold, onStatus, reportsOf } from './holding.ts'
+import { effectsOf, emptyTemp, type Holding, hold, onStatus, reportsOf } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -115,6 +116,59 @@ describe('a root action that goes on trying after its end', () => {
     },
     LIMIT_MS,
   )
+})
+
+describe('steps that report by themselves, as nobody holds the task', () => {
+  /** A job whose activity could not hold its task. */
+  async function notHeld(service: LocalDataPipeline, env: Readonly<Record<string, string>> = {}): Promise<Holding> {
+    service.misbehave(accessDenied('ReportTaskProgress'))
+    return hold(service, { 'fail-on-error': 'false' }, { env })
+  }
+
+  onLinux('a root action that is killed before it reports does not make post forget an earlier report', async () => {
+    await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
+    await using github = await LocalGitHub.start()
+    using held = await notHeld(service, github.environment)
+    await held.root({ status: 'FALSE' })
+    github.misbehave('hang')
+    const killed = held.root(
+      { status: 'FAILED', 'github-token': github.token, needs: '{"load":{"result":"failure"}}' },
+      {
+        onStart: async (step) => {
+          await eventually(() => github.requests.length > 0)
+          step.kill('SIGKILL')
+        },
+      },
+    )
+    await killed
+    const post = await held.post({ jobStatus: 'failure' })
+    expect(post.stdout).toMatch(/reported by another step/)
+    expect(effectsOf(service, held.taskId)).toEqual(['FALSE'])
+  })
+
+  onLinux('a decision that the service refuses for good is withdrawn: post reports', async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await notHeld(service)
+    service.keepMisbehaving(onStatus('FALSE', invalidRequest()))
+    expect((await held.root({ status: 'FALSE' })).exitCode).toBe(1)
+    expect((await held.post({ jobStatus: 'failure' })).exitCode).toBe(0)
+    expect(effectsOf(service, held.taskId)).toEqual(['FAILED'])
+  })
+})
+
+test.concurrent('a root action that goes on after post has reported, and the process is gone, reports nothing', async () => {
+  await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
+  await using github = await LocalGitHub.start()
+  using held = await hold(service, { 'heartbeat-seconds': '300' }, { env: github.environment })
+  github.misbehave('hang')
+  // It collects evidence, connected to the process.
+  const root = held.root({ status: 'FAILED', 'github-token': github.token, needs: '{"load":{"result":"failure"}}' })
+  expect(await eventually(() => github.requests.length > 0)).toBe(true)
+  expect((await held.post()).exitCode).toBe(0)
+  const { stdout, outputs } = await root
+  expect(stdout).toMatch(TAKEN_OVER)
+  expect(outputs['reported']).toBe('false')
+  expect(effectsOf(service, held.taskId)).toEqual(['FINISHED'])
 })
 
 describe('nobody takes over', () => {

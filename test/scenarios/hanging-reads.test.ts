@@ -1,12 +1,12 @@
 // Files that are not regular, and reads that never return: the report is made, and the step ends.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
+import { leftOverProcesses } from '../runner/job.ts'
 import { preloading } from '../runner/preload.ts'
 import { removeFolder } from '../runner/temporary-folder.ts'
 import { hold, reportsOf } from './holding.ts'
@@ -197,21 +197,5 @@ onPosix('named pipes in the folder of an activity', () => {
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, stderr: '' })
     expect(service.task(held.taskId).state).toBe('finished')
-  })
-
-  test.concurrent('in one of the folders for a task: a report ends, and marks the others', async () => {
-    await using service = await LocalDataPipeline.start()
-    using job = new Job()
-    using first = await hold(service, {}, { job })
-    const folder = dirname(first.main.outputs['heartbeat-log'] ?? '')
-    // Its name sorts before every other.
-    const planted = folder.replace(/-[0-9a-f]+$/, '-')
-    execFileSync('mkdir', [planted])
-    pipeIn(planted, 'reported')
-    const { step } = await reportTo(service, { 'task-id': first.taskId }, { env: { RUNNER_TEMP: job.temp } })
-    expect(step).toMatchObject({ exitCode: 0, errors: [], stderr: '' })
-    expect(existsSync(join(folder, 'reported'))).toBe(true)
-    expect(await job.heartbeatsEnd()).toBe(true)
-    expect((await first.post()).exitCode).toBe(0)
   })
 })

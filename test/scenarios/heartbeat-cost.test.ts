@@ -16,7 +16,7 @@ const BEATS = 10_000
 const IDLE_SECONDS = 6
 
 /**
- * Loaded into the heartbeat process: its sleeps of 250 ms at the most take some milliseconds, and twenty times as long by
+ * Loaded into the heartbeat process: its sleeps of a second at the most take some milliseconds, and five times as long by
  * its clock, so that a beat of 5 s is due after each. All else takes the time that it takes: with a clock that only went
  * faster, the limit of a beat would be over before it could begin, where the machine is busy. And without a pause of some
  * milliseconds V8 would let the heap grow, the more the faster the machine is.
@@ -28,9 +28,9 @@ const FAST = `
     let slept = 0
     performance.now = () => now() + slept
     globalThis.setTimeout = (callback, ms, ...more) => {
-      if (ms > 250) return setTimeout(callback, ms, ...more)
+      if (ms > 1_000) return setTimeout(callback, ms, ...more)
       return setTimeout(() => {
-        slept += 20 * ms
+        slept += 5 * ms
         callback(...more)
       }, 6)
     }

@@ -23,6 +23,8 @@ export interface Holding extends Disposable {
   post(options?: HoldingOptions & { readonly inputs?: Inputs }): Promise<StepResult>
   /** How many beats of the heartbeat process were answered. */
   answered(): number
+  /** Waits until the process has noted that it sends no more beats; it may go on without. Whether it came to that. */
+  beatsEnd(): Promise<boolean>
   /** Waits until so many beats of the heartbeat process were answered, and the process has noted what became of them. */
   beats(count: number): Promise<void>
 }
@@ -76,6 +78,8 @@ export async function hold(
     post: (more = {}) =>
       job.post(id, { ...rest, ...more, inputs: more.inputs ?? step.inputs, env: { ...step.env, ...more.env } }),
     answered: () => answered().length,
+    beatsEnd: () =>
+      eventually(() => (JSON.parse(readFileSync(state, 'utf8')) as { ended?: string }).ended !== undefined),
     async beats(count) {
       if (await eventually(() => answered().length >= count && areNoted(), 50_000)) return
       throw new Error(`${answered().length} of ${count} beats were answered, and the process noted others`)
@@ -145,3 +149,16 @@ export function heartbeatCounts(post: StepResult): { sent: number; failed: numbe
   const [, sent, failed, longestGapSeconds] = counts.map(Number)
   return { sent, failed, longestGapSeconds } as { sent: number; failed: number; longestGapSeconds: number }
 }
+
+/** A module by which a step may not write what it saves for its post step, as a container's user who is not the runner's. */
+export const STATE_DENIED = `
+  import fs from 'node:fs'
+  import { syncBuiltinESMExports } from 'node:module'
+  for (const name of ['appendFileSync', 'writeFileSync', 'openSync']) {
+    const original = fs[name]
+    fs[name] = (path, ...rest) => {
+      if (path !== process.env.GITHUB_STATE) return original(path, ...rest)
+      throw Object.assign(new Error("EACCES: permission denied, open '" + path + "'"), { code: 'EACCES', path })
+    }
+  }
+  syncBuiltinESMExports()`

@@ -20,10 +20,11 @@ import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { REPOSITORY } from '../runner/action-file.ts'
 import { preloading } from '../runner/preload.ts'
+import { killAll } from '../runner/processes.ts'
 import { TlsFront } from '../runner/proxy.ts'
 import { runStep, type StepResult } from '../runner/step.ts'
 import { needsOf, reportFrom } from './asking-github.ts'
-import { hold } from './holding.ts'
+import { hold, STATE_DENIED } from './holding.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'
 
 /** What a message is, by the first words of the advice. */
@@ -154,6 +155,17 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     service.misbehave(accessDenied('ReportTaskProgress'))
     using held = await hold(service)
     return await held.post({ jobStatus: 'failure' })
+  },
+  'The heartbeat process ended early': async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service)
+    killAll(held.job.heartbeats())
+    return await held.post()
+  },
+  'What the post step needs could not be saved: EACCES': async () => {
+    await using service = await LocalDataPipeline.start()
+    using held = await hold(service, {}, { env: preloading(STATE_DENIED) })
+    return held.main
   },
   'The AWS credentials in the environment expire': async () => {
     await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })

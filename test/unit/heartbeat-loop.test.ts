@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { keepBeating } from '../../src/activity/heartbeat-loop.ts'
 import type { HeartbeatState } from '../../src/activity/heartbeat-state.ts'
 import { CredentialsError } from '../../src/aws/failure.ts'
+import { wakeableSleep } from '../../src/clock.ts'
 import { runs } from '../properties/runs.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
@@ -13,7 +14,7 @@ interface Beat {
 }
 
 /** The end of a beat is seen this much later at most, so what follows at once follows within it. */
-const LOOK_MS = 250
+const LOOK_MS = 1_000
 
 const held: Beat = { takesMs: 100, gives: 'held' }
 const hangs: Beat = { takesMs: Number.POSITIVE_INFINITY, gives: 'held' }
@@ -34,6 +35,8 @@ interface Course {
   /** When it is asked to stop; by default after an hour. */
   readonly stopAt?: number
   readonly runnerGoneAt?: number
+  readonly jobOverAt?: number
+  readonly reportedAt?: number
   readonly onCanceled?: (clock: VirtualClock) => Promise<void>
   /** Whether renewed credentials differ; by default they do. */
   readonly renew?: () => Promise<boolean>
@@ -82,9 +85,12 @@ async function run(course: Course) {
           cancellations += 1
           await course.onCanceled?.(clock)
         },
-        isTerminated: () => false,
+        isReported: () => clock.now() >= (course.reportedAt ?? Number.POSITIVE_INFINITY),
+        isBusy: () => false,
+        isJobOver: () => clock.now() >= (course.jobOverAt ?? Number.POSITIVE_INFINITY),
         isStopAsked: () => clock.now() >= (course.stopAt ?? 3_600_000),
-        isRunnerGone: () => clock.now() >= (course.runnerGoneAt ?? Number.POSITIVE_INFINITY),
+        lookAtRunner: () => (clock.now() >= (course.runnerGoneAt ?? Number.POSITIVE_INFINITY) ? 'gone' : 'there'),
+        ...wakeableSleep(clock),
         save(state) {
           states.push(state)
           course.save?.(state)

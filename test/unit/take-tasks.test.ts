@@ -79,6 +79,7 @@ async function take(course: Course) {
   }
   const dataPipeline: DataPipeline = {
     region: 'us-east-1',
+    credentials: unused,
     secrets: async () => [],
     renewCredentials: async () => false,
     expiration: async () => undefined,

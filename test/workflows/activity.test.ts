@@ -57,9 +57,10 @@ test.concurrent('a cancelled run: post reports FAILED, as cancelled', async () =
 test.concurrent('a runner that is lost: the heartbeats end with it, and nothing is reported', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
-  // That no heartbeat process is left is what runWorkflow looks after.
+  // That no heartbeat process is left is what runWorkflow looks after. act is no Runner.Worker: a parent of another name
+  // counts for the runner once it has outlived the main step by 10 s.
   const run = await runWorkflow('activity.yml', {
-    inputs: { 'task-id': taskId, command: 'echo ready; exec sleep 60' },
+    inputs: { 'task-id': taskId, command: 'sleep 12; echo ready; exec sleep 60' },
     env: service.env(),
     onStart: cancelWhen('ready', 'SIGKILL'),
   })

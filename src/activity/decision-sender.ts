@@ -1,0 +1,90 @@
+import { connectDataPipeline, type DataPipeline } from '../aws/data-pipeline.ts'
+import { needsOtherCredentials } from '../aws/failure.ts'
+import { CallError, tryLimitOf } from '../aws/reliable-call.ts'
+import { secretsIn } from '../environment-secrets.ts'
+import type { Runner } from '../github/runner.ts'
+import { type Decision, versionsWithout } from '../report/decision.ts'
+import { type ReportedStatus, sendReport } from '../report/send-report.ts'
+import type { ArbiterDependencies, SendOptions } from './arbiter.ts'
+
+const REQUEST_LIMIT_MS = 10_000
+
+export interface DecisionSenderDependencies {
+  readonly taskId: string
+  /** With the credentials that the task is held with. */
+  readonly dataPipeline: DataPipeline
+  readonly runner: Runner
+  readonly log: (line: string) => void
+}
+
+/**
+ * A function that sends decisions with the credentials that the task is held with. Where these are missing, expired or
+ * refused, it asks the step that decided for its own, and sends with those to the same region and endpoint.
+ */
+export function decisionSender(dependencies: DecisionSenderDependencies): ArbiterDependencies['send'] {
+  const { taskId, dataPipeline, runner, log } = dependencies
+
+  async function send(
+    decision: Decision,
+    pipeline: DataPipeline,
+    options: SendOptions & { readonly hasOtherCredentials: boolean },
+  ): Promise<ReportedStatus> {
+    const { deadline, session } = options
+    const tell = (level: 'info' | 'warning') => (text: string) => {
+      log(text)
+      session?.log(level, runner.redact(text))
+    }
+    // The step has taken its own secrets out of the texts; these are those of this process.
+    const versions = (secrets: readonly string[]): Decision['versions'] => {
+      runner.hide(secrets)
+      return versionsWithout(decision, [...secretsIn(runner.env), ...secrets])
+    }
+    return sendReport(
+      { taskId, status: decision.status, versions },
+      {
+        dataPipeline: pipeline,
+        deadline,
+        tryLimitMs: tryLimitOf(deadline.remaining()),
+        random: Math.random,
+        log: { ...runner.log, info: tell('info'), warning: tell('warning') },
+      },
+      options,
+    )
+  }
+
+  return async (decision, options) => {
+    const { session } = options
+    let failure: CallError
+    try {
+      return await send(decision, dataPipeline, { ...options, hasOtherCredentials: session !== undefined })
+    } catch (error) {
+      if (!(error instanceof CallError) || session === undefined || !needsOtherCredentials(error.failure)) throw error
+      failure = error
+    }
+    const mayHaveLanded = options.mayHaveLanded || failure.answerLost
+    log(
+      `The credentials that the task is held with do not do: ${failure.failure.message}. Asking the step for its own.`,
+    )
+    // A step that hangs while it looks for them must not keep the decisions that come after it.
+    const credentials = await options.deadline.within(
+      options.deadline.remaining(),
+      () => session.credentials(),
+      () => CallError.spent(failure),
+    )
+    if (credentials === undefined) {
+      if (!failure.failure.transient) throw failure
+      return send(decision, dataPipeline, { ...options, mayHaveLanded, hasOtherCredentials: false })
+    }
+    const { accessKeyId, secretAccessKey, sessionToken } = credentials
+    const other = await connectDataPipeline(
+      { region: dataPipeline.region, role: undefined },
+      { ...runner, requestLimitMs: REQUEST_LIMIT_MS },
+      { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+    )
+    try {
+      return await send(decision, other, { ...options, mayHaveLanded, hasOtherCredentials: false })
+    } finally {
+      other.close()
+    }
+  }
+}

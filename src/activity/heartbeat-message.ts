@@ -1,0 +1,192 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { Failure } from '../aws/failure.ts'
+import type { Decision } from '../report/decision.ts'
+import type { ErrorFields } from '../report/error-fields.ts'
+import type { TaskStatus } from '../status.ts'
+import type { HeartbeatState } from './heartbeat-state.ts'
+
+/** Credentials of a step, for a report that those of the heartbeat process are refused for. Never written to a file. */
+export interface StaticCredentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string | undefined
+}
+
+/** What a step says to the process that holds its task. */
+export type StepMessage =
+  /** The first of every step: it proves that the step has the key, and is answered with `state`. */
+  | { readonly kind: 'hello' }
+  /** Another activity of this job holds the same task. */
+  | { readonly kind: 'join'; readonly report: boolean }
+  /** This is how the task ended. From a post step it also says that its activity is over. */
+  | { readonly kind: 'report'; readonly decision: Decision; readonly budgetMs: number }
+  /** The step has to end in so many milliseconds. */
+  | { readonly kind: 'hasten'; readonly ms: number }
+  /** The answer to `credentials-wanted`; undefined when the step has none. */
+  | { readonly kind: 'credentials'; readonly credentials: StaticCredentials | undefined }
+  /** The activity is over, and has nothing to report. */
+  | { readonly kind: 'leave' }
+
+/** What the process that holds a task says to a step. */
+export type HolderMessage =
+  | { readonly kind: 'state'; readonly state: HolderState }
+  /** Sent every second while a report is under way. */
+  | { readonly kind: 'alive' }
+  | { readonly kind: 'log'; readonly level: 'info' | 'warning'; readonly text: string }
+  | { readonly kind: 'credentials-wanted' }
+  | { readonly kind: 'result'; readonly result: HolderResult; readonly state: HolderState }
+
+/** How the task stands. */
+export interface HolderState extends HeartbeatState {
+  /** The folder of the heartbeat process's files. */
+  readonly folder: string
+  /** How many activities still hold the task: with the last one, the process ends. */
+  readonly holders: number
+  /** Whether a report is under way. */
+  readonly isBusy: boolean
+}
+
+/** What came of a decision. */
+export type HolderResult =
+  | {
+      readonly outcome: 'sent'
+      readonly status: TaskStatus
+      readonly requestId: string | undefined
+      readonly tries: number
+      readonly fields: ErrorFields
+      readonly presumed: boolean
+      readonly region: string
+    }
+  /** Nothing was sent, as the service has a report already, or has cancelled the task. */
+  | { readonly outcome: 'not-needed'; readonly reason: 'reported' | 'canceled' }
+  /** A later step reports the task. */
+  | { readonly outcome: 'superseded' }
+  | {
+      readonly outcome: 'failed'
+      readonly failure: Failure
+      readonly tries: number
+      readonly timeSpent: boolean
+      readonly answerLost: boolean
+      readonly hint: string | undefined
+      readonly region: string
+    }
+
+/** Three versions of texts within the limits of the API, escaped as JSON, are below it. */
+const MAX_LINE_CHARACTERS = 1024 * 1024
+/** What anyone may say before there is a proof. */
+const MAX_HELLO_CHARACTERS = 1024
+
+type Side = 'step' | 'holder'
+
+interface Proof {
+  readonly nonce: string
+  readonly mac?: string
+}
+
+/**
+ * A connection between a step and the process that holds its task: lines of JSON, each with an HMAC (RFC 2104) that only
+ * the steps of this job can make. Anyone on the machine can connect, and when the process has ended anyone can listen at
+ * its address. So each side proves that it has the key before the other one says anything.
+ *
+ * The step sends a nonce. The holder answers with its own and an HMAC over both. Every message has an HMAC over both
+ * nonces, its sender and its number, so that none can be repeated, reordered or reflected.
+ */
+export class Channel<Sent, Received> {
+  readonly #socket: Socket
+  readonly #key: Buffer
+  readonly #side: Side
+  readonly #nonce = randomBytes(16).toString('hex')
+  #session = ''
+  #sentLines = 0
+  #receivedLines = 0
+  #buffer = ''
+  readonly #onProof: () => void
+  readonly #onMessage: (message: Received) => void
+
+  /**
+   * @param onProof called in a step when the holder has proved itself
+   * @param onMessage called for each message; an error that it throws ends the connection
+   */
+  constructor(
+    socket: Socket,
+    key: Buffer,
+    side: Side,
+    handlers: { onProof?: () => void; onMessage: (message: Received) => void },
+  ) {
+    this.#socket = socket
+    this.#key = key
+    this.#side = side
+    this.#onProof = handlers.onProof ?? (() => undefined)
+    this.#onMessage = handlers.onMessage
+    // How a connection ends says nothing: both sides look at what was said before.
+    socket.on('error', () => undefined)
+    socket.setEncoding('utf8').on('data', (text) => this.#receive(String(text)))
+    if (side === 'step') this.#write({ nonce: this.#nonce } satisfies Proof)
+  }
+
+  /** Sends a message; to a connection that is closed, it is lost. */
+  send(message: Sent): void {
+    const body = JSON.stringify(message)
+    this.#write({ body, mac: this.#mac(this.#side, `${this.#sentLines++}`, body) })
+  }
+
+  /** Ends the connection when everything was sent. */
+  end(): void {
+    this.#socket.end()
+  }
+
+  #write(line: object): void {
+    if (this.#socket.writable) this.#socket.write(`${JSON.stringify(line)}\n`)
+  }
+
+  #receive(text: string): void {
+    this.#buffer += text
+    try {
+      for (let end = this.#buffer.indexOf('\n'); end >= 0; end = this.#buffer.indexOf('\n')) {
+        const line = this.#buffer.slice(0, end)
+        this.#buffer = this.#buffer.slice(end + 1)
+        this.#take(JSON.parse(line))
+      }
+      const isProved = this.#receivedLines > 0 || this.#side === 'step'
+      if (this.#buffer.length > (isProved ? MAX_LINE_CHARACTERS : MAX_HELLO_CHARACTERS))
+        throw new Error('the line is too long')
+    } catch {
+      // Whoever it is, it is none of ours.
+      this.#socket.destroy()
+    }
+  }
+
+  #take(line: unknown): void {
+    if (this.#session === '') {
+      this.#meet(line as Proof)
+      return
+    }
+    const { body, mac } = line as { body: string; mac: string }
+    const other: Side = this.#side === 'step' ? 'holder' : 'step'
+    this.#expect(mac, this.#mac(other, `${this.#receivedLines++}`, body))
+    this.#onMessage(JSON.parse(body) as Received)
+  }
+
+  #meet({ nonce, mac }: Proof): void {
+    if (this.#side === 'step') {
+      this.#session = `${this.#nonce} ${nonce}`
+      this.#expect(mac, this.#mac('holder', 'hello', ''))
+      this.#onProof()
+    } else {
+      this.#session = `${nonce} ${this.#nonce}`
+      this.#write({ nonce: this.#nonce, mac: this.#mac('holder', 'hello', '') } satisfies Proof)
+    }
+  }
+
+  #mac(from: Side, place: string, body: string): string {
+    return createHmac('sha256', this.#key)
+      .update(JSON.stringify([this.#session, from, place, body]))
+      .digest('hex')
+  }
+
+  #expect(given: string | undefined, expected: string): void {
+    const mac = Buffer.from(String(given))
+    if (mac.length !== expected.length || !timingSafeEqual(mac, Buffer.from(expected))) throw new Error('no proof')
+  }
+}

@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { identify, isRunning, type ProcessIdentity } from './processes.ts'
+
+/**
+ * What a look at the runner shows. `missing` is not sure yet; `lost` may be reported as the end of the job; `gone` only
+ * ends the beats. Where nothing is watched, it counts as `there`.
+ */
+export type RunnerSight = 'there' | 'missing' | 'gone' | 'lost'
+
+/** The process that stands for the runner, and what its end means. */
+export type WatchedRunner =
+  /** The runner's own process for a job (actions/runner, src/Runner.Worker). */
+  | { readonly kind: 'worker'; readonly process: ProcessIdentity }
+  /** The process that started the step, whatever it is: a wrapper of Node, a shell, an init of a container. */
+  | { readonly kind: 'parent'; readonly process: ProcessIdentity }
+
+/** The parent counts for the runner once it has outlived the step that it started by so long, in milliseconds. */
+const OUTLIVES_STEP_MS = 10_000
+/** Milliseconds between the two looks that must both show that the Worker is gone. */
+const SURE_AFTER_MS = 1_000
+
+/** What is asked of the operating system. */
+export interface Ancestry {
+  /** The program and its arguments; empty when the process is gone. */
+  commandOf(pid: number): readonly string[]
+  /** 0 when there is none, as for the first process of a container. */
+  parentOf(pid: number): number
+}
+
+/** Linux tells it in /proc (proc(5)); elsewhere nothing is found. */
+export const procAncestry: Ancestry = {
+  commandOf: (pid) => read(pid, 'cmdline').split('\0'),
+  parentOf(pid) {
+    const stat = read(pid, 'stat')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) || 0
+  },
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** More generations than any step is away from its runner. */
+const MAX_GENERATIONS = 32
+
+/** The number of the nearest process, from this one upwards, that is the runner's Worker. */
+export function findWorker(pid: number, ancestry = procAncestry): number | undefined {
+  let candidate = pid
+  for (let generation = 0; candidate > 0 && generation < MAX_GENERATIONS; generation++) {
+    if (isWorker(ancestry.commandOf(candidate))) return candidate
+    candidate = ancestry.parentOf(candidate)
+  }
+  return undefined
+}
+
+/** Whether a command is the Worker: `…/bin/Runner.Worker spawnclient …`, or the same as a library that dotnet runs. */
+export function isWorker(command: readonly string[]): boolean {
+  return command.slice(0, 2).some((argument) => /(^|[\\/])Runner\.Worker(\.exe|\.dll)?$/i.test(argument))
+}
+
+/** How the system's own tools may take; they are asked once, by the heartbeat process. */
+const TOOL_LIMIT_MS = 20_000
+
+/** As `findWorker`, where there is no /proc: by `ps`, or by `tasklist`, which knows names only and no parents. */
+export async function findWorkerByTools(pid: number, platform = process.platform): Promise<number | undefined> {
+  const run = promisify(execFile)
+  const options = { timeout: TOOL_LIMIT_MS, windowsHide: true, maxBuffer: 16 * 1024 * 1024 }
+  try {
+    if (platform === 'win32') {
+      const { stdout } = await run('tasklist', ['/fi', `PID eq ${pid}`, '/fo', 'csv', '/nh'], options)
+      return isWorker([/^"([^"]*)"/m.exec(stdout)?.[1] ?? '']) ? pid : undefined
+    }
+    const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,command='], options)
+    return findWorker(pid, ancestryOf(stdout))
+  } catch {
+    // A machine without them; then nothing is watched.
+    return undefined
+  }
+}
+
+/** The ancestry in the output of `ps -A -o pid=,ppid=,command=`. */
+export function ancestryOf(output: string): Ancestry {
+  const processes = new Map<number, { parent: number; command: string[] }>()
+  for (const line of output.split('\n')) {
+    const [, pid, parent, command = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? []
+    if (pid !== undefined) processes.set(Number(pid), { parent: Number(parent), command: command.split(' ') })
+  }
+  return {
+    commandOf: (pid) => processes.get(pid)?.command ?? [],
+    parentOf: (pid) => processes.get(pid)?.parent ?? 0,
+  }
+}
+
+/** The runner to watch: the Worker among the ancestors, or else the parent; undefined in a container, which has neither. */
+export function watchedRunner(parent: number, worker: number | undefined): WatchedRunner | undefined {
+  if (worker !== undefined) return { kind: 'worker', process: identify(worker) }
+  // 0 is outside of the container, 1 is its first process or an init: they say nothing of the job.
+  return parent > 1 ? { kind: 'parent', process: identify(parent) } : undefined
+}
+
+/**
+ * Whether the end of the watched process can be seen for sure. One that is known by its number only can't: the number is
+ * used again.
+ */
+export function isReliable(runner: WatchedRunner | undefined): boolean {
+  return runner?.kind === 'worker' && runner.process.startedAt !== undefined
+}
+
+/**
+ * A function that looks at the runner.
+ *
+ * @param isStepOver whether the main step, which the parent started, has ended
+ * @param now milliseconds
+ */
+export function watchRunner(
+  runner: WatchedRunner | undefined,
+  isStepOver: () => boolean,
+  now: () => number,
+  isThere = isRunning,
+): () => RunnerSight {
+  let goneSince: number | undefined
+  let stepOverSince: number | undefined
+  let outlivedStep = false
+
+  function lookAtWorker(worker: ProcessIdentity): RunnerSight {
+    if (isThere(worker)) {
+      goneSince = undefined
+      return 'there'
+    }
+    goneSince ??= now()
+    return now() - goneSince >= SURE_AFTER_MS ? 'lost' : 'missing'
+  }
+
+  function lookAtParent(parent: ProcessIdentity): RunnerSight {
+    if (!isThere(parent)) return outlivedStep ? 'gone' : 'missing'
+    if (stepOverSince === undefined && isStepOver()) stepOverSince = now()
+    outlivedStep ||= stepOverSince !== undefined && now() - stepOverSince >= OUTLIVES_STEP_MS
+    return 'there'
+  }
+
+  return () => {
+    if (runner === undefined) return 'there'
+    return runner.kind === 'worker' ? lookAtWorker(runner.process) : lookAtParent(runner.process)
+  }
+}

@@ -1,0 +1,21 @@
+import { errorMessageOf } from '../evidence/error-message.ts'
+import { workflowRunOf } from '../github/workflow-run.ts'
+import type { Decision } from './decision.ts'
+import { PUBLISHED_LIMITS } from './error-fields.ts'
+
+/**
+ * What is reported when the runner is gone and no step has reported the task. The two reasons for that can't be told apart:
+ * the runner was lost, or it could not start the post step.
+ */
+export function lossReport(env: Readonly<Record<string, string | undefined>>): Decision {
+  const { jobKey, workflow, repository, number, attempt, link } = workflowRunOf(env)
+  const job = { name: jobKey ?? '(unknown)', outcome: 'lost', steps: [], said: undefined, link: undefined }
+  const parts = {
+    jobs: [job],
+    related: [],
+    remarks: [],
+    run: { workflow, repository, runNumber: number, attempt, link },
+  }
+  const errorMessage = errorMessageOf(parts, PUBLISHED_LIMITS.errorMessage.bytes)
+  return { by: 'loss', status: 'FAILED', versions: [{ errorId: 'GitHubActions:RunnerLost', errorMessage }, {}] }
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { membersOf } from '../json-members.ts'
+import { parseStatus, type TaskStatus } from '../status.ts'
+import { readSmallFile, whileInUse } from '../util/small-file.ts'
+import type { Decision, Reporter } from './decision.ts'
+import { ERROR_FIELD_NAMES, type ErrorFields } from './error-fields.ts'
+
+/** What stands in a marker: who reports the task, and what came of it. */
+export interface MarkedReport {
+  /** The step that wrote it. */
+  readonly owner: string
+  /** Whether the service has the report. */
+  readonly sent: boolean
+  readonly by: Reporter
+  /** Of the report that the service has. */
+  readonly status: TaskStatus | undefined
+  /** Undefined while the step has not yet decided, and when its decision is settled. */
+  readonly decision: Decision | undefined
+}
+
+/** Three versions of texts within the limits of the API, escaped as JSON; a larger file is not ours. */
+const MAX_BYTES = 256 * 1024
+
+/**
+ * A file by which the steps of a job that report the same task without a heartbeat process know of each other: a step
+ * that goes on after the runner ended it, as in a container, must not report over a later one.
+ *
+ * Every operation is best effort: a marker that can't be written or read stops no report.
+ */
+export class ReportMarker {
+  readonly #file: string
+  readonly #owner = randomUUID()
+  readonly #onProblem: (error: unknown) => void
+
+  /**
+   * @param folder the runner's temporary folder
+   * @param id of the task in this job; shows nothing of the task
+   */
+  constructor(folder: string, id: string, onProblem: (error: unknown) => void) {
+    this.#file = join(folder, `aws-datapipeline-report-${id}.json`)
+    this.#onProblem = onProblem
+  }
+
+  /** What a step of this job left; undefined when there is nothing that can be read. */
+  read(): MarkedReport | undefined {
+    try {
+      const text = readSmallFile(this.#file, MAX_BYTES)
+      return text === undefined ? undefined : toMarkedReport(JSON.parse(text))
+    } catch (error) {
+      this.#onProblem(error)
+      return undefined
+    }
+  }
+
+  /** Makes this step the one that reports the task; what another one marked is replaced. */
+  write(report: Omit<MarkedReport, 'owner'>): void {
+    // Aside first, so that nobody reads a part, and under a name that nobody can have taken before.
+    const aside = `${this.#file}.${randomUUID()}`
+    try {
+      writeFileSync(aside, JSON.stringify({ ...report, owner: this.#owner } satisfies MarkedReport), {
+        flag: 'wx',
+        mode: 0o600,
+      })
+      whileInUse(() => renameSync(aside, this.#file))
+    } catch (error) {
+      this.#onProblem(error)
+      removeIfThere(aside)
+    }
+  }
+
+  /** Whether no later step has taken the task over. A marker that is gone counts as this step's. */
+  isMine(): boolean {
+    return (this.read()?.owner ?? this.#owner) === this.#owner
+  }
+}
+
+function removeIfThere(file: string): void {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // Its folder is none.
+  }
+}
+
+function toMarkedReport(value: unknown): MarkedReport | undefined {
+  const { owner, sent, by, decision, status } = membersOf(value)
+  if (typeof owner !== 'string' || typeof sent !== 'boolean' || !isReporter(by)) return undefined
+  return { owner, sent, by, decision: toDecision(decision), status: toStatus(status) }
+}
+
+function toDecision(value: unknown): Decision | undefined {
+  const { by, status, versions } = membersOf(value)
+  const known = toStatus(status)
+  if (!isReporter(by) || known === undefined || !Array.isArray(versions)) return undefined
+  const [first = {}, ...others] = versions.map(toErrorFields)
+  return { by, status: known, versions: [first, ...others] }
+}
+
+function toStatus(value: unknown): TaskStatus | undefined {
+  return typeof value === 'string' ? parseStatus(value) : undefined
+}
+
+function toErrorFields(value: unknown): ErrorFields {
+  const given = Object.entries(membersOf(value))
+  const names: readonly string[] = ERROR_FIELD_NAMES
+  return Object.fromEntries(given.filter(([name, text]) => names.includes(name) && typeof text === 'string'))
+}
+
+function isReporter(value: unknown): value is Reporter {
+  return value === 'step' || value === 'post' || value === 'loss'
+}

@@ -1,0 +1,124 @@
+import type { DataPipeline } from '../aws/data-pipeline.ts'
+import { needsOtherCredentials } from '../aws/failure.ts'
+import { CallError } from '../aws/reliable-call.ts'
+import type { AwsSettings } from '../aws/settings.ts'
+import type { Deadline } from '../clock.ts'
+import { secretsIn } from '../environment-secrets.ts'
+import type { Runner } from '../github/runner.ts'
+import { openDataPipeline } from '../open-data-pipeline.ts'
+import type { TaskStatus } from '../status.ts'
+import { type Decision, prevailing, versionsWithout } from './decision.ts'
+import type { ErrorFieldVersions } from './error-fields.ts'
+import type { ReportMarker } from './report-marker.ts'
+import { type ReportedStatus, SupersededError, sendReport } from './send-report.ts'
+
+/** A report that is ready to go. */
+export interface RoutedReport {
+  readonly taskId: string
+  readonly by: Decision['by']
+  readonly status: TaskStatus
+  /** The error fields without these secrets, one version after the other. */
+  readonly versions: (secrets: readonly string[]) => ErrorFieldVersions['versions']
+  readonly aws: AwsSettings
+  /** Milliseconds of `timeout-seconds`. */
+  readonly budgetMs: number
+  readonly deadline: Deadline
+  /** An attempt at the same report had no response. */
+  readonly mayHaveLanded?: boolean
+}
+
+/** What became of a report. */
+export type Delivery =
+  | ({ readonly outcome: 'sent'; readonly status: TaskStatus; readonly region: string } & ReportedStatus)
+  /** The service has a report of another step, or has cancelled the task. */
+  | { readonly outcome: 'not-needed'; readonly reason: 'reported' | 'canceled' }
+  /** A later step reports the task. */
+  | { readonly outcome: 'superseded' }
+
+/** The way that a report takes to the service. Made when a step begins, so that of two steps the later one counts. */
+export interface ReportRoute {
+  /** @throws DeliveryError when the report could not be made */
+  deliver(report: RoutedReport): Promise<Delivery>
+}
+
+/** Thrown when a report could not be made. The cause is what the call met. */
+export class DeliveryError extends Error {
+  override readonly name = 'DeliveryError'
+  /** Undefined when none was found. */
+  readonly region: string | undefined
+
+  constructor(cause: unknown, region: string | undefined) {
+    super('the report could not be made', { cause })
+    this.region = region
+  }
+}
+
+/**
+ * The step calls the service by itself: nobody holds the task, or who held it is gone. It takes the task over from the
+ * steps before it, and sends nothing more once a later one has taken it over.
+ */
+export class DirectRoute implements ReportRoute {
+  readonly #runner: Runner
+  readonly #marker: ReportMarker
+  readonly #before: ReturnType<ReportMarker['read']>
+
+  constructor(by: Decision['by'], marker: ReportMarker, runner: Runner) {
+    this.#runner = runner
+    this.#marker = marker
+    this.#before = marker.read()
+    // What was sent stays known: a post step has nothing to report then.
+    if (by === 'post' && this.#before?.sent) return
+    this.#mark(by, this.#before?.decision)
+  }
+
+  async deliver(report: RoutedReport): Promise<Delivery> {
+    if (report.by === 'post' && this.#before?.sent) return { outcome: 'not-needed', reason: 'reported' }
+    let dataPipeline: DataPipeline | undefined
+    try {
+      const open = await openDataPipeline(report.aws, report.budgetMs, this.#runner)
+      dataPipeline = open.dataPipeline
+      return await this.#send(report, { ...open, region: dataPipeline.region })
+    } catch (error) {
+      if (error instanceof SupersededError) return { outcome: 'superseded' }
+      // What the service refuses for good is withdrawn, and the next step may report.
+      const { timeSpent, failure } = CallError.from(error)
+      const isFinal = !timeSpent && !needsOtherCredentials(failure)
+      if (isFinal && this.#marker.isMine()) this.#mark(report.by, undefined)
+      throw new DeliveryError(error, dataPipeline?.region)
+    } finally {
+      dataPipeline?.close()
+    }
+  }
+
+  async #send(
+    { taskId, by, status, versions, deadline, mayHaveLanded = false }: RoutedReport,
+    { region, ...open }: { dataPipeline: DataPipeline; tryLimitMs: number; region: string },
+  ): Promise<Delivery> {
+    const own: Decision = { by, status, versions: versions([]) }
+    const decision = by === 'post' ? prevailing(this.#before?.decision, own) : own
+    if (!this.#marker.isMine()) return { outcome: 'superseded' }
+    // Without texts, until it is known which secrets they must not have.
+    this.#mark(by, { ...decision, versions: [{}] })
+    const secretsOf = (secrets: readonly string[]): string[] => [...secretsIn(this.#runner.env), ...secrets]
+    const fit = (secrets: readonly string[]): Decision['versions'] => {
+      const fitted = decision === own ? versions(secrets) : versionsWithout(decision, secretsOf(secrets))
+      if (this.#marker.isMine()) this.#mark(by, { ...decision, versions: fitted })
+      return fitted
+    }
+    const dependencies = { ...open, deadline, random: Math.random, log: this.#runner.log }
+    const sent = await sendReport({ taskId, status: decision.status, versions: fit }, dependencies, {
+      isStillWanted: () => this.#marker.isMine(),
+      mayHaveLanded,
+    })
+    if (this.#marker.isMine())
+      this.#marker.write({ sent: true, by: decision.by, decision: undefined, status: decision.status })
+    return { outcome: 'sent', status: decision.status, region, ...sent }
+  }
+
+  /** Makes this step the one that reports; that the service has a report already stays known. */
+  #mark(by: Decision['by'], decision: Decision | undefined): void {
+    const isSent = this.#before?.sent === true
+    const status = isSent ? this.#before?.status : undefined
+    this.#marker.write({ sent: isSent, by: isSent ? (this.#before?.by ?? by) : by, decision, status })
+  }
+}
