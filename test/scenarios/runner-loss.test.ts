@@ -3,6 +3,7 @@ import { existsSync, readlinkSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { bare, type Fault, hang, late, on, times } from '../local-aws/faults.ts'
+import { LocalGitHub } from '../local-github/local-github.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { environmentOf, eventually, isAlive } from '../runner/processes.ts'
 import { runStep } from '../runner/step.ts'
@@ -255,7 +256,45 @@ describe('the runner is lost in the main step', () => {
   )
 })
 
+onLinux(
+  'the runner is lost while GitHub is asked to cancel the run of a cancelled task: nothing is reported',
+  async () => {
+    await using service = await LocalDataPipeline.start()
+    await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
+    await using worker = await Worker.start()
+    using job = new Job(github.environment, { worker })
+    github.misbehave('unavailable', { times: 100 })
+    using held = await hold(service, { 'on-cancel': 'cancel-run', 'github-token': github.token }, { job })
+    service.cancelTask(held.taskId)
+    expect(await eventually(() => github.requests.length > 0)).toBe(true)
+    await worker.kill()
+    await ended(job)
+    expect(reportsOf(service, held.taskId)).toEqual([])
+  },
+  LIMIT_MS,
+)
+
 describe('the runner is lost while a step reports', () => {
+  onLinux(
+    'the post step, with it, and the answer is late: what is under way is not sent again',
+    async () => {
+      await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
+      await using worker = await Worker.start()
+      using job = new Job({}, { worker })
+      using held = await hold(service, {}, { job })
+      service.misbehave(on('SetTaskStatus', late(6_000)))
+      let running: RunningStep | undefined
+      const reporting = held.post({ onStart: (started) => (running = started) })
+      await service.received('SetTaskStatus')
+      await worker.kill()
+      running?.kill('SIGKILL')
+      await reporting
+      await ended(job)
+      expect(reportsOf(service, held.taskId)).toEqual([{ taskId: held.taskId, taskStatus: 'FINISHED' }])
+    },
+    LIMIT_MS,
+  )
+
   onLinux.each([
     ['the post step', 'with it', 'FINISHED'],
     ['the post step', 'alone', 'FINISHED'],
