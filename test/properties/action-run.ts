@@ -41,6 +41,9 @@ jest.unstable_mockModule('../../src/activity/heartbeat-launcher.ts', () => ({
   endOfLog: () => '',
 }))
 
+// It would end the process that runs the tests, or replace it by a shell.
+jest.unstable_mockModule('../../src/end-process.ts', () => ({ endProcess: async () => {} }))
+
 const actions = {
   'set-task-status': [(await import('../../src/actions/set-task-status.ts')).setTaskStatus, '.'],
   'poll-for-task': [(await import('../../src/actions/poll-for-task.ts')).pollForTask, 'poll-for-task'],
@@ -89,7 +92,6 @@ Object.defineProperties(process, {
       },
     },
   },
-  exit: { value: () => undefined },
   exitCode: { value: undefined, writable: true },
   // The handlers of a run would pile up. What is thrown outside of it fails the test by Jest.
   on: { value: () => process },
