@@ -247,12 +247,13 @@ function readStatus(read: ReadInput): StatusInput {
     }
     return { status, cause: { kind: 'given' } }
   }
-  const own = worst([readJobStatus(read), readActionStatus(read)])
+  const jobStatus = readJobStatus(read)
+  const own = worst([jobStatus, readActionStatus(read)])
   const outcome = worst([own, ...needed.map(({ result }) => result)])
   const status = deriveStatus(outcome, precondition)
   // Of two that are alike, the needed job came first, and this one perhaps failed for it.
   if (needed[0]?.result === outcome) return { status, cause: { kind: 'needs', jobs: needed, fine } }
-  return { status, cause: { kind: 'job', outcome: own } }
+  return { status, cause: { kind: 'job', outcome: own, ...(own !== jobStatus && { unlisted: 'composite-action' }) } }
 }
 
 /** The needed jobs that did not succeed and may not do so, and the keys of the others. */

@@ -79,8 +79,12 @@ async function reportUnsaved(invocation: Invocation): Promise<void> {
   log.warning('The main step left nothing for this one, so it failed at its very beginning, and nobody held the task.')
   if (!inputs.report) return
   const job = readJobStatus(input)
-  const outcome = job === 'success' ? 'failure' : job
-  const status = { status: 'FAILED', cause: { kind: 'job', outcome } } as const
+  // A main step that failed and left no mark on its job was allowed to.
+  const cause =
+    job === 'success'
+      ? ({ kind: 'job', outcome: 'failure', unlisted: 'continue-on-error' } as const)
+      : ({ kind: 'job', outcome: job } as const)
+  const status = { status: 'FAILED', cause } as const
   await reportTask({ ...inputs, by: 'post', status, evidence: readEvidenceInputs(input) }, invocation, () =>
     routeFor(inputs.taskId, 'post', undefined, runner),
   )

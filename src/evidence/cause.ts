@@ -5,7 +5,12 @@ export type Cause =
   /** The workflow said so. */
   | { readonly kind: 'given' }
   /** How this job stands. */
-  | { readonly kind: 'job'; readonly outcome: 'success' | 'failure' | 'cancelled' }
+  | {
+      readonly kind: 'job'
+      readonly outcome: 'success' | 'failure' | 'cancelled'
+      /** Why GitHub shows no step of this job that ended so; else it does, or will in a moment. */
+      readonly unlisted?: 'composite-action' | 'continue-on-error'
+    }
   /** Needed jobs that did not succeed, worst first, at least one; and the keys of those that are all right. */
   | { readonly kind: 'needs'; readonly jobs: readonly NeededJob[]; readonly fine: readonly string[] }
 

@@ -2,10 +2,12 @@ import type { Deadline } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Annotation, GitHubApi, Job, Step } from '../github/api.ts'
 import type { WorkflowRun } from '../github/workflow-run.ts'
+import { saidOf, traceOf } from './annotations.ts'
+import { type AskingTime, askAgain } from './ask-again.ts'
 import type { Cause } from './cause.ts'
 import { errorMessageOf, type JobEvidence, stepNames } from './error-message.ts'
-import { excerptOf, hasContent, type LogExcerpt, type LoggedSteps } from './log-excerpt.ts'
-import { type MatchedJobs, matchNeededJobs } from './needed-jobs.ts'
+import { excerptOf, type LogExcerpt, type LoggedSteps } from './log-excerpt.ts'
+import { isBehind, type MatchedJobs, matchNeededJobs } from './needed-jobs.ts'
 
 /** What is to be explained. */
 export interface EvidenceRequest {
@@ -37,8 +39,6 @@ export interface Evidence {
 
 /** The jobs whose messages are looked up; more are named only. */
 const MOST_JOBS_WITH_ANNOTATIONS = 5
-/** GitHub learns of a finished step a little after the runner does. */
-const ASK_AGAIN_MS = 1_000
 
 /** What is known so far: a look that is cut short leaves what it found. */
 interface Findings {
@@ -59,7 +59,15 @@ export async function collectEvidence(
   dependencies: EvidenceDependencies,
   limit: number,
 ): Promise<Evidence> {
-  const findings: Findings = { jobs: knownJobs(request), related: [], remarks: [], trace: undefined, problems: [] }
+  const { cause } = request
+  const isInComposite = cause.kind === 'job' && cause.outcome === 'failure' && cause.unlisted === 'composite-action'
+  const findings: Findings = {
+    jobs: knownJobs(request),
+    related: [],
+    remarks: isInComposite ? ['The failed step is inside the composite action that sent this report.'] : [],
+    trace: undefined,
+    problems: [],
+  }
   const { connect, deadline, redact } = dependencies
   if (connect !== undefined) {
     try {
@@ -67,9 +75,9 @@ export async function collectEvidence(
         deadline.remaining(),
         async (signal) => {
           const connected = await connect(signal, (problem) => findings.problems.push(problem))
-          const api = withoutSecrets(connected, redact)
-          if (request.cause.kind === 'needs') await lookAtNeededJobs(api, request, request.cause, findings, signal)
-          else await lookAtOwnJob(api, request, findings, deadline, signal)
+          const look = { api: withoutSecrets(connected, redact), request, findings, time: { deadline, signal } }
+          if (cause.kind === 'needs') await lookAtNeededJobs(look, cause)
+          else await lookAtOwnJob(look)
         },
         (ms) => new Error(`GitHub's API did not answer within ${Math.round(ms / 1000)} s`),
       )
@@ -98,7 +106,11 @@ function withoutSecrets(api: GitHubApi, redact: (text: string) => string): GitHu
     job: async (id) => safe(await api.job(id)),
     jobsOfAttempt: async (attempt) => (await api.jobsOfAttempt(attempt)).map(safe),
     annotations: async (jobId) =>
-      (await api.annotations(jobId)).map(({ level, message }) => ({ level, message: redact(message) })),
+      (await api.annotations(jobId)).map(({ level, message, place }) => ({
+        level,
+        message: redact(message),
+        place: place && { ...place, path: redact(place.path) },
+      })),
     logEnd: async (jobId, until) => redact(await api.logEnd(jobId, until)),
   }
 }
@@ -110,78 +122,82 @@ function knownJobs({ cause, run }: EvidenceRequest): JobEvidence[] {
   return [{ name: run.jobKey ?? '(unknown)', outcome: cause.kind === 'given' ? 'reported' : cause.outcome, ...bare }]
 }
 
-async function lookAtOwnJob(
-  api: GitHubApi,
-  request: EvidenceRequest,
-  findings: Findings,
-  deadline: Deadline,
-  signal: AbortSignal,
-): Promise<void> {
-  const { cause } = request
-  let job = await ownJob(api, request)
-  const isFailure = cause.kind === 'job' && cause.outcome === 'failure'
-  for (;;) {
-    const steps = failedSteps(job)
-    const [known] = findings.jobs
-    findings.jobs = [
-      { ...known, name: job.name, outcome: known?.outcome ?? 'failure', said: undefined, link: job.link, steps: [] },
-    ]
-    // A workflow that reports a failure of its own may have failed steps all the same, which then are not the reason.
-    const names = steps.map(({ name }) => name)
-    if (cause.kind !== 'given') findings.jobs = findings.jobs.map((evidence) => ({ ...evidence, steps: names }))
-    else if (names.length > 0) findings.remarks = [`Failed in it: step ${stepNames(names)}.`]
-    if (!isFailure || steps.length > 0 || signal.aborted) return
-    // What is known stands: that GitHub does not know it in time is no failure of the API.
-    if (deadline.remaining() < 2 * ASK_AGAIN_MS) return
-    await deadline.sleep(ASK_AGAIN_MS)
-    // A machine that is busy sleeps longer.
-    if (signal.aborted || deadline.remaining() < ASK_AGAIN_MS / 2) return
-    try {
-      job = await api.job(job.id)
-    } catch (error) {
-      findings.problems.push(messageOf(error))
-      return
-    }
-  }
+/** What a look at GitHub needs. */
+interface Look {
+  readonly api: GitHubApi
+  readonly request: EvidenceRequest
+  readonly findings: Findings
+  readonly time: AskingTime
+}
+
+/** Asks until it is there, or a few times, and tells of what could not be had in the end. */
+function ask<T>({ findings, time }: Look, question: Parameters<typeof askAgain<T>>[0]): Promise<T> {
+  return askAgain(question, time, (problem) => findings.problems.push(problem))
+}
+
+async function lookAtOwnJob(look: Look): Promise<void> {
+  const { api, findings } = look
+  const { cause } = look.request
+  const isListed = cause.kind === 'job' && cause.unlisted === undefined
+  let { id, job: known } = await findOwnJob(look)
+  await ask(look, {
+    ask: async () => {
+      const job = known ?? (await api.job(id))
+      known = undefined
+      const names = failedSteps(job).map(({ name }) => name)
+      const outcome = findings.jobs[0]?.outcome ?? 'failure'
+      findings.jobs = [{ name: job.name, outcome, said: undefined, link: job.link, steps: isListed ? names : [] }]
+      // They need not be the reason for what the workflow says itself.
+      if (cause.kind === 'given' && names.length > 0) findings.remarks = [`Failed in it: step ${stepNames(names)}.`]
+      return job
+    },
+    isThere: (job) => !isListed || cause.outcome === 'success' || failedSteps(job).length > 0,
+    // A cancel need not have met a step.
+    isSure: isListed && cause.outcome === 'failure',
+  })
 }
 
 /** This job: by the id that the runner knows, else by the runner. Never by its name, which a matrix changes. */
-async function ownJob(api: GitHubApi, { checkRunId, run }: EvidenceRequest): Promise<Job> {
-  if (checkRunId !== undefined) return api.job(checkRunId)
-  const jobs = await api.jobsOfAttempt(Number(run.attempt ?? 1))
+async function findOwnJob(look: Look): Promise<{ id: number; job?: Job }> {
+  const { checkRunId, run } = look.request
+  if (checkRunId !== undefined) return { id: checkRunId }
   if (run.runnerName === undefined) throw new Error('the runner tells neither the id of its job nor its own name')
-  const running = jobs.filter(({ status, runnerName }) => status === 'in_progress' && runnerName === run.runnerName)
+  const jobs = await ask(look, {
+    ask: () => look.api.jobsOfAttempt(Number(run.attempt ?? 1)),
+    isThere: (each) => each.filter((job) => isOwn(job, look.request)).length === 1,
+  })
+  const running = jobs.filter((job) => isOwn(job, look.request))
   const [job] = running
   if (job === undefined || running.length > 1) {
     throw new Error(`${running.length} running jobs of this run have the runner name ${run.runnerName}`)
   }
-  return job
+  return { id: job.id, job }
 }
 
-async function lookAtNeededJobs(
-  api: GitHubApi,
-  request: EvidenceRequest,
-  cause: Extract<Cause, { kind: 'needs' }>,
-  findings: Findings,
-  signal: AbortSignal,
-): Promise<void> {
+/** Whether it is this job; one that just began GitHub may still show as queued. */
+function isOwn({ id, status, runnerName }: Job, { checkRunId, run }: EvidenceRequest): boolean {
+  if (checkRunId !== undefined) return id === checkRunId
+  return status !== 'completed' && runnerName !== undefined && runnerName === run.runnerName
+}
+
+async function lookAtNeededJobs(look: Look, cause: Extract<Cause, { kind: 'needs' }>): Promise<void> {
+  const { request, findings } = look
   const needed = cause.jobs
-  const { matched, others } = await findNeededJobs(api, request, cause, findings, signal)
+  const { matched, others } = await findNeededJobs(look, cause)
   const failed = [...[...matched.values()].flat(), ...others].filter(({ conclusion }) => conclusion !== 'skipped')
   // A needed job that has another name, or was skipped because of a job that nobody here needs.
   const areOthersOfUse = needed.some((job) => job.result === 'skipped' || matched.get(job)?.length === 0)
-  const [first] = areOthersOfUse ? failed : failed.filter((job) => !others.includes(job))
+  const explaining = areOthersOfUse ? failed : failed.filter((job) => !others.includes(job))
+  const first = explaining.find(hasRun) ?? explaining[0]
 
-  const annotations = new Map<Job, readonly string[]>()
+  const annotations = new Map<Job, readonly Annotation[]>()
   let log: LogExcerpt | undefined
   // After each answer, as the next may never come.
   const explain = (): void => {
-    const messagesOf = (job: Job): string[] =>
-      (annotations.get(job) ?? []).filter((message) => job !== first || !log?.isElsewhere(message))
-    const of = (job: Job): JobEvidence => {
-      const said = [job === first ? log?.error : undefined, ...messagesOf(job)].filter((text) => text !== undefined)
-      return evidenceOf(job, said.find(hasContent) ?? said[0])
-    }
+    const failuresOf = (job: Job): Annotation[] =>
+      (annotations.get(job) ?? []).filter(({ message }) => job !== first || !log?.isElsewhere(message))
+    const of = (job: Job): JobEvidence =>
+      evidenceOf(job, saidOf(failuresOf(job), job === first ? log?.error : undefined))
     findings.jobs = needed.flatMap((job) => {
       const jobs = matched.get(job) ?? []
       return jobs.length > 0
@@ -189,16 +205,18 @@ async function lookAtNeededJobs(
         : [{ name: job.key, outcome: job.result, steps: [], said: undefined, link: undefined }]
     })
     findings.related = areOthersOfUse ? others.map(of) : []
-    if (first !== undefined && request.wantsTrace) findings.trace = traceOf(messagesOf(first), log)
+    if (first !== undefined && request.wantsTrace) findings.trace = traceOf(failuresOf(first), log)
   }
   explain()
   if (first === undefined) return
   const readLog = async (): Promise<void> => {
-    log = await logExcerpt(api, first, findings)
+    // One that was cancelled before it began has no log.
+    if (!hasRun(first)) return
+    log = await logExcerpt(look, first)
     explain()
   }
   const readAnnotations = async (job: Job): Promise<void> => {
-    annotations.set(job, await failureMessages(api, job, findings))
+    annotations.set(job, await failuresIn(look, job))
     explain()
   }
   await Promise.all([readLog(), ...failed.slice(0, MOST_JOBS_WITH_ANNOTATIONS).map(readAnnotations)])
@@ -206,18 +224,27 @@ async function lookAtNeededJobs(
 
 /** A job that was not run again belongs to the attempt that ran it, so earlier attempts are looked at, too. */
 async function findNeededJobs(
-  api: GitHubApi,
-  { run }: EvidenceRequest,
+  look: Look,
   { jobs: needed, fine }: Extract<Cause, { kind: 'needs' }>,
-  findings: Findings,
-  signal: AbortSignal,
 ): Promise<MatchedJobs> {
+  const { api, request, findings, time } = look
+  const thisAttempt = Number(request.run.attempt ?? 1)
   const latest: Job[] = []
   let found = matchNeededJobs(needed, fine, latest)
-  for (let attempt = Number(run.attempt ?? 1); attempt >= 1 && !signal.aborted; attempt--) {
+  for (let attempt = thisAttempt; attempt >= 1 && !time.signal.aborted; attempt--) {
     const later = new Set(latest.map(({ name }) => name))
     try {
-      latest.push(...(await api.jobsOfAttempt(attempt)).filter(({ name }) => !later.has(name)))
+      const jobs = await ask(look, {
+        ask: () => api.jobsOfAttempt(attempt),
+        isThere: (each) =>
+          attempt < thisAttempt ||
+          !isBehind(
+            needed,
+            fine,
+            each.filter((job) => !isOwn(job, request)),
+          ),
+      })
+      latest.push(...jobs.filter(({ name }) => !later.has(name)))
     } catch (error) {
       if (latest.length === 0) throw error
       findings.problems.push(messageOf(error))
@@ -244,13 +271,19 @@ function failedSteps({ steps }: Job): Step[] {
   return failed.length > 0 ? failed : steps.filter(({ conclusion }) => conclusion === 'cancelled').slice(0, 1)
 }
 
-async function logExcerpt(api: GitHubApi, job: Job, findings: Findings): Promise<LogExcerpt | undefined> {
+function hasRun({ runnerName, steps }: Job): boolean {
+  return runnerName !== undefined || steps.length > 0
+}
+
+async function logExcerpt(look: Look, job: Job): Promise<LogExcerpt | undefined> {
   const steps = loggedSteps(job)
   try {
     // The API tells whole seconds.
-    return excerptOf(await api.logEnd(job.id, steps && steps.failed.completedAt + 999), steps)
+    const until = steps && steps.failed.completedAt + 999
+    const log = await ask(look, { ask: () => look.api.logEnd(job.id, until), isThere: () => true })
+    return excerptOf(log, steps)
   } catch (error) {
-    findings.problems.push(messageOf(error))
+    look.findings.problems.push(messageOf(error))
     return undefined
   }
 }
@@ -266,22 +299,12 @@ function loggedSteps(job: Job): LoggedSteps | undefined {
   return failed && { failed, all: ran.map(({ times }) => times) }
 }
 
-async function failureMessages(api: GitHubApi, job: Job, findings: Findings): Promise<string[]> {
+async function failuresIn(look: Look, job: Job): Promise<Annotation[]> {
   try {
-    const failures = (await api.annotations(job.id)).filter(({ level }: Annotation) => level === 'failure')
-    return failures.map(({ message }) => message)
+    const annotations = await ask(look, { ask: () => look.api.annotations(job.id), isThere: () => true })
+    return annotations.filter(({ level }) => level === 'failure')
   } catch (error) {
-    findings.problems.push(messageOf(error))
+    look.findings.problems.push(messageOf(error))
     return []
   }
-}
-
-/** The log's end; before it, what annotations say and the log does not. */
-function traceOf(messages: readonly string[], log: LogExcerpt | undefined): string | undefined {
-  const unsaid = messages.filter((message) => !log?.text.includes(message.trim()))
-  const better = unsaid.filter(hasContent)
-  const said = better.length > 0 || log?.text ? better : unsaid
-  return (
-    [...said.map((message) => `error: ${message.trim()}`), log?.text].filter((part) => part).join('\n') || undefined
-  )
 }

@@ -67,14 +67,15 @@ export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcer
     text: lastCharacters(readable(chosen), LONGEST_EXCERPT),
     error: errors.find(hasContent) ?? errors[0],
     isElsewhere: (message) => {
-      const firstLine = firstLineOf(cleanText(message).text)
+      const firstLine = firstLineOf(message)
       return elsewhere.has(firstLine) && !errors.some((error) => firstLineOf(error) === firstLine)
     },
   }
 }
 
-function firstLineOf(text: string): string {
-  return (text.trim().split(/\r?\n/, 1)[0] ?? '').trim()
+/** The first line of a message, as it stands in a log: without colours and spaces around it. */
+export function firstLineOf(text: string): string {
+  return (cleanText(text).text.trim().split(/\r?\n/, 1)[0] ?? '').trim()
 }
 
 /** The messages of errors, those of several lines whole. */

@@ -41,6 +41,25 @@ export function matchNeededJobs(
   return { matched, others }
 }
 
+/**
+ * Whether GitHub does not know yet how a needed job ended: it shows one of its jobs as running, or, where a job has a
+ * name of its own and so can't be told, too few that ended like it and one that runs. A needed job has ended.
+ *
+ * @param jobs of the run, without the job that asks
+ */
+export function isBehind(needed: readonly NeededJob[], fine: readonly string[], jobs: readonly Job[]): boolean {
+  const running = jobs.filter(({ conclusion }) => conclusion === undefined)
+  if (needed.some(({ key }) => running.some((job) => belongsTo(job, key)))) return true
+  const known = [...needed.map(({ key }) => key), ...fine]
+  if (running.every((job) => known.some((key) => belongsTo(job, key)))) return false
+  const { matched, others } = matchNeededJobs(needed, fine, jobs)
+  return (['failure', 'cancelled'] as const).some(
+    (result) =>
+      needed.filter((job) => job.result === result && matched.get(job)?.length === 0).length >
+      others.filter((job) => resultOf(job) === result).length,
+  )
+}
+
 function belongsTo({ name }: Job, key: string): boolean {
   return name === key || name.startsWith(`${key} (`) || name.startsWith(`${key} / `)
 }

@@ -1,7 +1,7 @@
-import { messageOf } from '../errors.ts'
+import { causesOf, messageOf } from '../errors.ts'
 import { membersOf } from '../json-members.ts'
 import { fetchThroughProxy } from './fetch.ts'
-import { downloadLogEnd } from './log-download.ts'
+import { downloadLogEnd, LogDownloadError } from './log-download.ts'
 
 /** A step of a job. */
 export interface Step {
@@ -28,6 +28,8 @@ export interface Job {
 export interface Annotation {
   readonly level: string
   readonly message: string
+  /** The file and line that it is about; undefined when it names no file. */
+  readonly place: { readonly path: string; readonly line: number | undefined } | undefined
 }
 
 /** The few calls of GitHub's REST API that tell why a job failed. Each may fail in any way; none is retried here. */
@@ -43,14 +45,20 @@ export interface GitHubApi {
   cancelRun(): Promise<void>
 }
 
+/** What GitHub gives as the path of a message without a file; its line is then one of the runner's own log. */
+const NO_FILE = '.github'
+
 /** An answer that is no use. */
 export class GitHubApiError extends Error {
   override readonly name = 'GitHubApiError'
   readonly status: number | undefined
+  /** Whether the status is that of an answer; octokit gives one to what was no answer at all, too. */
+  readonly isAnswer: boolean
 
-  constructor(message: string, status: number | undefined, cause?: unknown) {
-    super(message, { cause })
+  constructor(message: string, status: number | undefined, options: { isAnswer?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
     this.status = status
+    this.isAnswer = options.isAnswer ?? status !== undefined
   }
 }
 
@@ -157,6 +165,25 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
   }
 }
 
+/** The connection was there, and broke, or a name server was busy. */
+const BROKEN_CONNECTION = new Set(['EAI_AGAIN', 'ECONNABORTED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
+
+/**
+ * Whether a call may succeed a moment later: the server failed, or the connection did. What GitHub refuses it will refuse
+ * again, and a wrong address or certificate stays what it is.
+ */
+export function mayPass(error: unknown): boolean {
+  const causes = causesOf(error)
+  return (
+    causes.some((cause) => BROKEN_CONNECTION.has(String((cause as { code?: unknown }).code))) ||
+    causes.some(
+      (cause) =>
+        (cause instanceof LogDownloadError && cause.status >= 500) ||
+        (cause instanceof GitHubApiError && cause.isAnswer && (cause.status ?? 0) >= 500),
+    )
+  )
+}
+
 /** One sentence, with the status; not the page of a load balancer. */
 function toApiError(cause: unknown): GitHubApiError {
   const status = (cause as { status?: unknown } | null)?.status
@@ -164,12 +191,12 @@ function toApiError(cause: unknown): GitHubApiError {
     .trim()
     .split(/[\r\n]/)
   const said = line.startsWith('<') ? '' : line.slice(0, 200)
-  // octokit gives status 500 to what was no answer at all.
+  // octokit gives status 500 to what was no answer.
   const answered = typeof status === 'number' && (cause as { response?: unknown }).response !== undefined
   const message = answered
     ? `GitHub answered with status ${status}${said && `: ${said}`}`
     : `GitHub could not be asked: ${said}`
-  return new GitHubApiError(message, typeof status === 'number' ? status : undefined, cause)
+  return new GitHubApiError(message, typeof status === 'number' ? status : undefined, { isAnswer: answered, cause })
 }
 
 function unexpected(what: string): GitHubApiError {
@@ -213,7 +240,13 @@ function toStep(data: unknown): Step {
 }
 
 function toAnnotation(data: unknown): Annotation {
-  const { annotation_level, message } = membersOf(data)
+  const { annotation_level, message, path, start_line } = membersOf(data)
   if (annotation_level === undefined && message === undefined) throw unexpected('annotation')
-  return { level: textOf(annotation_level) ?? '', message: textOf(message) ?? '' }
+  const file = textOf(path)
+  const line = typeof start_line === 'number' && start_line > 0 ? start_line : undefined
+  return {
+    level: textOf(annotation_level) ?? '',
+    message: textOf(message) ?? '',
+    place: file === undefined || file === NO_FILE ? undefined : { path: file, line },
+  }
 }

@@ -4,6 +4,17 @@ import { requestFollowing } from '../proxy-agents.ts'
 /** What is kept of a log, however large: enough for any excerpt, and small. */
 const LOG_END_BYTES = 256 * 1024
 
+/** The storage did not give the log. */
+export class LogDownloadError extends Error {
+  override readonly name = 'LogDownloadError'
+  readonly status: number
+
+  constructor(status: number) {
+    super(`the log could not be downloaded: status ${status}`)
+    this.status = status
+  }
+}
+
 export interface DownloadSettings {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
@@ -44,7 +55,7 @@ async function request(
   })
   if (response.statusCode === 200 || response.statusCode === 206) return response
   response.resume()
-  throw new Error(`the log could not be downloaded: status ${response.statusCode ?? 0}`)
+  throw new LogDownloadError(response.statusCode ?? 0)
 }
 
 /** Keeps the last bytes of what comes until the time; what was logged later is not read. */

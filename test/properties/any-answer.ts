@@ -192,7 +192,12 @@ const jobs = fc.oneof(
   { arbitrary: fc.array(job, { maxLength: 6 }), weight: 20 },
   { arbitrary: job.map((each) => Array.from({ length: 100 }, () => each)), weight: 1 },
 )
-const annotation = nearly({ annotation_level: fc.constantFrom('failure', 'warning'), message: anyLongText })
+const annotation = nearly({
+  annotation_level: fc.constantFrom('failure', 'warning'),
+  message: anyLongText,
+  path: fc.oneof(fc.constantFrom('.github', 'src/a.c'), anyText),
+  start_line: fc.nat(100),
+})
 const line = fc
   .tuple(
     fc.constantFrom('2026-01-02T03:04:05.1234567Z ', '2026-01-02T03:04:06.5Z ', '\ufeff2026-01-02T03:04:07Z ', ''),

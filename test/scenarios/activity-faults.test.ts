@@ -16,6 +16,7 @@ import {
   throttle,
   times,
 } from '../local-aws/faults.ts'
+import { LocalGitHub } from '../local-github/local-github.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually } from '../runner/processes.ts'
 import { heartbeatCounts, heartbeatGroup, hold, reportsOf } from './holding.ts'
@@ -175,11 +176,15 @@ describe('a main step that could not hold the task', () => {
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.errors[0]).toMatch(/^Could not hold task .*ENOSPC/)
     expect(service.requests).toEqual([])
-    // With continue-on-error the job goes on, and may even succeed.
-    const post = await held.post({ jobStatus: 'success', env: { GITHUB_STATE: undefined } })
+    // With continue-on-error the job goes on, and may even succeed. GitHub shows no failed step then.
+    await using github = await LocalGitHub.start()
+    const { id, htmlUrl } = github.addJob({ name: 'work', steps: [{ name: 'Hold', conclusion: 'success' }] })
+    const contexts = { github: { token: github.token }, job: { status: 'success', check_run_id: id } }
+    const post = await held.post({ contexts, env: { ...github.environment, GITHUB_STATE: undefined } })
     expect(reportsOf(service, held.taskId)).toMatchObject([
-      { taskStatus: 'FAILED', errorId: 'GitHubActions:JobFailed' },
+      { taskStatus: 'FAILED', errorId: 'GitHubActions:JobFailed', errorMessage: expect.stringContaining(htmlUrl) },
     ])
+    expect(github.requests).toHaveLength(1)
     expect(post.warnings[0]).toContain('nobody held the task')
   })
 

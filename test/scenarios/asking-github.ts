@@ -34,6 +34,8 @@ export interface GitHubReportOptions extends Omit<StepOptions, 'inputs' | 'conte
   readonly token?: string
   /** What `job.check_run_id` is; default: not there, as on GitHub Enterprise Server. */
   readonly checkRunId?: number | string
+  /** What `github.action_status` is; default: not there, as outside of a composite action. */
+  readonly actionStatus?: string
 }
 
 /** Runs the built action in a job of the run that this GitHub knows, for a new task. */
@@ -51,14 +53,14 @@ async function reportTo(
   service: LocalDataPipeline,
   github: LocalGitHub,
   inputs: Readonly<Record<string, string>>,
-  { token, checkRunId, jobStatus, ...options }: GitHubReportOptions,
+  { token, checkRunId, jobStatus, actionStatus, ...options }: GitHubReportOptions,
 ): Promise<GitHubReport> {
   const { taskId } = service.addTask()
   const step = await runStep({
     ...options,
     inputs: { 'task-id': taskId, ...inputs },
     contexts: {
-      github: { token: token ?? github.token },
+      github: { token: token ?? github.token, action_status: actionStatus },
       job: { status: jobStatus ?? 'success', check_run_id: checkRunId },
     },
     env: { ...service.env(), ...github.environment, ...options.env },

@@ -3,7 +3,14 @@ import { TEST_CREDENTIALS } from '../local-aws/credentials.ts'
 import { type Fault, LocalGitHub, type Route } from '../local-github/local-github.ts'
 import { writeJobLog } from '../local-github/log-text.ts'
 import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
-import { type GitHubReport, type GitHubReportOptions, needsOf, reportFrom, routesAsked } from './asking-github.ts'
+import {
+  expectPlainReport,
+  type GitHubReport,
+  type GitHubReportOptions,
+  needsOf,
+  reportFrom,
+  routesAsked,
+} from './asking-github.ts'
 
 /** All calls to GitHub together may take a quarter of the budget, or 10 s of a long one. */
 const SHORT_BUDGET = { 'timeout-seconds': '16' }
@@ -370,6 +377,38 @@ describe('what one call does not tell, the others still do', () => {
     const result = await reportOf(run, 'a needed job')
     expectReportAllTheSame(result)
     expect(result.sent.errorMessage).toContain(run.build.htmlUrl)
+  })
+
+  test.concurrent.each<[Route, Fault, View]>([
+    ['job', 'bad-gateway', 'this job by its id'],
+    ['jobs', 'unavailable', 'this job by its runner'],
+    ['jobs', 'reset', 'a needed job'],
+    ['annotations', 'server-error', 'a needed job'],
+    ['logs', 'cut-off', 'a needed job'],
+    ['log-storage', 'server-error', 'a needed job'],
+    ['log-storage', 'reset', 'a needed job'],
+  ])('%s fails twice (%s), and is asked again: %s', async (route, fault, view) => {
+    const run = await failedRun()
+    await using github = run.github
+    github.misbehave(fault, { route, times: 2 })
+    const result = await reportOf(run, view)
+    expectPlainReport(result)
+    expect(result.sent.errorMessage).toContain(view === 'a needed job' ? '"Run make": Make says no.' : '"Run report"')
+  })
+
+  test.concurrent.each<[Fault]>([
+    ['forbidden'],
+    ['rate-limited'],
+    ['too-many-requests'],
+    ['not-found'],
+    ['bad-credentials'],
+    ['wrong-shape'],
+  ])('what GitHub refuses is asked for once: %s', async (fault) => {
+    const run = await failedRun()
+    await using github = run.github
+    github.misbehave(fault)
+    await reportOf(run, 'a needed job')
+    expect(routesAsked(github)).toEqual(['jobs'])
   })
 
   test.concurrent('GitHub fails when it is asked again: the job and its link are told', async () => {

@@ -3,7 +3,7 @@ import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { refuseLongStackTraces } from '../local-aws/faults.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { type JobLog, type LoggedStep, manyLines, writeJobLog } from '../local-github/log-text.ts'
-import { expectPlainReport, needsOf, reportFrom, withFootprint } from './asking-github.ts'
+import { expectPlainReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
 
 /** The failed step of most tests, as an action of JavaScript fails. */
 const FAILED: LoggedStep = {
@@ -252,6 +252,53 @@ describe('the jobs behind a needed job', () => {
   })
 })
 
+describe('GitHub learns of the end of a needed job a little later than this one begins', () => {
+  for (const name of ['build', 'build (linux)', 'build / compile', 'Build for production']) {
+    test(`"${name}", shown as running, is asked for again`, async () => {
+      await using github = await LocalGitHub.start()
+      const build = addFailedJob(github, name)
+      github.addJob({ name: 'report', runnerName: 'runner-1' })
+      Object.assign(build, { status: 'in_progress', conclusion: null })
+      github.onRequest(({ route, nth }) => {
+        if (route === 'jobs' && nth === 3) Object.assign(build, { status: 'completed', conclusion: 'failure' })
+      })
+      const result = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+      expectPlainReport(result)
+      expect(result.sent.errorMessage).toContain(build.htmlUrl)
+      expect(result.sent.errorMessage).toContain('expected 4, got 5')
+      expect(result.sent.errorStackTrace).toContain('not ok 3')
+      expect(routesAsked(github).filter((route) => route === 'jobs')).toHaveLength(3)
+    })
+  }
+
+  test('if it never learns, the report goes out after a few times, with what is known here', async () => {
+    await using github = await LocalGitHub.start()
+    github.addJob({ name: 'build', status: 'in_progress' })
+    const result = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage).toMatch(/^Job "build" failed\.\n/)
+    expect(routesAsked(github)).toEqual(['jobs', 'jobs', 'jobs', 'jobs'])
+  })
+
+  test('its time for evidence is not exceeded', async () => {
+    await using github = await LocalGitHub.start()
+    github.addJob({ name: 'build', status: 'in_progress' })
+    // A quarter of it, and a second of that is left for the log.
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }), 'timeout-seconds': '7' })
+    expect(sent.taskStatus).toBe('FAILED')
+    expect(routesAsked(github)).toEqual(['jobs'])
+  })
+
+  test('a job that nobody needs may run as long as it likes', async () => {
+    await using github = await LocalGitHub.start()
+    addFailedJob(github, 'build')
+    github.addJob({ name: 'soak', runnerName: 'runner-2' })
+    const result = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expectPlainReport(result)
+    expect(routesAsked(github).filter((route) => route === 'jobs')).toHaveLength(1)
+  })
+})
+
 describe('the stack trace is the end of the failed step, around its error', () => {
   /** The stack trace that is sent for a needed job with this log. */
   async function traceFor(log: JobLog, change: (job: ReturnType<LocalGitHub['addJob']>) => void = () => {}) {
@@ -489,9 +536,32 @@ describe('annotations', () => {
       { message: 'fyi', level: 'notice' },
     ]
     const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
-    expect(sent.errorMessage).toContain('src/a.ts is broken')
+    expect(sent.errorMessage).toContain('src/a.ts:1: src/a.ts is broken')
     expect(sent.errorMessage).not.toContain('exit code')
-    expect(sent.errorStackTrace).toBe('error: src/a.ts is broken')
+    expect(sent.errorStackTrace).toBe('error: src/a.ts:1: src/a.ts is broken')
+  })
+
+  test('the file and line that it is about stand before it, also where the log has the message alone', async () => {
+    await using github = await LocalGitHub.start()
+    const job = addFailedJob(github, 'build', {
+      steps: [{ ...BARE, output: ['src/b.c:3:1: error: no type'], errors: ["expected ';'"] }],
+    })
+    job.annotations = [
+      { message: "expected ';'", path: 'src/a.c', startLine: 12, endLine: 14 },
+      { message: 'no type', path: 'src/b.c', startLine: 3 },
+      // What the runner says itself, with a line of its log.
+      { message: 'The runner lost its power.', path: '.github', startLine: 7 },
+    ]
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expect(sent.errorMessage).toContain(`failed in step "Run npm test": src/a.c:12: expected ';'\n`)
+    expect(sent.errorStackTrace.split('\n')).toEqual([
+      "error: src/a.c:12: expected ';'",
+      'error: The runner lost its power.',
+      'Run npm test',
+      'src/b.c:3:1: error: no type',
+      "error: expected ';'",
+      'error: Process completed with exit code 1.',
+    ])
   })
 
   test('it is kept when there is nothing else', async () => {
@@ -509,6 +579,20 @@ describe('annotations', () => {
     const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
     expect(sent.errorStackTrace).toMatch(/^error: The runner lost its power\.\nRun npm test\nnot ok 3\n/)
     expect(sent.errorMessage).toContain('The runner lost its power.')
+  })
+
+  test('of a job that was cancelled before it began, only the annotations are asked for', async () => {
+    await using github = await LocalGitHub.start()
+    github.addJob({
+      name: 'build',
+      conclusion: 'cancelled',
+      runnerName: null,
+      annotations: [{ message: 'No runner has these labels.' }],
+    })
+    const result = await reportFrom(github, { needs: needsOf({ build: 'cancelled' }) })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage).toContain('"build" was cancelled: No runner has these labels.')
+    expect(routesAsked(github)).toEqual(['jobs', 'annotations'])
   })
 
   test('a job that ended without a log or annotation, as when its runner is lost', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { invalidRequest } from '../local-aws/faults.ts'
-import type { StepInput } from '../local-github/jobs.ts'
+import type { Job, StepInput } from '../local-github/jobs.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { slowClock } from '../runner/busy-machine.ts'
 import { expectPlainReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
@@ -226,12 +226,13 @@ describe('which job is this one', () => {
     ])
   })
 
-  test.each<[string, Record<string, string | undefined>, (string | null)[]]>([
-    ['only its name fits', {}, ['runner-2']],
-    ['two jobs run on a runner of that name', {}, ['runner-1', 'runner-1']],
-    ['the runner does not tell its name', { RUNNER_NAME: undefined }, [null]],
-    ['the runner does not tell its name, nor GitHub', { RUNNER_NAME: '' }, ['']],
-  ])('never by a guess: %s', async (_, env, runners) => {
+  test.each<[string, Record<string, string | undefined>, (string | null)[], number]>([
+    ['only its name fits', {}, ['runner-2'], 4],
+    ['two jobs run on a runner of that name', {}, ['runner-1', 'runner-1'], 4],
+    // Nothing that GitHub says could tell.
+    ['the runner does not tell its name', { RUNNER_NAME: undefined }, [null], 0],
+    ['the runner does not tell its name, nor GitHub', { RUNNER_NAME: '' }, [''], 0],
+  ])('never by a guess: %s', async (_, env, runners, asked) => {
     await using github = await LocalGitHub.start()
     for (const runnerName of runners) {
       github.addJob({ name: 'work', runnerName, steps: [{ name: 'Not this', conclusion: 'failure' }] })
@@ -242,6 +243,7 @@ describe('which job is this one', () => {
     expect(sent.errorMessage).toContain('"work"')
     expect(sent.errorMessage.endsWith(`${github.runUrl}/attempts/1`)).toBe(true)
     expect(step.notices).toHaveLength(1)
+    expect(github.requests).toHaveLength(asked)
   })
 
   test('the jobs of this attempt are looked at, not those of another', async () => {
@@ -255,6 +257,67 @@ describe('which job is this one', () => {
 })
 
 describe('GitHub learns of a failed step a little later than the runner', () => {
+  test.each<[string, (own: Job, earlier: Job) => void]>([
+    ['not to run on a runner yet', (own) => Object.assign(own, { status: 'queued', runnerName: null })],
+    [
+      'beside the last job of its runner',
+      (_, earlier) => Object.assign(earlier, { status: 'in_progress', conclusion: null }),
+    ],
+  ])('a job that just began, shown %s, is asked for again', async (_, showLate) => {
+    await using github = await LocalGitHub.start()
+    const earlier = github.addJob({ name: 'lint', runnerName: 'runner-1', conclusion: 'success' })
+    const own = github.addJob({ name: 'build', runnerName: 'runner-1', steps: STEPS })
+    const now = [{ ...own }, { ...earlier }]
+    showLate(own, earlier)
+    github.onRequest(({ nth }) => {
+      if (nth === 2) for (const [index, job] of [own, earlier].entries()) Object.assign(job, now[index])
+    })
+    const result = await reportFrom(github, {}, { jobStatus: 'failure' })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage).toContain('"Run npm test"')
+    expect(result.sent.errorMessage.endsWith(own.htmlUrl)).toBe(true)
+    expect(routesAsked(github)).toEqual(['jobs', 'jobs'])
+  })
+
+  test('a job that just began, shown as queued on its runner', async () => {
+    await using github = await LocalGitHub.start()
+    const own = github.addJob({ name: 'build', runnerName: 'runner-1', status: 'queued', steps: STEPS })
+    const { sent } = await reportFrom(github, {}, { jobStatus: 'failure' })
+    expect(sent.errorMessage.endsWith(own.htmlUrl)).toBe(true)
+    expect(routesAsked(github)).toEqual(['jobs'])
+  })
+
+  test.each([
+    ['that it learns of', 3, 3],
+    ['that it never learns of, as a cancel need not meet a step', Number.POSITIVE_INFINITY, 4],
+  ])('a cancelled step %s is asked for a few times', async (_, learnsAt, asked) => {
+    await using github = await LocalGitHub.start()
+    const job = github.addJob({ name: 'soak', steps: [{ name: 'Run npm run soak', status: 'in_progress' }] })
+    github.onRequest(({ nth }) => {
+      if (nth === learnsAt) Object.assign(job.steps[0] as object, { status: 'completed', conclusion: 'cancelled' })
+    })
+    const result = await reportFrom(github, {}, { jobStatus: 'cancelled', checkRunId: job.id })
+    expectPlainReport(result)
+    expect(result.sent.errorMessage.includes('"Run npm run soak"')).toBe(learnsAt === 3)
+    expect(result.sent.errorMessage.endsWith(job.htmlUrl)).toBe(true)
+    expect(github.requests).toHaveLength(asked)
+  })
+
+  test('a failure within a composite action, whose steps GitHub does not list, is asked for once', async () => {
+    await using github = await LocalGitHub.start()
+    const steps: StepInput[] = [
+      { name: 'Set up job', conclusion: 'success' },
+      { name: 'Run ./.github/actions/build', status: 'in_progress' },
+    ]
+    const job = github.addJob({ name: 'build', steps })
+    const result = await reportFrom(github, {}, { jobStatus: 'success', actionStatus: 'failure', checkRunId: job.id })
+    expectPlainReport(result)
+    expect(result.sent).toMatchObject({ taskStatus: 'FAILED', errorId: 'GitHubActions:JobFailed' })
+    expect(result.sent.errorMessage).toMatch(/^Job "build" failed\.\nThe failed step is inside the composite action/)
+    expect(result.sent.errorMessage.endsWith(job.htmlUrl)).toBe(true)
+    expect(routesAsked(github)).toEqual(['job'])
+  })
+
   test('it is asked again, a second apart', async () => {
     await using github = await LocalGitHub.start()
     const job = github.addJob({

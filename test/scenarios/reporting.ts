@@ -25,6 +25,10 @@ const CAUSES = {
     sentence: 'Job "work" was reported as failed by its workflow.',
   },
   failure: { errorId: 'GitHubActions:JobFailed', sentence: 'Job "work" failed.' },
+  'failure in a composite action': {
+    errorId: 'GitHubActions:JobFailed',
+    sentence: 'Job "work" failed.\nThe failed step is inside the composite action that sent this report.',
+  },
   cancelled: { errorId: 'GitHubActions:JobCancelled', sentence: 'Job "work" was cancelled.' },
 } as const
 

@@ -65,11 +65,12 @@ describe('a status that is derived', () => {
 
   // A failed step of a composite action changes job.status only when the whole of that action has ended.
   test.concurrent.each([
-    ['success', 'failure', 'FAILED', 'failure'],
-    ['success', 'Failure', 'FAILED', 'failure'],
+    ['success', 'failure', 'FAILED', 'failure in a composite action'],
+    ['success', 'Failure', 'FAILED', 'failure in a composite action'],
     ['success', 'cancelled', 'FAILED', 'cancelled'],
-    ['cancelled', 'failure', 'FAILED', 'failure'],
+    ['cancelled', 'failure', 'FAILED', 'failure in a composite action'],
     ['failure', 'success', 'FAILED', 'failure'],
+    ['failure', 'failure', 'FAILED', 'failure'],
     ['success', 'success', 'FINISHED', undefined],
     ['success', '', 'FINISHED', undefined],
   ] as const)('of a job with %s in a composite action with %j', async (jobStatus, actionStatus, reported, cause) => {

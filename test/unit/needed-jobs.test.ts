@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { matchNeededJobs } from '../../src/evidence/needed-jobs.ts'
+import { isBehind, matchNeededJobs } from '../../src/evidence/needed-jobs.ts'
 import type { Job } from '../../src/github/api.ts'
 import type { NeededJob } from '../../src/needs.ts'
 import { runs } from '../properties/runs.ts'
@@ -86,6 +86,29 @@ test('a cancelled job is among the others only where a cancelled one is looked f
   expect(match([failed('deploy')], jobs).others).toEqual(['Deploy'])
   expect(match([{ key: 'soak', result: 'cancelled' }], jobs).others).toEqual(['Soak test', 'Deploy'])
   expect(match([{ key: 'Soak test', result: 'cancelled' }], jobs).others).toEqual(['Deploy'])
+})
+
+describe('GitHub is behind', () => {
+  const runs = (name: string): Job => ({ ...running, name })
+  const cancelled = (key: string): NeededJob => ({ key, result: 'cancelled' })
+  const skipped = (key: string): NeededJob => ({ key, result: 'skipped' })
+
+  test.each<[string, NeededJob[], Job[], boolean]>([
+    ['it shows a needed job as running', [failed('a')], [runs('a')], true],
+    ['one of a matrix', [failed('a')], [job('a (1)'), runs('a (2)')], true],
+    ['one that was skipped', [failed('a'), skipped('b')], [job('a'), runs('b')], true],
+    ['all ended', [failed('a')], [job('a')], false],
+    ['a job that nobody needs runs', [failed('a')], [job('a'), runs('soak')], false],
+    ['one that is all right', [failed('a')], [runs('fine'), job('B')], false],
+    ['a renamed job may be the one that runs', [failed('a')], [runs('A')], true],
+    ['a renamed job is another that ended so', [failed('a')], [runs('soak'), job('A')], false],
+    ['one of two renamed ones', [failed('a'), failed('b')], [runs('B'), job('A')], true],
+    ['one that ended otherwise', [cancelled('a')], [runs('A'), job('B')], true],
+    ['a skipped one never runs', [skipped('a')], [runs('soak')], false],
+    ['none is there', [failed('a')], [], false],
+  ])('%s', (_, needed, jobs, expected) => {
+    expect(isBehind(needed, ['fine'], jobs)).toBe(expected)
+  })
 })
 
 test('no job is given twice, and every failed one is given', () => {

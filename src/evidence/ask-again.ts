@@ -1,0 +1,63 @@
+import type { Deadline } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import { mayPass } from '../github/api.ts'
+
+/** GitHub learns of what happened a little after the runner does. */
+const ASK_AGAIN_MS = 1_000
+/** Within so many looks it has learnt of nearly everything. */
+const A_FEW_LOOKS = 3
+/** A server that fails may be well again a second later. */
+const MOST_FAILURES = 3
+
+/** What is asked for. */
+export interface Question<T> {
+  readonly ask: () => Promise<T>
+  /** Whether the answer has what is waited for. */
+  readonly isThere: (answer: T) => boolean
+  /** Whether it is sure to come: then it is asked for as long as there is time, else a few times. */
+  readonly isSure?: boolean
+}
+
+/** How long it may be asked for. */
+export interface AskingTime {
+  readonly deadline: Deadline
+  readonly signal: AbortSignal
+}
+
+/**
+ * Asks GitHub, and once more a second later as long as what is waited for is not there or the server fails. A second of
+ * the time is left for what else there is to ask.
+ *
+ * @returns the last answer, whether or not it has what was waited for
+ * @throws the error of the last time when there was no answer at all; after an answer, `onProblem` is told it
+ */
+export async function askAgain<T>(
+  { ask, isThere, isSure = false }: Question<T>,
+  { deadline, signal }: AskingTime,
+  onProblem: (message: string) => void,
+): Promise<T> {
+  let answer: { value: T } | undefined
+  let looks = 0
+  let failures = 0
+  const isTimeLeft = async (): Promise<boolean> => {
+    if (signal.aborted || deadline.remaining() < 2 * ASK_AGAIN_MS) return false
+    await deadline.sleep(ASK_AGAIN_MS)
+    // A machine that is busy sleeps longer.
+    return !signal.aborted && deadline.remaining() >= ASK_AGAIN_MS / 2
+  }
+  for (;;) {
+    try {
+      answer = { value: await ask() }
+      looks += 1
+      if (isThere(answer.value) || (looks > A_FEW_LOOKS && !isSure)) return answer.value
+    } catch (error) {
+      failures += 1
+      const isOver = signal.aborted || !mayPass(error) || failures === MOST_FAILURES || !(await isTimeLeft())
+      if (!isOver) continue
+      if (answer === undefined) throw error
+      onProblem(messageOf(error))
+      return answer.value
+    }
+    if (!(await isTimeLeft())) return answer.value
+  }
+}
