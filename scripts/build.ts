@@ -45,8 +45,8 @@ const NO_UNDICI = `export class ProxyAgent {}
 export const fetch = () => Promise.reject(new Error('undici is not in this bundle'))
 `
 
-/** Wipes the directory and builds the bundle into it. */
-export async function build(directory: string): Promise<void> {
+/** Wipes the directory and builds the bundle into it; with maps, also those from it, before it is minified, to its modules. */
+export async function build(directory: string, { maps = false } = {}): Promise<void> {
   const compiled = join(root, 'build')
   const bundled = `${directory}.new`
   rmSync(compiled, { recursive: true, force: true })
@@ -56,7 +56,7 @@ export async function build(directory: string): Promise<void> {
   prepare(ES_MODULE_SCOPES.flatMap(packagesOf), preferEsModules)
   // A copy, for which the package below is the nearest of its name.
   prepare(['@actions/github'], (manifest) => manifest)
-  replacePackage('undici', NO_UNDICI)
+  const replaced = replacePackage('undici', NO_UNDICI)
   // Otherwise ncc takes the files for CommonJS.
   writeFileSync(join(compiled, 'package.json'), '{ "type": "module" }\n')
   const stats = join(compiled, 'stats.json')
@@ -70,11 +70,12 @@ export async function build(directory: string): Promise<void> {
     '--quiet',
     '--stats-out',
     stats,
+    ...(maps ? ['--source-map', '--no-source-map-register'] : []),
   )
   await minifyAll(join(bundled, 'actions'))
   writeFileSync(
     join(bundled, 'actions', 'licenses.txt'),
-    licencesOf(JSON.parse(readFileSync(stats, 'utf8')) as Stats, root, ['undici']),
+    licencesOf(JSON.parse(readFileSync(stats, 'utf8')) as Stats, root, replaced),
   )
   writeFileSync(join(bundled, 'package.json'), '{ "type": "module" }\n')
   for (const entry of ENTRIES) copyFileSync(join(compiled, entry), join(bundled, entry))
@@ -98,11 +99,13 @@ async function minifyAll(directory: string): Promise<void> {
   }
 }
 
-function replacePackage(name: string, code: string): void {
+/** Puts a package of ours in the place of another one; gives its folder. */
+function replacePackage(name: string, code: string): string {
   const folder = join(root, 'build', 'node_modules', name)
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "type": "module", "main": "index.js", "sideEffects": false }')
   writeFileSync(join(folder, 'index.js'), code)
+  return folder
 }
 
 type Manifest = Record<string, unknown>

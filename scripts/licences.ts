@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A module of a bundle, as webpack's statistics tell; one that was joined of several has these. */
+/** A module of a bundle, as webpack's statistics tell. */
 interface BundledModule {
   readonly name: string
-  readonly chunks?: readonly unknown[]
+  /** Empty for a module that was left out, and for each of those that another one was joined of. */
+  readonly chunks: readonly unknown[]
+  /** The modules that it was joined of. */
   readonly modules?: readonly BundledModule[]
 }
 
@@ -16,37 +18,51 @@ export interface Stats {
 /**
  * The licences of the packages that are in a bundle: each text once, after the names of the packages that it is for.
  *
- * @param root the folder of node_modules
- * @param without packages that are in the bundle by name only
+ * @param root the folder that the names of the modules begin at
+ * @param without the folder of a package in `root` that is not the work of others
  * @throws Error when a package has no licence
  */
-export function licencesOf(stats: Stats, root: string, without: readonly string[]): string {
-  const packagesOfText = new Map<string, string[]>()
-  const names = [...packagesIn(stats.modules)].filter((name) => !without.includes(name))
-  for (const name of names.sort()) {
-    const text = licenceOf(name, join(root, 'node_modules', name))
-    packagesOfText.set(text, [...(packagesOfText.get(text) ?? []), name])
+export function licencesOf(stats: Stats, root: string, without: string): string {
+  const packagesOfText = new Map<string, Set<string>>()
+  const folders = [...packageFolders(stats)].map((folder) => join(root, folder)).filter((folder) => folder !== without)
+  for (const folder of folders.sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a, b))) {
+    const text = licenceOf(folder)
+    packagesOfText.set(text, (packagesOfText.get(text) ?? new Set()).add(nameOf(folder)))
   }
-  return [...packagesOfText].map(([text, names]) => `${names.join('\n')}\n\n${text}\n`).join(`\n${'-'.repeat(80)}\n\n`)
+  return [...packagesOfText]
+    .map(([text, names]) => `${[...names].join('\n')}\n\n${text}\n`)
+    .join(`\n${'-'.repeat(80)}\n\n`)
 }
 
-function packagesIn(modules: readonly BundledModule[]): Set<string> {
-  const names = modules
-    .filter(({ chunks }) => chunks === undefined || chunks.length > 0)
-    .flatMap((module) => [nameOf(module.name), ...packagesIn(module.modules ?? [])])
-  return new Set(names.filter((name) => name !== undefined))
+function packageFolders({ modules }: Stats): Set<string> {
+  const paths = modules.filter(({ chunks }) => chunks.length > 0).flatMap(namesIn)
+  return new Set(paths.map(packageFolderOf).filter((folder) => folder !== undefined))
 }
 
-/** The package that the innermost node_modules folder of a path is for. */
-function nameOf(path: string): string | undefined {
-  return /.*node_modules\/((?:@[^/]+\/)?[^/ ]+)/.exec(path)?.[1]
+function namesIn({ name, modules = [] }: BundledModule): string[] {
+  return [name, ...modules.flatMap(namesIn)]
 }
 
-function licenceOf(name: string, folder: string): string {
+/** The folder of the package that a module is of; undefined for one of ours. */
+export function packageFolderOf(path: string): string | undefined {
+  return /^.*node_modules\/(?:@[^/]+\/)?[^/ ]+/.exec(path)?.[0]
+}
+
+/** The name of the package in a folder, which may be in the folder of another one. */
+export function nameOf(folder: string): string {
+  return folder.replaceAll('\\', '/').replace(/^.*node_modules\//, '')
+}
+
+/** The same order on every machine. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function licenceOf(folder: string): string {
   const { license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { license?: string }
   const file = readdirSync(folder).find((each) => /^licen[cs]e(?:\.(?:md|txt))?$/i.test(each))
   // The same bytes on every system, whatever line ends the authors liked.
   const text = file ? readFileSync(join(folder, file), 'utf8').replace(/\r\n/g, '\n').trim() : ''
-  if (license === undefined && text === '') throw new Error(`the package ${name} has no licence`)
+  if (license === undefined && text === '') throw new Error(`the package in ${folder} has no licence`)
   return [license, text].filter(Boolean).join('\n\n')
 }
