@@ -284,7 +284,7 @@ describe('GitHub learns of the end of a needed job a little later than this one 
     await using github = await LocalGitHub.start()
     github.addJob({ name: 'build', status: 'in_progress' })
     // A quarter of it, and a second of that is left for the log.
-    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }), 'timeout-seconds': '7' })
+    const { sent } = await reportFrom(github, { needs: needsOf({ build: 'failure' }), 'timeout-seconds': '8' })
     expect(sent.taskStatus).toBe('FAILED')
     expect(routesAsked(github)).toEqual(['jobs'])
   })
