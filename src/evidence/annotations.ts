@@ -1,5 +1,9 @@
 import type { Annotation } from '../github/api.ts'
-import { firstLineOf, hasContent, type LogExcerpt } from './log-excerpt.ts'
+import { cutMiddle } from '../text/cut.ts'
+import { firstLineOf, hasContent, LONGEST_EXCERPT, type LogExcerpt, lastCharacters } from './log-excerpt.ts'
+
+/** Beside a log, which is worth more. */
+const LONGEST_ERRORS = 1_000
 
 /**
  * What a job said of its failure, one message: the first with content, else the first one. It begins with its place where
@@ -15,13 +19,19 @@ export function saidOf(failures: readonly Annotation[], logged: string | undefin
   return withPlace(said, same?.place)
 }
 
-/** The log's end; before it, a line each, what annotations say and the log does not. Undefined when there is neither. */
+/**
+ * The log's end; before it, a line each, what annotations say and the log does not: together at most 4001 characters.
+ * Undefined when there is neither.
+ */
 export function traceOf(failures: readonly Annotation[], log: LogExcerpt | undefined): string | undefined {
   const unsaid = failures.filter((failure) => !isSaidIn(log?.text ?? '', failure))
   const better = unsaid.filter(({ message }) => hasContent(message))
   const said = better.length > 0 || log?.text ? better : unsaid
   const lines = said.map(({ message, place }) => `error: ${withPlace(message.trim(), place)}`)
-  return [...lines, log?.text].filter((part) => part).join('\n') || undefined
+  const characters = log?.text ? LONGEST_ERRORS : LONGEST_EXCERPT
+  const errors = cutMiddle(lines.join('\n'), { characters, bytes: Number.POSITIVE_INFINITY })
+  const text = lastCharacters(log?.text ?? '', LONGEST_EXCERPT - errors.length)
+  return [errors, text].filter((part) => part !== '').join('\n') || undefined
 }
 
 /** Whether a log has a message, on one line with the file that it is about. */

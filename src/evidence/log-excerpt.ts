@@ -23,8 +23,8 @@ export interface LogExcerpt {
   readonly isElsewhere: (message: string) => boolean
 }
 
-// A stack trace has 4095 characters at the most; the end of the log is worth more than its beginning.
-const LONGEST_EXCERPT = 4_000
+/** A stack trace has 4095 characters at the most; the end of the log is worth more than its beginning. */
+export const LONGEST_EXCERPT = 4_000
 
 const TIME_STAMP = /^\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?/
 const ERROR = '##[error]'
@@ -64,7 +64,7 @@ export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcer
   const own = new Set(chosen)
   const elsewhere = new Set(errorsIn(lines.filter((line) => !own.has(line))).map(firstLineOf))
   return {
-    text: lastCharacters(readable(chosen), LONGEST_EXCERPT),
+    text: lastCharacters(readable(chosen).join('\n'), LONGEST_EXCERPT),
     error: errors.find(hasContent) ?? errors[0],
     isElsewhere: (message) => {
       const firstLine = firstLineOf(message)
@@ -187,11 +187,11 @@ function readable(lines: readonly Line[]): string[] {
   return shown
 }
 
-function lastCharacters(lines: readonly string[], limit: number): string {
-  let text = lines.join('\n').trim()
+/** The end of a text: at most so many characters, from the beginning of a line on, if there is one near. */
+export function lastCharacters(whole: string, limit: number): string {
+  let text = whole.trim()
   if (text.length > limit) {
     text = text.slice(-limit)
-    // From the beginning of a line on, if there is one near.
     const lineStart = text.indexOf('\n') + 1
     if (lineStart > 0 && lineStart < limit / 2) text = text.slice(lineStart)
   }

@@ -564,6 +564,20 @@ describe('annotations', () => {
     ])
   })
 
+  test('they take their room from the log, which nobody has to be warned of', async () => {
+    await using github = await LocalGitHub.start()
+    const job = addFailedJob(github, 'build', { steps: [{ ...FAILED, output: () => manyLines(20_000) }] })
+    job.annotations = Array.from({ length: 50 }, (_, index) => ({
+      message: `${index} ${'x'.repeat(200)}`,
+      path: 'src/a.c',
+      startLine: index + 1,
+    }))
+    const result = await reportFrom(github, { needs: needsOf({ build: 'failure' }) })
+    expectPlainReport(result)
+    expect(result.sent.errorStackTrace).toMatch(/^error: src\/a\.c:1: 0 x/)
+    expect(result.sent.errorStackTrace).toMatch(/error: expected 4, got 5\nerror: Process completed/)
+  })
+
   test('it is kept when there is nothing else', async () => {
     await using github = await LocalGitHub.start()
     addFailedJob(github, 'build', { steps: [BARE] }).log = undefined
