@@ -40,7 +40,8 @@ export async function respond(
   response.on('close', () => client.abort())
 
   const answer = fault && !hasEffect(fault) ? answerInstead(fault, work) : await properAnswer(work, gone)
-  if (fault?.kind === 'late') await delay(fault.byMs, undefined, { signal: gone })
+  const waitMs = waitOf(fault)
+  if (waitMs > 0) await delay(waitMs, undefined, { signal: gone })
   if (fault?.kind === 'reset') response.socket?.resetAndDestroy()
   if (fault?.kind === 'reset' || fault?.kind === 'hang' || !answer || gone.aborted) return undefined
 
@@ -60,6 +61,12 @@ export async function respond(
   }
   const { status, error } = answer
   return error === undefined ? { status } : { status, error }
+}
+
+/** The milliseconds after which something is done about a request that meets the fault. */
+function waitOf(fault: FaultKind | undefined): number {
+  if (fault?.kind === 'late') return fault.byMs
+  return fault?.kind === 'reset' || fault?.kind === 'page' ? (fault.afterMs ?? 0) : 0
 }
 
 /** Whether a request that meets the fault is carried out all the same. */

@@ -11,10 +11,10 @@ export type Fault = FaultKind & {
 export type FaultKind =
   /** The service refuses the request. No effect. */
   | { kind: 'error'; code: string; message: string; status: number }
-  /** Something else than the service answers. No effect. */
-  | { kind: 'page'; status: number; contentType?: string; text: string }
-  /** The connection is reset (RST). No effect, unless it is reset after that. */
-  | { kind: 'reset'; moment: 'before reading' | 'after reading' | 'after the effect' }
+  /** Something else than the service answers, after some time. No effect. */
+  | { kind: 'page'; status: number; contentType?: string; text: string; afterMs?: number }
+  /** The connection is reset (RST), after some time. No effect, unless it is reset after that. */
+  | { kind: 'reset'; moment: 'before reading' | 'after reading' | 'after the effect'; afterMs?: number }
   /** There is never an answer. No effect. */
   | { kind: 'hang' }
   /** The request takes effect; its answer does not arrive whole. */
@@ -115,8 +115,8 @@ export function bare(status: 500 | 502 | 503 | 504): Fault {
   return { kind: 'page', status, text: '' }
 }
 
-/** An HTML page: status 502 as from a gateway, 200 as from a captive portal. */
-export function html(status: 200 | 502): Fault {
+/** An HTML page: status 502 or 504 as from a gateway, 200 as from a captive portal. */
+export function html(status: 200 | 502 | 504): Fault {
   const text = `<html><head><title>${status}</title></head><body><h1>Not the service you meant</h1></body></html>\n`
   return { kind: 'page', status, contentType: 'text/html', text }
 }
@@ -128,6 +128,11 @@ export function notJson(): Fault {
 
 export function reset(moment: 'before reading' | 'after reading' = 'after reading'): Fault {
   return { kind: 'reset', moment }
+}
+
+/** What a proxy does to a request that is idle for too long: the connection is reset, or a gateway answers. No effect. */
+export function cutOff(by: 'reset' | 'gateway', afterMs: number): Fault {
+  return { ...(by === 'reset' ? reset() : html(504)), afterMs } as Fault
 }
 
 /** The request takes effect, but its sender sees a reset connection. */

@@ -28,9 +28,19 @@ export function sampleTaskId(): string {
   )
 }
 
-/** The objects of a task in the shape of the API's sample, API reference PollForTask. */
-export function sampleObjects(task: { attemptId: string; pipelineId: string; workerGroup: string }): PipelineObjects {
+/**
+ * The objects of a task in the shape of the API's sample, API reference PollForTask.
+ *
+ * @param task.texts fields of the attempt, besides those of the sample or in place of them
+ */
+export function sampleObjects(task: {
+  attemptId: string
+  pipelineId: string
+  workerGroup: string
+  texts?: Readonly<Record<string, string>>
+}): PipelineObjects {
   const instance = task.attemptId.replace(/_Attempt=\d+$/, '')
+  const { type = 'ShellCommandActivity', command = 'echo hello', ...others } = task.texts ?? {}
   return {
     [task.attemptId]: {
       id: task.attemptId,
@@ -42,15 +52,16 @@ export function sampleObjects(task: { attemptId: string; pipelineId: string; wor
         { key: '@sphere', stringValue: 'ATTEMPT' },
         { key: 'workerGroup', stringValue: task.workerGroup },
         { key: '@instanceParent', refValue: instance },
-        { key: 'type', stringValue: 'ShellCommandActivity' },
+        { key: 'type', stringValue: type },
         { key: '@status', stringValue: 'WAITING_FOR_RUNNER' },
         { key: '@version', stringValue: '1' },
         { key: 'schedule', refValue: 'Schedule' },
         { key: '@actualStartTime', stringValue: '2026-01-13T01:40:50' },
-        { key: 'command', stringValue: 'echo hello' },
+        { key: 'command', stringValue: command },
         { key: '@scheduledEndTime', stringValue: '2026-01-12T01:00:00' },
         { key: '@activeInstances', refValue: instance },
         { key: '@pipelineId', stringValue: task.pipelineId },
+        ...Object.entries(others).map(([key, stringValue]) => ({ key, stringValue })),
       ],
     },
   }

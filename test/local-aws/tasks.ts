@@ -30,7 +30,10 @@ export interface Task {
   readonly endedAt?: number
 }
 
-export type NewTask = Partial<Pick<Task, 'taskId' | 'pipelineId' | 'attemptId' | 'workerGroup' | 'objects'>>
+export type NewTask = Partial<Pick<Task, 'taskId' | 'pipelineId' | 'attemptId' | 'workerGroup' | 'objects'>> & {
+  /** Fields of its attempt, where no objects are given: besides those of the sample, or in place of them. */
+  texts?: Readonly<Record<string, string>>
+}
 
 export interface Outcome {
   taskStatus: TaskStatus
@@ -74,7 +77,8 @@ export class TaskQueue {
     const pipelineId = settings.pipelineId ?? 'df-0937003356ZJEXAMPLE'
     const attemptId = settings.attemptId ?? '@SayHello_2026-01-12T00:00:00_Attempt=1'
     const workerGroup = settings.workerGroup ?? 'ci'
-    const objects = settings.objects ?? sampleObjects({ attemptId, pipelineId, workerGroup })
+    const { texts = {} } = settings
+    const objects = settings.objects ?? sampleObjects({ attemptId, pipelineId, workerGroup, texts })
     const task: OpenTask = {
       taskId,
       pipelineId,
