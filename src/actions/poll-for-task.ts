@@ -17,6 +17,9 @@ import { shortTaskId } from '../task-id.ts'
 /** More would make the summary unreadable. */
 const MOST_SUMMARY_ROWS = 50
 
+/** Of fields that are left out, in the log. */
+const MOST_NAMES = 10
+
 /** The action poll-for-task: takes tasks from a worker group, and hands them on to other steps and jobs. */
 export async function pollForTask({ runner, isStopping, stoppable }: Invocation): Promise<void> {
   const inputs = readPollForTaskInputs(runner.input)
@@ -50,6 +53,7 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
         clock: systemClock,
         random: Math.random,
         log: runner.log,
+        mask: runner.mask,
         isStopping,
         stoppable,
       },
@@ -88,6 +92,11 @@ function announce({ tasks }: TakenTasks, { workerGroup }: PollForTaskInputs, { l
   if (tasks.length === 0) log.info(`No task for worker group ${JSON.stringify(workerGroup)}.`)
   for (const task of tasks)
     log.info(`Took task ${shortTaskId(task.taskId)} of pipeline ${task.pipelineId}, attempt ${task.attemptId}.`)
+  const encrypted = new Set(tasks.flatMap((task) => task.encrypted.map(({ key }) => key)))
+  if (encrypted.size === 0) return
+  const names = [...encrypted].slice(0, MOST_NAMES).map((key) => JSON.stringify(key))
+  const more = encrypted.size > MOST_NAMES ? ` and ${encrypted.size - MOST_NAMES} more` : ''
+  log.info(`Left out of the outputs, as they are encrypted in the pipeline: ${names.join(', ')}${more}.`)
 }
 
 /** Outputs and summary. Outputs that can't be written fail the step: a task that nobody hears of hangs its pipeline. */

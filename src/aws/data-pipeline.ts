@@ -53,8 +53,10 @@ export interface Task {
   readonly taskId: string
   readonly pipelineId: string
   readonly attemptId: string
-  /** The attempt and what it refers to, by their ids. */
+  /** The attempt and what it refers to, by their ids, without encrypted fields. An id may be any text: own properties only. */
   readonly objects: Readonly<Record<string, TaskObject>>
+  /** The fields of all objects that are kept encrypted in the pipeline (Developer Guide): their key begins with `*`. */
+  readonly encrypted: readonly TaskField[]
 }
 
 /** The calls of AWS Data Pipeline that a task runner makes: one try each, no retries, no limits of their own. */
@@ -150,8 +152,20 @@ export async function connectDataPipeline(
     },
     async pollForTask(request, call) {
       await prepare(call)
-      const { taskObject } = await client.send(new PollForTaskCommand({ ...request }), { abortSignal: call.signal })
-      return toTask(taskObject)
+      const command = new PollForTaskCommand({ ...request })
+      let answer: unknown
+      // The SDK loses an object whose id is __proto__.
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args)
+          answer = parseAnswer((result.response as { body?: unknown }).body)
+          return result
+        },
+        // Nearest to the transport: the SDK has not read the answer yet.
+        { step: 'deserialize', priority: 'low' },
+      )
+      await client.send(command, { abortSignal: call.signal })
+      return toTask(membersOf(answer)['taskObject'])
     },
     async reportTaskProgress(taskId, call) {
       await prepare(call)
@@ -184,26 +198,41 @@ function areSame(one: AwsCredentialIdentity | undefined, other: AwsCredentialIde
   )
 }
 
+/** The JSON in the body that the transport has read; undefined where there is none, as in an error, which the SDK reads. */
+function parseAnswer(body: unknown): unknown {
+  if (!(body instanceof Uint8Array)) return undefined
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
 /**
- * The task in an answer; undefined when there is none. The SDK hands on members of any type, and one that is none of
- * those documented must not stop a task that is going to be acknowledged: it counts as missing.
+ * The task in an answer; undefined when there is none. A member of a type that is none of those documented must not stop
+ * a task that is going to be acknowledged: it counts as missing.
  */
 function toTask(answer: unknown): Task | undefined {
   const { taskId, pipelineId, attemptId, objects } = membersOf(answer)
   if (typeof taskId !== 'string' || taskId === '') return undefined
+  const encrypted: TaskField[] = []
   const entries = Object.entries(membersOf(objects)).map(([id, object]): [string, TaskObject] => {
     const { id: own, name, fields } = membersOf(object)
-    return [
-      id,
-      { id: textOf(own) ?? id, name: textOf(name) ?? id, fields: Array.isArray(fields) ? fields.map(toField) : [] },
-    ]
+    const all = Array.isArray(fields) ? fields.map(toField) : []
+    for (const field of all) if (isEncrypted(field)) encrypted.push(field)
+    return [id, { id: textOf(own) ?? id, name: textOf(name) ?? id, fields: all.filter((field) => !isEncrypted(field)) }]
   })
   return {
     taskId,
     pipelineId: textOf(pipelineId) ?? '',
     attemptId: textOf(attemptId) ?? '',
     objects: Object.fromEntries(entries),
+    encrypted,
   }
+}
+
+function isEncrypted({ key }: TaskField): boolean {
+  return key.startsWith('*')
 }
 
 function toField(field: unknown): TaskField {

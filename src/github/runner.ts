@@ -22,6 +22,8 @@ export interface Runner {
   fail(message: string): void
   /** From now on these are replaced by *** in everything that is said; the credentials in the environment always are. */
   hide(secrets: Iterable<string>): void
+  /** Hides them, and has the runner mask them in the log of the whole job. Each is one line. */
+  mask(secrets: Iterable<string>): void
   /** The text without what is hidden. */
   redact(text: string): string
 }
@@ -32,6 +34,9 @@ export function currentRunner(): Runner {
   giveHome(process.env)
   const secrets = new Set(secretsIn(process.env))
   const safe = (text: string): string => redact(text, secrets).text
+  const hide = (more: Iterable<string>): void => {
+    for (const secret of more) secrets.add(secret)
+  }
   return {
     env: process.env,
     log: {
@@ -55,8 +60,10 @@ export function currentRunner(): Runner {
       await core.summary.addRaw(safe(html), true).write()
     },
     fail: (message) => core.setFailed(safe(message)),
-    hide(more) {
-      for (const secret of more) secrets.add(secret)
+    hide,
+    mask(more) {
+      hide(more)
+      for (const secret of more) core.setSecret(secret)
     },
     redact: safe,
   }

@@ -4,7 +4,8 @@ import { CallError, callReliably } from '../aws/reliable-call.ts'
 import { type Clock, Deadline } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../github/log.ts'
-import { MOST_OUTPUT_CHARACTERS, sizeOfEntry, sizeOfOutputs } from './task-outputs.ts'
+import { valuesToMask } from './encrypted-fields.ts'
+import { MOST_OUTPUT_CHARACTERS, sizeOfOutputs, sizeOfTask, type TaskSize } from './task-outputs.ts'
 
 /** "The service waits for up to 90 seconds" (API reference, PollForTask), and an answer takes a while. */
 const POLL_LIMIT_MS = 110_000
@@ -41,6 +42,8 @@ export interface TakeDependencies {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
+  /** Keeps texts out of all that is said from now on, by this step and by later ones of the job. */
+  readonly mask: (texts: readonly string[]) => void
   /** For calls other than the poll itself, and for a poll that fails: the total of all tries. */
   readonly budgetMs: number
   readonly tryLimitMs: number
@@ -68,11 +71,12 @@ export interface TakeFailure {
  * never lost: what goes wrong later only ends the taking.
  */
 export async function takeTasks(request: TakeRequest, dependencies: TakeDependencies): Promise<TakenTasks> {
-  const { clock, random, log, isStopping } = dependencies
+  const { clock, random, log, mask, isStopping } = dependencies
   const waiting = dependencies.stoppable(new Deadline(clock, request.waitMs))
   const heartbeat = taskRunnerHeartbeat(request, dependencies)
   const held: HeldTask[] = []
   const taken = (failure?: TakeFailure): TakenTasks => ({ tasks: held.map(({ task }) => task), failure })
+  const sizes = (): TaskSize[] => held.map(({ size }) => size)
   let largest = 0
 
   // Jobs that start together would all poll at once.
@@ -94,24 +98,29 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
       await waiting.sleep(Math.max(0, asked + SHORTEST_PAUSE_MS * (1 + random()) - clock.now()))
       continue
     }
+    // Before anything is said that may have them in it.
+    mask(valuesToMask(task))
     if (isStopping()) {
       log.info('A task came while the step was being stopped. It is not acknowledged, and goes to another poll.')
       return taken()
     }
-    const size = sizeOfOutputs([...taken().tasks, task])
-    if (held.length > 0 && size > MOST_OUTPUT_CHARACTERS) {
+    // The first one is handed on in any case, so its size has time until it is acknowledged.
+    let size = held.length > 0 ? sizeOfTask(task) : undefined
+    if (size !== undefined && sizeOfOutputs([...sizes(), size]) > MOST_OUTPUT_CHARACTERS) {
       log.warning(
         'The outputs of a job may have 1 MB, and the last task does not fit. It was not acknowledged: after two minutes it goes to another poll.',
       )
       break
     }
-    largest = Math.max(largest, sizeOfEntry(task))
     const acknowledged = await acknowledge(task, dependencies)
     // The next task could not be acknowledged, either, and would be kept from others.
     if (acknowledged instanceof CallError) return taken({ operation: 'ReportTaskProgress', error: acknowledged })
-    if (acknowledged) held.push({ task, beatAt: clock.now() })
+    const beatAt = clock.now()
+    size ??= sizeOfTask(task)
+    largest = Math.max(largest, size.inArrays)
+    if (acknowledged) held.push({ task, size, beatAt })
     if (held.length >= request.mostTasks) break
-    if ((acknowledged ? size : sizeOfOutputs(taken().tasks)) + largest > MOST_OUTPUT_CHARACTERS) {
+    if (sizeOfOutputs(sizes()) + largest > MOST_OUTPUT_CHARACTERS) {
       log.warning(`No more tasks are taken after ${held.length}: the outputs of a job may have 1 MB.`)
       break
     }
@@ -146,6 +155,7 @@ async function poll(
 /** A task that was acknowledged, and when the service last heard of it. */
 interface HeldTask {
   readonly task: Task
+  readonly size: TaskSize
   readonly beatAt: number
 }
 
@@ -160,7 +170,7 @@ async function keepAlive(held: HeldTask[], dependencies: TakeDependencies): Prom
     if (clock.now() - each.beatAt < BEAT_EVERY_MS) continue
     const progress = await report(each.task, deadline, dependencies)
     const index = held.indexOf(each)
-    if (progress === 'held') held[index] = { task: each.task, beatAt: clock.now() }
+    if (progress === 'held') held[index] = { ...each, beatAt: clock.now() }
     else if (progress === 'canceled' || isTaskGone(progress.failure)) held.splice(index, 1)
     else {
       // They were acknowledged, so nobody else gets them soon: who goes on with them finds out whether they are still there.

@@ -1,5 +1,5 @@
 import type { Task } from '../aws/data-pipeline.ts'
-import { fieldsOf } from './task-fields.ts'
+import { fieldsOf, isPrecondition } from './task-fields.ts'
 
 /** The outputs of poll-for-task, as its action.yml declares them. */
 export interface TaskOutputs {
@@ -8,9 +8,11 @@ export interface TaskOutputs {
   readonly 'task-id': string
   readonly 'pipeline-id': string
   readonly 'attempt-id': string
+  readonly precondition: 'true' | 'false'
   readonly fields: string
   readonly objects: string
   readonly tasks: string
+  readonly 'task-ids': string
 }
 
 /**
@@ -20,21 +22,30 @@ export interface TaskOutputs {
 export const MOST_OUTPUT_CHARACTERS = 450_000
 
 /**
- * The outputs for the tasks that were taken: the first one in outputs of its own, and all of them as the array that
- * `strategy.matrix` takes.
+ * The outputs for the tasks that were taken: the first one in outputs of its own, and all of them as the arrays that
+ * `strategy.matrix` takes. `task-ids` has nothing but ids: GitHub drops an output of a job in which a word of a field is
+ * also a secret of the repository, and the tasks must be known still.
  */
 export function taskOutputs(tasks: readonly Task[]): TaskOutputs {
   const [first] = tasks
   return {
     found: first === undefined ? 'false' : 'true',
     count: String(tasks.length),
-    'task-id': first?.taskId ?? '',
-    'pipeline-id': first?.pipelineId ?? '',
-    'attempt-id': first?.attemptId ?? '',
-    fields: first === undefined ? '{}' : JSON.stringify(fieldsOf(first)),
-    objects: first === undefined ? '{}' : JSON.stringify(first.objects),
+    ...outputsOfFirst(first),
     tasks: JSON.stringify(tasks.map(matrixEntry)),
+    'task-ids': JSON.stringify(tasks.map(({ taskId }) => taskId)),
   }
+}
+
+function outputsOfFirst(task: Task | undefined) {
+  return {
+    'task-id': task?.taskId ?? '',
+    'pipeline-id': task?.pipelineId ?? '',
+    'attempt-id': task?.attemptId ?? '',
+    precondition: task !== undefined && isPrecondition(task) ? 'true' : 'false',
+    fields: task === undefined ? '{}' : JSON.stringify(fieldsOf(task)),
+    objects: task === undefined ? '{}' : JSON.stringify(task.objects),
+  } as const
 }
 
 function matrixEntry(task: Task): Record<string, unknown> {
@@ -42,18 +53,34 @@ function matrixEntry(task: Task): Record<string, unknown> {
     'task-id': task.taskId,
     'pipeline-id': task.pipelineId,
     'attempt-id': task.attemptId,
+    // Empty, which counts as false: repositories have flags among their secrets, and GitHub would drop every `tasks`
+    // that has the word.
+    precondition: isPrecondition(task) ? 'true' : '',
     fields: fieldsOf(task),
   }
 }
 
-/** How many characters the outputs have together. */
-export function sizeOfOutputs(tasks: readonly Task[]): number {
-  return sizeOf(taskOutputs(tasks))
+/** How many characters a task adds to the outputs: to the arrays of all tasks, and to those of the first if it is that. */
+export interface TaskSize {
+  readonly inArrays: number
+  readonly asFirst: number
 }
 
-/** How many characters a task adds to the array of tasks. */
-export function sizeOfEntry(task: Task): number {
-  return JSON.stringify(matrixEntry(task)).length + 1
+/** Measures a task; it takes as long as making its outputs does. */
+export function sizeOfTask(task: Task): TaskSize {
+  return {
+    inArrays: JSON.stringify(matrixEntry(task)).length + JSON.stringify(task.taskId).length,
+    asFirst: charactersOf(outputsOfFirst(task)),
+  }
+}
+
+/** How many characters the outputs for tasks of these sizes have together. */
+export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
+  const [first] = sizes
+  if (first === undefined) return charactersOf(taskOutputs([]))
+  const brackets = 2 * (sizes.length + 1)
+  const arrays = sizes.reduce((sum, { inArrays }) => sum + inArrays, brackets)
+  return 'true'.length + String(sizes.length).length + first.asFirst + arrays
 }
 
 /**
@@ -62,9 +89,9 @@ export function sizeOfEntry(task: Task): number {
  */
 export function fittingOutputs(tasks: readonly Task[]): { outputs: TaskOutputs; leftOut: readonly string[] } {
   const outputs = taskOutputs(tasks)
-  if (sizeOf(outputs) <= MOST_OUTPUT_CHARACTERS) return { outputs, leftOut: [] }
+  if (charactersOf(outputs) <= MOST_OUTPUT_CHARACTERS) return { outputs, leftOut: [] }
   const withoutObjects = { ...outputs, objects: '{}' }
-  if (sizeOf(withoutObjects) <= MOST_OUTPUT_CHARACTERS) return { outputs: withoutObjects, leftOut: ['objects'] }
+  if (charactersOf(withoutObjects) <= MOST_OUTPUT_CHARACTERS) return { outputs: withoutObjects, leftOut: ['objects'] }
   const entries = tasks.map((task) => ({ ...matrixEntry(task), fields: {} }))
   return {
     outputs: { ...withoutObjects, fields: '{}', tasks: JSON.stringify(entries) },
@@ -72,6 +99,6 @@ export function fittingOutputs(tasks: readonly Task[]): { outputs: TaskOutputs; 
   }
 }
 
-function sizeOf(outputs: TaskOutputs): number {
+function charactersOf(outputs: Partial<TaskOutputs>): number {
   return Object.values(outputs).reduce((sum, value) => sum + value.length, 0)
 }

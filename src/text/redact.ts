@@ -2,7 +2,7 @@
 export const MASK = '***'
 
 // Shorter "secrets" are placeholders of local set-ups (AWS_SECRET_ACCESS_KEY=x); masking them would shred every text.
-const SHORTEST_SECRET = 6
+export const SHORTEST_SECRET = 6
 
 /** A text without secrets, and how many were taken out of it. */
 export interface RedactedText {

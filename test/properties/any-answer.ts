@@ -76,7 +76,13 @@ const errorName = fc.oneof(
 
 const errorBody = nearly({ __type: fc.oneof(errorName, anyText), message: anyLongText, Message: anyText })
 
-const field = nearly({ key: anyText, stringValue: anyLongText, refValue: anyText })
+/** The value of every encrypted field is one of these. */
+export const ENCRYPTED = ['open sesame 1', 'open "sesame" 2', 'open\nsesame 3']
+const encrypted = fc.record({ key: anyText.map((each) => `*${each}`), stringValue: fc.constantFrom(...ENCRYPTED) })
+const field = fc.oneof(
+  { arbitrary: nearly({ key: anyText, stringValue: anyLongText, refValue: anyText }), weight: 4 },
+  { arbitrary: encrypted, weight: 1 },
+)
 const object = nearly({ id: anyText, name: anyText, fields: fc.array(field, { maxLength: 5 }) })
 const task = nearly({
   taskId: fc.oneof(anyText, fc.string({ minLength: 1, maxLength: 900 })),

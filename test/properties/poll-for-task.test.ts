@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
 import { awsAnswer } from './any-answer.ts'
 import { INPUT_TOKEN, pollForTaskInputs, SECRETS } from './any-inputs.ts'
-import { asRead, expectCleanEnd, expectNoSecret, withoutSecrets } from './expectations.ts'
+import { asRead, expectCleanEnd, expectNoSecret, withoutMasks, withoutSecrets } from './expectations.ts'
 import { type Exchange, HostileServer, saysSuccess, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
 
@@ -37,6 +37,8 @@ test(
           },
         })
         expectCleanEnd('poll-for-task', run)
+        const shown = [withoutMasks(run.stdout), run.summary, ...Object.values(run.outputs)].join('\n')
+        expect(shown).not.toMatch(/sesame/)
         // A task id is the service's own, and goes back to it as it is.
         for (const { call, body } of server.exchanges) if (call !== 'ReportTaskProgress') expectNoSecret(body)
         if (Object.keys(run.outputs).length === 0) {
@@ -49,6 +51,7 @@ test(
         expect(run.outputs['count']).toBe(String(tasks.length))
         expect(run.outputs['found']).toBe(String(tasks.length > 0))
         expect(run.outputs['task-id']).toBe(asRead(tasks[0]?.['task-id']))
+        expect(JSON.parse(run.outputs['task-ids'] ?? '')).toEqual(tasks.map((task) => task['task-id']))
         for (const name of ['fields', 'objects']) expect(typeof JSON.parse(run.outputs[name] ?? '')).toBe('object')
         expect(tasks.length).toBeLessThanOrEqual(Number(inputs['max-tasks']?.trim() || '1'))
         if (tasks.length > 0) expect(run.exitCode).toBe(0)

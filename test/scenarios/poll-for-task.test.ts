@@ -53,9 +53,11 @@ const NOTHING = {
   'task-id': '',
   'pipeline-id': '',
   'attempt-id': '',
+  precondition: 'false',
   fields: '{}',
   objects: '{}',
   tasks: '[]',
+  'task-ids': '[]',
 }
 
 describe('a task', () => {
@@ -72,13 +74,15 @@ describe('a task', () => {
       'task-id': taskId,
       'pipeline-id': pipelineId,
       'attempt-id': attemptId,
+      precondition: 'false',
     })
     expect(JSON.parse(step.outputs['objects'] ?? '')).toEqual(objects)
     const fields = JSON.parse(step.outputs['fields'] ?? '')
     expect(fields).toMatchObject({ type: 'ShellCommandActivity', command: 'echo hello', parent: { ref: 'SayHello' } })
     expect(JSON.parse(step.outputs['tasks'] ?? '')).toEqual([
-      { 'task-id': taskId, 'pipeline-id': pipelineId, 'attempt-id': attemptId, fields },
+      { 'task-id': taskId, 'pipeline-id': pipelineId, 'attempt-id': attemptId, precondition: '', fields },
     ])
+    expect(step.outputs['task-ids']).toBe(JSON.stringify([taskId]))
     expect(Object.keys(step.outputs).sort()).toEqual(Object.keys(NOTHING).sort())
     expect(step.stdout).toContain(taskId.slice(0, 12))
   })
@@ -140,6 +144,82 @@ describe('a task', () => {
     expect(step.commands).toEqual([])
     expect(step.summary).not.toContain('<b>')
   })
+})
+
+test.concurrent('a precondition is told from an activity', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.addTask({ texts: { type: 'ShellCommandPrecondition' } })
+  service.addTask()
+  const step = await poll(service, { 'max-tasks': '2' })
+  expect(step.outputs['precondition']).toBe('true')
+  const tasks = JSON.parse(step.outputs['tasks'] ?? '') as { precondition: string }[]
+  expect(tasks.map(({ precondition }) => precondition)).toEqual(['true', ''])
+})
+
+describe('an object of the name', () => {
+  test.concurrent.each(['__proto__', 'constructor'])('%s is an object like any other', async (attemptId) => {
+    await using service = await LocalDataPipeline.start()
+    const { objects } = service.addTask({ attemptId })
+    const step = await poll(service)
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(step.outputs['attempt-id']).toBe(attemptId)
+    expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject({ command: 'echo hello' })
+    expect(step.outputs['objects']).toBe(JSON.stringify(objects))
+  })
+})
+
+describe('encrypted fields', () => {
+  const PASSWORD = 'open "sesame" 100%'
+
+  test.concurrent('are left out of all outputs, and masked before anything else is said', async () => {
+    await using service = await LocalDataPipeline.start()
+    const texts = { '*password': PASSWORD, '*pin': '1234', '*lines': '{\n  "key": 5\n}', user: 'reader' }
+    const { taskId } = service.addTask({ texts })
+    const step = await poll(service)
+    expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+    expect(step.outputs['task-id']).toBe(taskId)
+    for (const name of ['fields', 'objects', 'tasks']) {
+      expect(step.outputs[name]).toContain('reader')
+      expect(step.outputs[name]).not.toMatch(/\*|sesame|1234/)
+    }
+    // The runner masks each line of a text, however short it is, so it is told of those that are long enough.
+    expect(step.commands.map(({ name, message }) => [name, message])).toEqual([
+      ['add-mask', PASSWORD],
+      ['add-mask', '"key": 5'],
+    ])
+    expect(step.stdout.startsWith('::add-mask::')).toBe(true)
+    expect(step.stdout.replaceAll(/^::add-mask::.*$/gm, '')).not.toContain('sesame')
+    expect(step.stdout).toContain('Left out of the outputs, as they are encrypted in the pipeline: "*password"')
+  })
+
+  test.concurrent('whose value stands in another field, too, are hidden there', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask({ texts: { '*password': 'open-sesame', command: 'load --password open-sesame' } })
+    const step = await poll(service)
+    expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject({ command: 'load --password ***' })
+    expect(Object.values(step.outputs).join()).not.toContain('sesame')
+  })
+
+  test.concurrent('whose value is a part of what a job needs of the task do not keep it from being handed on', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId, attemptId } = service.addTask({
+      attemptId: '@nightly-load_Attempt=1',
+      texts: { '*a': 'nightly-load', '*b': 'command', '*c': 'task-id', '*d': 'df-0937003356ZJEXAMPLE' },
+    })
+    const step = await poll(service)
+    expect(step.commands).toEqual([])
+    const [task] = JSON.parse(step.outputs['tasks'] ?? '')
+    expect(task).toMatchObject({ 'task-id': taskId, 'attempt-id': attemptId, fields: { command: 'echo hello' } })
+  })
+})
+
+test.concurrent('a huge task is acknowledged and handed on at once', async () => {
+  await using service = await LocalDataPipeline.start()
+  const repeated = Array.from({ length: 200_000 }, (_, index) => ({ key: 'x', stringValue: `${index}` }))
+  const { taskId } = service.addTask({ attemptId: '@A', objects: { '@A': { id: '@A', name: 'A', fields: repeated } } })
+  const step = await poll(service)
+  expect(step.outputs['task-id']).toBe(taskId)
+  expect(service.task(taskId).state).toBe('running')
 })
 
 describe('no task', () => {

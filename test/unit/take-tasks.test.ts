@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Call, DataPipeline, Task } from '../../src/aws/data-pipeline.ts'
 import type { Deadline } from '../../src/clock.ts'
 import { takeTasks } from '../../src/poll/take-tasks.ts'
-import { sizeOfOutputs } from '../../src/poll/task-outputs.ts'
+import { sizeOfOutputs, sizeOfTask } from '../../src/poll/task-outputs.ts'
 import { runs } from '../properties/runs.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
@@ -36,6 +36,8 @@ interface Course {
   readonly random?: () => number
   /** Characters in the objects of each task. */
   readonly size?: number
+  /** The encrypted fields of each task. */
+  readonly encrypted?: Task['encrypted']
   /** When the runner wants the step to end. */
   readonly stopAt?: number
 }
@@ -92,7 +94,13 @@ async function take(course: Course) {
       const objects = {
         [attemptId]: { id: attemptId, name: 'A', fields: [{ key: 'x', stringValue: 'x'.repeat(course.size ?? 1) }] },
       }
-      return { taskId: `task-${taskNumber++}`, pipelineId: 'df-1', attemptId, objects } satisfies Task
+      return {
+        taskId: `task-${taskNumber++}`,
+        pipelineId: 'df-1',
+        attemptId,
+        objects,
+        encrypted: course.encrypted ?? [],
+      } satisfies Task
     },
     async reportTaskProgress(taskId, options) {
       const turn = course.progress?.(taskId, clock.now()) ?? {}
@@ -132,6 +140,7 @@ async function take(course: Course) {
         clock,
         random: course.random ?? (() => 0.5),
         log: { info: say, debug: say, notice: say, warning: (line) => say(`warning: ${line}`), group: say },
+        mask: (texts) => say(`mask: ${texts.join()}`),
         budgetMs: course.budgetMs ?? 2 * MINUTE,
         tryLimitMs: 15 * SECOND,
         stoppable(deadline) {
@@ -152,6 +161,7 @@ async function take(course: Course) {
     progress: (taskId: string) => of('progress').filter((each) => each.taskId === taskId),
     acknowledged,
     unanswered,
+    lines,
     log: lines.join('\n'),
     warnings: lines.filter((line) => line.startsWith('warning')),
     mostUnderWay,
@@ -272,6 +282,17 @@ describe('taking', () => {
     const { ids, polls } = await take({ polls: (i) => (i < 3 ? task : nothing), mostTasks: 256, waitMs: 60 * MINUTE })
     expect(ids).toHaveLength(3)
     expect(polls).toHaveLength(4)
+  })
+
+  test('masks what is encrypted before anything is said', async () => {
+    const { lines } = await take({
+      polls: () => task,
+      encrypted: [{ key: '*password', stringValue: 'open sesame' }],
+      progress: () => ({ gives: 'canceled' }),
+      mostTasks: 1,
+      stopAt: SECOND,
+    })
+    expect(lines.slice(0, 2)).toEqual(['mask: open sesame', expect.stringContaining('cancelled')])
   })
 
   test('leaves out what was cancelled, and goes on for as many as were asked for', async () => {
@@ -407,7 +428,7 @@ describe('the heartbeat of the task runner', () => {
 describe('the size of the outputs', () => {
   test.each([1_000, 10_000, 50_000, 100_000])('with tasks of %d characters stays below 1 MB', async (size) => {
     const { tasks, acknowledged, warnings } = await take({ polls: () => task, mostTasks: 256, size })
-    expect(sizeOfOutputs(tasks) * 2).toBeLessThan(1_000_000)
+    expect(sizeOfOutputs(tasks.map(sizeOfTask)) * 2).toBeLessThan(1_000_000)
     expect(tasks.length).toBe(acknowledged.size)
     expect(tasks.length).toBeGreaterThan(0)
     if (tasks.length < 256) expect(warnings.join()).toContain('1 MB')

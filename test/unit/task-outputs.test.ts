@@ -1,9 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Task, TaskField } from '../../src/aws/data-pipeline.ts'
-import { fieldsOf } from '../../src/poll/task-fields.ts'
-import { MOST_OUTPUT_CHARACTERS, sizeOfOutputs, taskOutputs } from '../../src/poll/task-outputs.ts'
+import { fieldsOf, isPrecondition } from '../../src/poll/task-fields.ts'
+import {
+  fittingOutputs,
+  MOST_OUTPUT_CHARACTERS,
+  sizeOfOutputs,
+  sizeOfTask,
+  taskOutputs,
+} from '../../src/poll/task-outputs.ts'
 import { runs } from '../properties/runs.ts'
+import { cpuMsOf } from './cpu-time.ts'
 
 function taskWith(fields: readonly TaskField[], attemptId = '@A_Attempt=1'): Task {
   return {
@@ -11,6 +18,7 @@ function taskWith(fields: readonly TaskField[], attemptId = '@A_Attempt=1'): Tas
     pipelineId: 'df-1',
     attemptId,
     objects: { [attemptId]: { id: attemptId, name: attemptId, fields } },
+    encrypted: [],
   }
 }
 
@@ -33,6 +41,8 @@ describe('the fields of a task', () => {
     ['repeated with the same value', [text('arg', 'a'), text('arg', 'a')], { arg: ['a', 'a'] }],
     ['repeated as a text and a reference', [ref('in', 'A'), text('in', 'B')], { in: [{ ref: 'A' }, 'B'] }],
     ['repeated with others between', [text('a', '1'), text('b', '2'), text('a', '3')], { a: ['1', '3'], b: '2' }],
+    ['one scriptArgument', [text('scriptArgument', 'a b')], { scriptArgument: ['a b'] }],
+    ['several', [text('scriptArgument', 'b'), text('scriptArgument', 'a')], { scriptArgument: ['b', 'a'] }],
     ['names of JavaScript', [text('constructor', 'x'), text('toString', 'y')], { constructor: 'x', toString: 'y' }],
     ['numbers as keys', [text('1', 'x'), text('0', 'y')], { 0: 'y', 1: 'x' }],
   ])('%s', (_name, fields, expected) => {
@@ -58,6 +68,38 @@ describe('the fields of a task', () => {
   test('are none when the service gave no objects', () => {
     expect(fieldsOf({ ...taskWith([]), objects: {} })).toEqual({})
   })
+
+  test.each(['__proto__', 'constructor', 'toString'])('of the attempt %s', (attemptId) => {
+    expect(fieldsOf(taskWith([text('command', 'make')], attemptId))).toEqual({ command: 'make' })
+    // Where the attempt is not among the objects, the first one is as good a guess as any.
+    expect(fieldsOf({ ...taskWith([text('command', 'make')]), attemptId })).toEqual({ command: 'make' })
+  })
+
+  test('of 200,000 with one key take moments, and so do their size and the outputs', () => {
+    const task = taskWith(Array.from({ length: 200_000 }, (_, index) => text('x', `${index}`)))
+    const took = cpuMsOf(() => [sizeOfTask(task), fittingOutputs([task])])
+    expect(took).toBeLessThan(5_000)
+  })
+})
+
+test.each<[string, boolean]>([
+  ['ShellCommandPrecondition', true],
+  ['Exists', true],
+  ['S3KeyExists', true],
+  ['S3PrefixNotEmpty', true],
+  ['DynamoDBDataExists', true],
+  ['DynamoDBTableExists', true],
+  ['ShellCommandActivity', false],
+  ['shellcommandprecondition', false],
+  ['constructor', false],
+  ['', false],
+])('a task of the type %j is a precondition: %p', (type, expected) => {
+  expect(isPrecondition(taskWith([ref('precondition', 'Ready'), text('type', type)]))).toBe(expected)
+})
+
+test('a task without a type, or whose type is a reference, is no precondition', () => {
+  expect(isPrecondition(taskWith([text('precondition', 'Exists')]))).toBe(false)
+  expect(isPrecondition(taskWith([ref('type', 'Exists')]))).toBe(false)
 })
 
 describe('the outputs', () => {
@@ -68,20 +110,43 @@ describe('the outputs', () => {
       'task-id': '',
       'pipeline-id': '',
       'attempt-id': '',
+      precondition: 'false',
       fields: '{}',
       objects: '{}',
       tasks: '[]',
+      'task-ids': '[]',
     })
   })
 
   test('have the first task by itself, and all of them in an array', () => {
-    const tasks = [taskWith([ref('parent', 'P')], '@A'), taskWith([text('x', 'y')], '@B')]
+    const type = text('type', 'ShellCommandPrecondition')
+    const tasks = [taskWith([ref('parent', 'P')], '@A'), taskWith([text('x', 'y'), type], '@B')]
     const outputs = taskOutputs(tasks)
-    expect(outputs).toMatchObject({ found: 'true', count: '2', 'task-id': 'task of @A', 'attempt-id': '@A' })
+    expect(outputs).toMatchObject({
+      found: 'true',
+      count: '2',
+      'task-id': 'task of @A',
+      'attempt-id': '@A',
+      precondition: 'false',
+      'task-ids': '["task of @A","task of @B"]',
+    })
+    expect(taskOutputs(tasks.slice(1)).precondition).toBe('true')
     expect(JSON.parse(outputs.objects)).toEqual(tasks[0]?.objects)
     expect(JSON.parse(outputs.tasks)).toEqual([
-      { 'task-id': 'task of @A', 'pipeline-id': 'df-1', 'attempt-id': '@A', fields: { parent: { ref: 'P' } } },
-      { 'task-id': 'task of @B', 'pipeline-id': 'df-1', 'attempt-id': '@B', fields: { x: 'y' } },
+      {
+        'task-id': 'task of @A',
+        'pipeline-id': 'df-1',
+        'attempt-id': '@A',
+        precondition: '',
+        fields: { parent: { ref: 'P' } },
+      },
+      {
+        'task-id': 'task of @B',
+        'pipeline-id': 'df-1',
+        'attempt-id': '@B',
+        precondition: 'true',
+        fields: { x: 'y', type: 'ShellCommandPrecondition' },
+      },
     ])
   })
 })
@@ -121,7 +186,7 @@ test('any tasks: the size is that of all outputs together, at two bytes a charac
   expect(MOST_OUTPUT_CHARACTERS * 2).toBeLessThan(1_000_000)
   fc.assert(
     fc.property(fc.array(anyTask, { maxLength: 20 }), (tasks) => {
-      expect(sizeOfOutputs(tasks)).toBe(Object.values(taskOutputs(tasks)).join('').length)
+      expect(sizeOfOutputs(tasks.map(sizeOfTask))).toBe(Object.values(taskOutputs(tasks)).join('').length)
     }),
     { numRuns: runs(100) },
   )

@@ -1,0 +1,18 @@
+import type { Task } from '../aws/data-pipeline.ts'
+import { SHORTEST_SECRET } from '../text/redact.ts'
+import { taskOutputs } from './task-outputs.ts'
+
+/**
+ * What is to be masked of the encrypted fields of a task: each line of their values, as the runner masks every line of a
+ * text, too. Left out are lines of fewer than 6 characters, and those that stand in the ids of the task or in the names
+ * that its outputs have: with them masked, GitHub would drop the outputs, and nobody would go on with the task.
+ */
+export function valuesToMask(task: Task): string[] {
+  if (task.encrypted.length === 0) return []
+  const plain = JSON.stringify(taskOutputs([{ ...task, objects: {} }]))
+  const keys = new Set(Object.values(task.objects).flatMap(({ fields }) => fields.map(({ key }) => key)))
+  const needed = [task.taskId, task.pipelineId, task.attemptId, plain, ...Object.keys(task.objects), ...keys].join('\n')
+  const lines = task.encrypted.flatMap((field) => ('stringValue' in field ? field.stringValue.split(/[\r\n]+/) : []))
+  const values = new Set(lines.map((line) => line.trim()).filter((line) => line.length >= SHORTEST_SECRET))
+  return [...values].filter((value) => !needed.includes(value))
+}
