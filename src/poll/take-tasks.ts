@@ -1,5 +1,5 @@
 import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
-import { isTaskGone } from '../aws/failure.ts'
+import { type Failure, isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
 import { type Clock, Deadline } from '../clock.ts'
 import { messageOf } from '../errors.ts'
@@ -9,6 +9,9 @@ import { MOST_OUTPUT_CHARACTERS, sizeOfOutputs, sizeOfTask, type TaskSize } from
 
 /** "The service waits for up to 90 seconds" (API reference, PollForTask), and an answer takes a while. */
 const POLL_LIMIT_MS = 110_000
+
+/** A poll that breaks sooner has failed, and is made again with waits; one that breaks later was held, and cut off. */
+const HELD_MS = 5_000
 
 /** A task has to be acknowledged within two minutes, or it is given to another poll (API reference, ReportTaskProgress). */
 const ACKNOWLEDGE_LIMIT_MS = 100_000
@@ -77,6 +80,7 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
   const held: HeldTask[] = []
   const taken = (failure?: TakeFailure): TakenTasks => ({ tasks: held.map(({ task }) => task), failure })
   const sizes = (): TaskSize[] => held.map(({ size }) => size)
+  const onCut = warnOnce(log)
   let largest = 0
 
   // Jobs that start together would all poll at once.
@@ -87,7 +91,7 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
     const asked = clock.now()
     let task: Task | undefined
     try {
-      task = await poll(request, dependencies)
+      task = await poll(request, dependencies, onCut)
     } catch (error) {
       if (error instanceof CallError) return taken({ operation: 'PollForTask', error })
       throw error
@@ -129,27 +133,75 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
   return taken()
 }
 
-/** One PollForTask; passing faults are tried again. */
+/**
+ * One PollForTask; passing faults are tried again. One that the service held and that was then cut off counts as none
+ * yet: with a proxy that ends idle connections, every poll ends so.
+ *
+ * @param onCut told of a poll that was cut off after so many milliseconds
+ */
 async function poll(
   request: TakeRequest,
   { dataPipeline, clock, random, log, budgetMs, stoppable, isStopping }: TakeDependencies,
+  onCut: (error: CallError, heldMs: number) => void,
 ): Promise<Task | undefined> {
   const { workerGroup, hostname } = request
-  const { answer } = await callReliably(
-    (call) => dataPipeline.pollForTask({ workerGroup, ...(hostname && { hostname }) }, call),
-    {
-      dataPipeline,
-      // Tries that fail quickly have the budget; the one that is held has the time that the service may hold it.
-      deadline: stoppable(new Deadline(clock, budgetMs + POLL_LIMIT_MS)),
-      tryLimitMs: POLL_LIMIT_MS,
-      lastTryMs: POLL_LIMIT_MS,
-      random,
-      log,
-    },
-    // The service may still hold that poll, or have answered it with a task, which comes back after two minutes.
-    ({ answerLost, kind }, sent) => ((kind === 'timeout' && answerLost && sent) || isStopping() ? 'stop' : undefined),
-  )
-  return answer
+  let [startedAt, sentAt] = [clock.now(), clock.now()]
+  let cutAfterMs: number | undefined
+  try {
+    const { answer } = await callReliably(
+      ({ signal, onSend }) => {
+        startedAt = clock.now()
+        const onPollSent = (): void => {
+          sentAt = clock.now()
+          onSend?.()
+        }
+        return dataPipeline.pollForTask({ workerGroup, ...(hostname && { hostname }) }, { signal, onSend: onPollSent })
+      },
+      {
+        dataPipeline,
+        // Tries that fail quickly have the budget; the one that is held has the time that the service may hold it.
+        deadline: stoppable(new Deadline(clock, budgetMs + POLL_LIMIT_MS)),
+        tryLimitMs: POLL_LIMIT_MS,
+        lastTryMs: POLL_LIMIT_MS,
+        random,
+        log,
+      },
+      (failure, sent) => {
+        if (isStopping()) return 'stop'
+        const heldMs = clock.now() - sentAt
+        const isOverdue = clock.now() - startedAt >= POLL_LIMIT_MS
+        if (sent && heldMs >= HELD_MS && !isOverdue && isCut(failure)) {
+          cutAfterMs = heldMs
+          return 'stop'
+        }
+        // The service may have answered that poll with a task, which comes back after two minutes.
+        return failure.kind === 'timeout' && failure.answerLost && sent ? 'stop' : undefined
+      },
+    )
+    return answer
+  } catch (error) {
+    if (cutAfterMs === undefined || !(error instanceof CallError)) throw error
+    onCut(error, cutAfterMs)
+    return undefined
+  }
+}
+
+/** Whether something on the way ended a call: it broke the connection, or answered in the place of the service. */
+function isCut({ kind, transient, answerLost }: Failure): boolean {
+  return answerLost || (kind === 'broken-answer' && transient)
+}
+
+function warnOnce(log: Log): (error: CallError, heldMs: number) => void {
+  let warned = false
+  return ({ failure }, heldMs) => {
+    if (warned) return
+    warned = true
+    log.warning(
+      `A poll was cut off after ${Math.round(heldMs / 1000)} s, while the service held it: ${failure.message}. It counts as ` +
+        'no task yet. Where it was given a task, that one comes back after two minutes. If polls are cut off ' +
+        'again and again, let the proxy or firewall on the way keep an idle connection for more than 90 s.',
+    )
+  }
 }
 
 /** A task that was acknowledged, and when the service last heard of it. */

@@ -6,6 +6,7 @@ import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import {
   accessDenied,
   bare,
+  cutOff,
   type Fault,
   hang,
   html,
@@ -373,6 +374,20 @@ describe('a poll that fails', () => {
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.outputs['task-id']).toBe(taskId)
     expect(service.requestsFor('PollForTask')).toHaveLength(faults.length + 1)
+  })
+
+  test.concurrent.each([
+    ['reset', 6_000],
+    ['gateway', 14_000],
+  ] as const)('as it was held and then cut off by a %s: none yet, with one warning', async (by, afterMs) => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    service.misbehave(...times(2, on('PollForTask', cutOff(by, afterMs))))
+    const step = await poll(service, { 'wait-seconds': '600' }, { limitMs: 60_000 })
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(step.warnings).toEqual([expect.stringMatching(/cut off after \d+ s, while the service held it/)])
+    expect(step.outputs['task-id']).toBe(taskId)
+    expect(service.requestsFor('PollForTask')).toHaveLength(3)
   })
 
   test.concurrent('for good: one error that says what to allow, and outputs that say found is false', async () => {

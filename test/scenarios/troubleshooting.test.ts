@@ -4,6 +4,7 @@ import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import {
   accessDenied,
+  cutOff,
   expiredToken,
   type Fault,
   invalidRequest,
@@ -115,6 +116,12 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     service.addTask({ workerGroup: 'nightly' })
     const inputs = { 'worker-group': 'Nightly', 'wait-seconds': '0' }
+    return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
+  },
+  'A poll was cut off after … s, while the service held it': async () => {
+    await using service = await LocalDataPipeline.start()
+    service.misbehave(cutOff('gateway', 6_000))
+    const inputs = { 'worker-group': 'ci', 'wait-seconds': '0' }
     return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
   },
   TaskNotFoundException: reportTrouble(taskNotFound()),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Call, DataPipeline, Task } from '../../src/aws/data-pipeline.ts'
+import { BrokenAnswerError, TryTimeoutError } from '../../src/aws/failure.ts'
 import type { Deadline } from '../../src/clock.ts'
 import { takeTasks } from '../../src/poll/take-tasks.ts'
 import { sizeOfOutputs, sizeOfTask } from '../../src/poll/task-outputs.ts'
@@ -217,6 +218,58 @@ describe('polling', () => {
     expect(failure?.error.failure.kind).toBe('timeout')
     expect(endedAt).toBeGreaterThanOrEqual(110 * SECOND)
     expect(endedAt).toBeLessThanOrEqual(115 * SECOND)
+  })
+
+  describe('that was held and then cut off', () => {
+    const RESET = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' })
+    const cut = (gives: Error, seconds = 60): Turn => ({ takesMs: seconds * SECOND, gives })
+
+    test.each([
+      ['a reset', RESET],
+      ['a gateway that gave up', new BrokenAnswerError(504, 'the answer is not from AWS')],
+      ['a proxy that is overloaded', new BrokenAnswerError(503, 'the answer is not from AWS')],
+      ['a limit of the transport', new TryTimeoutError('no answer from 127.0.0.1 within 12 s')],
+    ])('by %s, every time: none yet, until the time is over, with one warning', async (_name, error) => {
+      const { ids, polls, failure, warnings, endedAt } = await take({ polls: () => cut(error), waitMs: 10 * MINUTE })
+      expect(failure).toBeUndefined()
+      expect(ids).toEqual([])
+      expect(polls).toHaveLength(10)
+      expect(endedAt).toBeLessThanOrEqual(12 * MINUTE)
+      expect(warnings).toEqual([
+        expect.stringContaining(`cut off after 60 s, while the service held it: ${error.message}`),
+      ])
+      expect(warnings[0]).toContain('comes back after two minutes')
+    })
+
+    test('goes on to the task that comes later', async () => {
+      const { ids } = await take({ polls: (index) => (index < 3 ? cut(RESET) : task), waitMs: 10 * MINUTE })
+      expect(ids).toEqual(['task-0'])
+    })
+
+    test('with no time to wait: there is no task', async () => {
+      const { ids, polls, failure } = await take({ polls: () => cut(RESET) })
+      expect([ids, polls.length, failure]).toEqual([[], 1, undefined])
+    })
+
+    test('after tasks were taken: they are handed on', async () => {
+      const { ids, failure } = await take({
+        polls: (index) => (index < 2 ? task : cut(RESET)),
+        mostTasks: 20,
+        waitMs: 10 * MINUTE,
+      })
+      expect([ids, failure]).toEqual([['task-0', 'task-1'], undefined])
+    })
+
+    test.each<[string, Turn]>([
+      ['broke soon', cut(RESET, 1)],
+      ['never reached the service', cut(Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' }))],
+      ['was refused by a proxy', cut(new BrokenAnswerError(403, 'the answer is not from AWS'))],
+      ['failed in the service', cut(failing('InternalServiceError'))],
+    ])('is told from one that %s, which fails', async (_name, turn) => {
+      const { failure, warnings } = await take({ polls: () => turn, waitMs: 10 * MINUTE })
+      expect(failure).toBeDefined()
+      expect(warnings).toEqual([])
+    })
   })
 
   test.each(['ThrottlingException', 'InternalServiceError'])('by %s is made again, with waits', async (name) => {
