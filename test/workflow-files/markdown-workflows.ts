@@ -21,13 +21,15 @@ const AROUND_A_FRAGMENT = `on:
     inputs:
       task-id:
         required: true
+      precondition:
+        type: boolean
 jobs:
   job:
     runs-on: ubuntu-latest
     strategy:
       matrix:
         task:
-          - { task-id: a, pipeline-id: b, attempt-id: c, fields: { command: d } }
+          - { task-id: a, pipeline-id: b, attempt-id: c, precondition: '', fields: { command: d } }
     steps:
 `
 

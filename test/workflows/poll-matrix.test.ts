@@ -1,23 +1,22 @@
 // A job that polls, and a matrix of jobs that work on what it took.
-import { expect, test } from '@jest/globals'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { sampleObjects } from '../local-aws/sample-task.ts'
 import { runWorkflow } from '../runner/act.ts'
+import { REPOSITORY } from '../runner/action-file.ts'
 import { operationsOn, received, reports } from './receiving.ts'
 
-function addTask(service: LocalDataPipeline, name: string, command: string): string {
-  const task = { attemptId: `@${name}_Attempt=1`, pipelineId: 'df-0937003356ZJEXAMPLE', workerGroup: 'nightly' }
-  const objects = sampleObjects(task)
-  for (const field of objects[task.attemptId]?.fields ?? []) if (field.key === 'command') field.stringValue = command
-  return service.addTask({ ...task, objects }).taskId
+function addTask(service: LocalDataPipeline, name: string, texts: Readonly<Record<string, string>>): string {
+  return service.addTask({ attemptId: `@${name}_Attempt=1`, workerGroup: 'nightly', texts }).taskId
 }
 
 test.concurrent('each task is taken, held and reported once, by a job of its own', async () => {
   await using service = await LocalDataPipeline.start()
   const [first = '', second = '', third = ''] = [
-    addTask(service, 'first', 'exit 0'),
-    addTask(service, 'second', 'echo "it failed"; exit 3'),
-    addTask(service, 'third', 'exit 0'),
+    addTask(service, 'first', { command: 'exit 0' }),
+    addTask(service, 'second', { command: 'echo "it failed"; exit 3' }),
+    addTask(service, 'third', { command: 'exit 0' }),
   ]
   service.addTask({ workerGroup: 'another' })
   const run = await runWorkflow('poll-matrix.yml', { env: service.env() })
@@ -33,6 +32,45 @@ test.concurrent('each task is taken, held and reported once, by a job of its own
   }
   expect(service.task(second)).toMatchObject({ errorId: 'GitHubActions:JobFailed' })
   expect(received(service).filter(([, status]) => status !== 200)).toEqual([])
+})
+
+/** The workflow with one change. */
+function workflowWith(from: string, to: string): string {
+  const text = readFileSync(join(REPOSITORY, 'test', 'workflows', 'poll-matrix.yml'), 'utf8')
+  if (text.split(from).length !== 2) throw new Error(`${from} must be there once`)
+  return text.replace(from, () => to)
+}
+
+// As GitHub drops an output that contains a secret of the repository; act does not.
+const OUTPUT = 'tasks: ${{ steps.poll.outputs.tasks }}'
+const LAST_STEP_OF_POLL = '          wait-seconds: 0\n'
+
+describe('no job is started for the tasks that were taken', () => {
+  test.concurrent.each<[string, string, Record<string, string>]>([
+    ['the output tasks was dropped', workflowWith(OUTPUT, "tasks: ''"), { poll: 'success', 'not-started': 'failure' }],
+    [
+      'the poll job failed after it took them',
+      workflowWith(LAST_STEP_OF_POLL, `${LAST_STEP_OF_POLL}      - run: exit 3\n`),
+      { poll: 'failure', 'not-started': 'failure' },
+    ],
+  ])('as %s: each is reported FAILED, once', async (_name, text, results) => {
+    await using service = await LocalDataPipeline.start()
+    const ids = [addTask(service, 'first', {}), addTask(service, 'second', { type: 'ShellCommandPrecondition' })]
+    const run = await runWorkflow('poll-matrix.yml', { text, env: service.env() })
+    expect(run).toMatchObject({ exitCode: 1, results })
+    for (const taskId of ids) {
+      expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress', 'SetTaskStatus'])
+      expect(service.task(taskId)).toMatchObject({ state: 'failed', errorId: 'GitHubActions:NotStarted' })
+    }
+  })
+})
+
+test.concurrent('a precondition that does not hold is FALSE', async () => {
+  await using service = await LocalDataPipeline.start()
+  const taskId = addTask(service, 'ready', { type: 'ShellCommandPrecondition', command: 'exit 1' })
+  const run = await runWorkflow('poll-matrix.yml', { env: service.env() })
+  expect(run.results).toEqual({ poll: 'success', work: 'failure' })
+  expect(service.task(taskId).state).toBe('false')
 })
 
 test.concurrent('no task: the matrix is skipped, and nothing fails', async () => {

@@ -26,9 +26,10 @@ test('there are some', () => {
 
 describe.each(workflows)('$folder, $heading', ({ yaml }) => {
   test.concurrent.each([
-    ['succeeds', 'exit 0', 'finished'],
-    ['fails', 'exit 3', 'failed'],
-  ])('whose work %s', async (_, command, state) => {
+    ['work succeeds', 'exit 0', 'ShellCommandActivity', 'finished'],
+    ['work fails', 'exit 3', 'ShellCommandActivity', 'failed'],
+    ['precondition does not hold', 'exit 3', 'ShellCommandPrecondition', 'false'],
+  ])('whose %s', async (_, command, type, state) => {
     const credentials = new CredentialStore([])
     await using oidc = await LocalOidc.start()
     await using service = await LocalDataPipeline.start({ credentials })
@@ -36,11 +37,11 @@ describe.each(workflows)('$folder, $heading', ({ yaml }) => {
       arn: `arn:aws:iam::123456789012:role/${name}`,
     }))
     await using sts = await LocalSts.start({ issuer: oidc, credentials, roles })
-    const { taskId } = service.addTask({ workerGroup: 'nightly' })
+    const { taskId } = service.addTask({ workerGroup: 'nightly', texts: { type } })
     const script = `#!/bin/sh\n${command}\n`
     const run = await runWorkflow('readme.yml', {
       text: yaml,
-      inputs: { 'task-id': taskId },
+      inputs: { 'task-id': taskId, precondition: String(type === 'ShellCommandPrecondition') },
       files: { 'load.sh': script, 'check.sh': script, 'work.sh': script },
       env: { ...oidc.env(), ...sts.env(), AWS_ENDPOINT_URL_DATA_PIPELINE: service.url },
     })
