@@ -78,7 +78,7 @@ function jobSentence(job: JobEvidence): string {
 }
 
 function sentence({ name, outcome, steps, said }: JobEvidence, longestSaid: typeof LONGEST_SAID): string {
-  const job = `Job ${quoted(name)} ${OUTCOME_WORDS[outcome] ?? `ended with ${oneLine(outcome)}`}`
+  const job = `Job ${quoted(name)} ${OUTCOME_WORDS.get(outcome) ?? `ended with ${oneLine(outcome)}`}`
   const where = steps.length === 0 ? '' : ` in step ${stepNames(steps)}`
   return `${job}${where}${said ? `: ${oneLine(cutMiddle(clean(said), longestSaid))}` : '.'}`
 }
@@ -89,15 +89,15 @@ export function stepNames(steps: readonly string[]): string {
   return steps.slice(0, MOST_STEPS).map(quoted).join(', ') + more
 }
 
-const OUTCOME_WORDS: Readonly<Record<string, string>> = {
-  success: 'succeeded',
-  failure: 'failed',
-  timed_out: 'ran out of time',
-  cancelled: 'was cancelled',
-  skipped: 'was skipped',
-  lost: 'lost its runner, or ended without its post step. What it started may still run',
-  reported: 'was reported as failed by its workflow',
-}
+const OUTCOME_WORDS: ReadonlyMap<string, string> = new Map([
+  ['success', 'succeeded'],
+  ['failure', 'failed'],
+  ['timed_out', 'ran out of time'],
+  ['cancelled', 'was cancelled'],
+  ['skipped', 'was skipped'],
+  ['lost', 'lost its runner, or ended without its post step. What it started may still run'],
+  ['reported', 'was reported as failed by its workflow'],
+])
 
 function runLine({ workflow, repository, runNumber, attempt }: RunEvidence): string {
   const parts = [

@@ -65,14 +65,14 @@ function belongsTo({ name }: Job, key: string): boolean {
 }
 
 function resultOf({ conclusion }: Job): NeededJob['result'] | undefined {
-  return RESULT_OF_CONCLUSION[conclusion ?? '']
+  return RESULT_OF_CONCLUSION.get(conclusion ?? '')
 }
 
-const RESULT_OF_CONCLUSION: Readonly<Record<string, NeededJob['result']>> = {
-  action_required: 'failure',
-  cancelled: 'cancelled',
-  failure: 'failure',
-  skipped: 'skipped',
-  startup_failure: 'failure',
-  timed_out: 'failure',
-}
+const RESULT_OF_CONCLUSION: ReadonlyMap<string, NeededJob['result']> = new Map([
+  ['action_required', 'failure'],
+  ['cancelled', 'cancelled'],
+  ['failure', 'failure'],
+  ['skipped', 'skipped'],
+  ['startup_failure', 'failure'],
+  ['timed_out', 'failure'],
+])

@@ -58,6 +58,7 @@ describe('one job', () => {
     ['it was skipped', { outcome: 'skipped' }, 'Job "build" was skipped.'],
     ['it ran out of time', { outcome: 'timed_out' }, 'Job "build" ran out of time.'],
     ['a conclusion that GitHub invents later', { outcome: 'exploded' }, 'Job "build" ended with exploded.'],
+    ['one that is a word of JavaScript', { outcome: 'constructor' }, 'Job "build" ended with constructor.'],
     ['a name with line ends and colours', { name: ' \u001b[1mbuild\u001b[0m\r\nit ' }, 'Job "build it" failed.'],
   ])('%s', (_, parts, sentence) => {
     expect(errorMessageOf({ jobs: [job(parts)], related: [], remarks: [], run: RUN }, LIMIT)).toBe(
