@@ -126,6 +126,16 @@ test('late: the whole answer after the time; the effect took place', async () =>
   expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
 })
 
+test.each<['reset' | 'gateway', object]>([
+  ['reset', { text: '', end: 'reset', state: 'waiting' }],
+  ['gateway', { status: 504, end: 'closed', state: 'waiting' }],
+])('cutOff by a %s: after the time, without effect', async (by, expected) => {
+  const before = performance.now()
+  const answer = await struckBy(faults.cutOff(by, 60))
+  expect(performance.now() - before).toBeGreaterThan(55)
+  expect(answer).toMatchObject(expected)
+})
+
 test.each(['{}', ''] as const)('emptyAnswer(%j): nothing is said; the effect took place', async (text) => {
   const answer = await struckBy(faults.emptyAnswer(text))
   expect(answer).toMatchObject({ state: 'running', status: 200 })
