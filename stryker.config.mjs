@@ -5,6 +5,7 @@ process.env.FC_RUNS ??= '40'
 const tests = [
   'clean-text',
   'cut-text',
+  'encrypted-fields',
   'environment-secrets',
   'error-fields',
   'error-message',
@@ -22,6 +23,7 @@ export default {
     'src/report/error-fields.ts',
     'src/evidence/error-message.ts',
     'src/needs.ts',
+    'src/poll/encrypted-fields.ts',
     'src/poll/task-fields.ts',
     'src/retry.ts',
     'src/status.ts',
