@@ -8,7 +8,7 @@ import { taskOutputs } from './task-outputs.ts'
  * that its outputs have: with them masked, GitHub would drop the outputs, and nobody would go on with the task.
  */
 export function valuesToMask(task: Task): string[] {
-  const lines = task.encrypted.flatMap((field) => ('stringValue' in field ? field.stringValue.split(/[\r\n]+/) : []))
+  const lines = task.encrypted.flatMap((field) => ('stringValue' in field ? field.stringValue.split(/[\r\n]/) : []))
   const values = new Set(lines.map((line) => line.trim()).filter((line) => line.length >= SHORTEST_SECRET))
   if (values.size === 0) return []
   const needed = namesIn(task)
@@ -18,6 +18,6 @@ export function valuesToMask(task: Task): string[] {
 /** The ids of a task, and the names of its objects, fields and outputs. */
 function namesIn(task: Task): string {
   const keys = new Set(Object.values(task.objects).flatMap(({ fields }) => fields.map(({ key }) => key)))
-  const ofOutputs = JSON.stringify(taskOutputs([{ ...task, objects: {} }]))
-  return [task.taskId, task.pipelineId, task.attemptId, ofOutputs, ...Object.keys(task.objects), ...keys].join('\n')
+  const ids = [task.taskId, task.pipelineId, task.attemptId, ...Object.keys(task.objects)]
+  return [...ids, ...Object.keys(taskOutputs([])), ...keys].join('\n')
 }

@@ -33,6 +33,7 @@ describe('of the encrypted fields of a task', () => {
     ['no part of the attempt id', [secret('Attempt')], []],
     ['no name of an output', [secret('task-id'), secret('precondition')], []],
     ['no key of a field', [secret('command')], []],
+    ['what only two keys have together', [secret('commandinput')], ['commandinput']],
     ['a value of another field', [secret('reader')], ['reader']],
     ['what only contains an id', [secret('task-id=1')], ['task-id=1']],
   ])('%s is masked', (_name, encrypted, expected) => {
