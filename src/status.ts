@@ -12,10 +12,22 @@ const STATUS_OF_WORD: ReadonlyMap<string, TaskStatus> = new Map([
   ['success', 'FINISHED'],
   ['failure', 'FAILED'],
   ['cancelled', 'FAILED'],
+  // Conclusions of jobs and runs (REST API, "Get a workflow run"). The others don't tell whether the work was done.
+  ['timed_out', 'FAILED'],
+  ['startup_failure', 'FAILED'],
 ])
 
 /** The words that `parseStatus` knows, as they are shown to a user. */
-export const STATUS_WORDS = ['FINISHED', 'FAILED', 'FALSE', 'success', 'failure', 'cancelled'] as const
+export const STATUS_WORDS = [
+  'FINISHED',
+  'FAILED',
+  'FALSE',
+  'success',
+  'failure',
+  'cancelled',
+  'timed_out',
+  'startup_failure',
+] as const
 
 /** The words of `job.status`: a job that runs was not skipped. */
 export const JOB_STATUSES = ['success', 'failure', 'cancelled'] as const satisfies readonly Outcome[]

@@ -94,7 +94,9 @@ function inputs(required: Record<string, fc.Arbitrary<string>>, optional: Record
 export const setTaskStatusInputs = inputs(
   { 'task-id': taskId, 'github-token': fc.constant(INPUT_TOKEN) },
   {
-    status: mostly(fc.constantFrom('', '', 'FINISHED', 'failed', 'False', 'success', 'failure', 'cancelled')),
+    status: mostly(
+      fc.constantFrom('', '', 'FINISHED', 'failed', 'False', 'success', 'failure', 'cancelled', 'timed_out'),
+    ),
     needs: mostly(fc.oneof(fc.constant(''), needs)),
     'allowed-skips': seldom(fc.constantFrom('build', 'build,test', ' load \r\n')),
     'allowed-failures': seldom(fc.constantFrom('test', 'test\nload')),

@@ -51,6 +51,10 @@ describe('status', () => {
     'done',
     'FINISH',
     'skipped',
+    // Conclusions of runs that say nothing of the work.
+    'neutral',
+    'stale',
+    'action_required',
     'true',
     'canceled',
     '0',
@@ -67,6 +71,8 @@ describe('status', () => {
       'success',
       'failure',
       'cancelled',
+      'timed_out',
+      'startup_failure',
     ])
   })
 

@@ -14,6 +14,9 @@ describe('a status that is given', () => {
     ['cancelled', 'FAILED'],
     ['SUCCESS', 'FINISHED'],
     ['Cancelled', 'FAILED'],
+    // Conclusions of another run, as workflow_run gives them.
+    ['timed_out', 'FAILED'],
+    ['startup_failure', 'FAILED'],
     // What is left of an unquoted FALSE in YAML.
     ['false', 'FALSE'],
     ['  FAILED\n', 'FAILED'],
