@@ -263,7 +263,7 @@ function readNeededJobs(read: ReadInput): { bad: NeededJob[]; fine: string[] } {
   const jobs = text === '' ? [] : parseNeeds(text)
   checkAllowances(allowances, jobs)
   const bad = badJobs(jobs, allowances)
-  return { bad, fine: jobs.filter((job) => !bad.includes(job)).map(({ key }) => key) }
+  return { bad, fine: jobs.flatMap((job) => (bad.includes(job) ? [] : (job.key ?? []))) }
 }
 
 /** Names that stand on lines or between commas. */

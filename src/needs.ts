@@ -1,9 +1,10 @@
 import { ConfigurationError } from './errors.ts'
 import { NEEDED_RESULTS, type Outcome } from './status.ts'
 
-/** A job that this one needs, by its key in the workflow; a matrix is one. */
+/** A job that this one needs; a matrix is one. */
 export interface NeededJob {
-  readonly key: string
+  /** Its key in the workflow; undefined where only results are given. */
+  readonly key: string | undefined
   readonly result: Outcome
 }
 
@@ -15,9 +16,14 @@ export interface Allowances {
 
 /** The line that the workflow should have. */
 const NEEDS_LINE = 'needs: ${{ toJSON(needs) }}'
+/** The line for jobs whose outputs are too large for an input. */
+const RESULTS_LINE = 'needs: ${{ toJSON(needs.*.result) }}'
+/** How such jobs are given with their names. */
+const NAMED_RESULTS = 'needs: \'{"KEY": {"result": "${{ needs.KEY.result }}"}}\''
 
 /**
- * The needed jobs in the text that `toJSON(needs)` makes.
+ * The needed jobs in the text that `toJSON(needs)` makes, or `toJSON(needs.*.result)`: a list of results without names,
+ * which stays small whatever the outputs of the jobs.
  *
  * @throws ConfigurationError for any other text: what can't be read must not count as "nothing failed"
  */
@@ -28,18 +34,42 @@ export function parseNeeds(text: string): NeededJob[] {
   } catch (cause) {
     throw notNeeds(text, cause)
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notNeeds(text)
-  const jobs = Object.entries(value).map(([key, job]) => {
-    const result = NEEDED_RESULTS.find((known) => known === (job as { result?: unknown } | null)?.result)
+  if (typeof value !== 'object' || value === null) throw notNeeds(text)
+  const jobs = Array.isArray(value) ? resultsIn(value, text) : jobsIn(value, text)
+  if (jobs.length === 0) {
+    const nothing = Array.isArray(value) ? '[]' : '{}'
+    throw new ConfigurationError(
+      `The input needs is ${nothing}: this job needs no other job, so nothing is known of them.`,
+      {
+        hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
+      },
+    )
+  }
+  return jobs
+}
+
+function jobsIn(value: object, text: string): NeededJob[] {
+  return Object.entries(value).map(([key, job]) => {
+    const result = parseResult((job as { result?: unknown } | null)?.result)
     if (result === undefined) throw notNeeds(text)
     return { key, result }
   })
-  if (jobs.length === 0) {
-    throw new ConfigurationError('The input needs is {}: this job needs no other job, so nothing is known of them.', {
-      hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
-    })
-  }
-  return jobs
+}
+
+function resultsIn(list: readonly unknown[], text: string): NeededJob[] {
+  return list.map((word) => {
+    const result = parseResult(word)
+    if (result !== undefined) return { key: undefined, result }
+    if (typeof word !== 'string') throw notNeeds(text)
+    throw new ConfigurationError(
+      `The input needs lists the result ${JSON.stringify(shown(word))}. Valid: ${NEEDED_RESULTS.join(', ')}.`,
+      { hint: `Write the line ${RESULTS_LINE}` },
+    )
+  })
+}
+
+function parseResult(word: unknown): Outcome | undefined {
+  return NEEDED_RESULTS.find((known) => known === word)
 }
 
 /**
@@ -59,6 +89,11 @@ export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob
         hint: `Add the line ${NEEDS_LINE}`,
       })
     }
+    if (jobs.some(({ key }) => key === undefined)) {
+      throw new ConfigurationError(`The input ${input} names jobs, but needs has results without names.`, {
+        hint: `Write the line ${NEEDS_LINE}, or where that is too large, each job with its key: ${NAMED_RESULTS}`,
+      })
+    }
     throw new ConfigurationError(
       `The input ${input} names ${shown(unknown.map((name) => JSON.stringify(name)).join(', '))}, which this job does not need. ` +
         `It needs: ${jobs.map(({ key }) => key).join(', ')}.`,
@@ -69,12 +104,12 @@ export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob
 /** From worst to best. */
 const SEVERITY: readonly Outcome[] = ['failure', 'cancelled', 'skipped', 'success']
 
-/** The needed jobs whose result is not all right, worst first; those alike in the order of the workflow. */
+/** The needed jobs whose result is not all right, worst first; those alike in the order of the input. */
 export function badJobs(jobs: readonly NeededJob[], allowances: Allowances): NeededJob[] {
   return jobs
     .filter(({ key, result }) => {
       if (result === 'success') return false
-      return !(result === 'skipped' ? allowances.skips : allowances.failures).includes(key)
+      return key === undefined || !(result === 'skipped' ? allowances.skips : allowances.failures).includes(key)
     })
     .sort((a, b) => SEVERITY.indexOf(a.result) - SEVERITY.indexOf(b.result))
 }

@@ -11,7 +11,7 @@ export type Cause =
       /** Why GitHub shows no step of this job that ended so; else it does, or will in a moment. */
       readonly unlisted?: 'composite-action' | 'continue-on-error'
     }
-  /** Needed jobs that did not succeed, worst first, at least one; and the keys of those that are all right. */
+  /** Needed jobs that did not succeed, worst first, at least one; and the keys, if known, of those that are all right. */
   | { readonly kind: 'needs'; readonly jobs: readonly NeededJob[]; readonly fine: readonly string[] }
 
 /** The error id of a failure that has none of the user's: stable, made for machines. */

@@ -3,8 +3,8 @@ import { cutMiddle, sizeOf } from '../text/cut.ts'
 
 /** A job that did not succeed, as far as it is known. */
 export interface JobEvidence {
-  /** The name, or for want of it the key in the workflow. */
-  readonly name: string
+  /** The name, or for want of it the key in the workflow; undefined for a needed job of which neither is known. */
+  readonly name: string | undefined
   readonly outcome: string
   /** The names of the steps that failed or were cancelled. */
   readonly steps: readonly string[]
@@ -78,7 +78,8 @@ function jobSentence(job: JobEvidence): string {
 }
 
 function sentence({ name, outcome, steps, said }: JobEvidence, longestSaid: typeof LONGEST_SAID): string {
-  const job = `Job ${quoted(name)} ${OUTCOME_WORDS.get(outcome) ?? `ended with ${oneLine(outcome)}`}`
+  const who = name === undefined ? 'A needed job' : `Job ${quoted(name)}`
+  const job = `${who} ${OUTCOME_WORDS.get(outcome) ?? `ended with ${oneLine(outcome)}`}`
   const where = steps.length === 0 ? '' : ` in step ${stepNames(steps)}`
   return `${job}${where}${said ? `: ${oneLine(cutMiddle(clean(said), longestSaid))}` : '.'}`
 }

@@ -5,7 +5,10 @@ import type { NeededJob } from '../needs.ts'
 export interface MatchedJobs {
   /** For each needed job: the jobs of the run that ended like it; several for a matrix, none if they can't be told. */
   readonly matched: ReadonlyMap<NeededJob, readonly Job[]>
-  /** Jobs that did not succeed and belong to no needed job by their name: renamed ones, or ones that nobody needs. */
+  /**
+   * Jobs that did not succeed and belong to no needed job by their name: renamed ones, ones that nobody needs, and all
+   * where the needed jobs have no names.
+   */
   readonly others: readonly Job[]
 }
 
@@ -60,7 +63,8 @@ export function isBehind(needed: readonly NeededJob[], fine: readonly string[], 
   )
 }
 
-function belongsTo({ name }: Job, key: string): boolean {
+function belongsTo({ name }: Job, key: string | undefined): boolean {
+  if (key === undefined) return false
   return name === key || name.startsWith(`${key} (`) || name.startsWith(`${key} / `)
 }
 

@@ -51,7 +51,10 @@ const boolean = fc.constantFrom('true', 'True', 'TRUE', 'false', 'False', 'FALSE
 const outcome = fc.constantFrom('success', 'failure', 'cancelled', 'skipped')
 const jobKey = fc.constantFrom('build', 'test', 'load', 'constructor', '__proto__', 'a-b_c')
 const needs = fc
-  .dictionary(jobKey, fc.record({ result: outcome, outputs: fc.constant({}) }), { minKeys: 1 })
+  .oneof(
+    fc.dictionary(jobKey, fc.record({ result: outcome, outputs: fc.constant({}) }), { minKeys: 1 }),
+    fc.array(outcome, { minLength: 1 }),
+  )
   .map((jobs) => JSON.stringify(jobs))
 
 /** Each value good most of the time, so that an action gets past its inputs. */

@@ -157,6 +157,29 @@ describe('the jobs behind a needed job', () => {
     expect(sent.errorStackTrace).toContain('not ok 3')
   })
 
+  test('results without names: each is told, and the jobs of this run that failed, with link and log', async () => {
+    await using github = await LocalGitHub.start()
+    const build = addFailedJob(github, 'build')
+    github.addJob({ name: 'lint', conclusion: 'success' })
+    github.addJob({ name: 'deploy', conclusion: 'skipped' })
+    const result = await reportFrom(github, { needs: '["success","skipped","failure"]' })
+    expectPlainReport(result)
+    const { sent } = result
+    expect(sent.errorMessage).toMatch(
+      /^2 jobs did not succeed:\n- A needed job failed\.\n- A needed job was skipped\.\n/,
+    )
+    expect(sent.errorMessage).toContain('- In this run: Job "build" failed in step "Run npm test": expected 4, got 5')
+    expect(sent.errorMessage).toContain(build.htmlUrl)
+    expect(sent.errorMessage).not.toMatch(/undefined|lint|deploy/)
+    expect(sent.errorStackTrace).toContain('not ok 3')
+  })
+
+  test('one result without a name, and no token: what is known here', async () => {
+    await using github = await LocalGitHub.start()
+    const { sent } = await reportFrom(github, { needs: '["cancelled"]', 'github-token': '' })
+    expect(sent.errorMessage).toMatch(/^A needed job was cancelled\.\nGitHub Actions: workflow "Nightly"/)
+  })
+
   test('a matrix whose jobs all have one name: the one that failed is found', async () => {
     await using github = await LocalGitHub.start()
     github.addJob({ name: 'test', conclusion: 'success' })

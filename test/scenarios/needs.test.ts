@@ -141,12 +141,51 @@ describe('the outcome of a job with needed jobs', () => {
       inputs: { status: 'FAILED' },
       expected: { taskStatus: 'FAILED', errorId: 'GitHubActions:ReportedFailed' },
     },
+    // What toJSON(needs.*.result) gives.
+    {
+      name: 'results without names, all success',
+      needs: '[\n  "success",\n  "success"\n]',
+      expected: { taskStatus: 'FINISHED' },
+    },
+    {
+      name: 'results without names, one failure',
+      needs: '["success","failure"]',
+      expected: { taskStatus: 'FAILED', errorId: 'GitHubActions:NeededJobFailed' },
+    },
+    {
+      name: 'results without names, one cancelled',
+      needs: '["skipped","cancelled"]',
+      expected: { taskStatus: 'FAILED', errorId: 'GitHubActions:NeededJobCancelled' },
+    },
+    {
+      name: 'results without names, one skipped',
+      needs: '["skipped","success"]',
+      expected: { taskStatus: 'FAILED', errorId: 'GitHubActions:NeededJobSkipped' },
+    },
+    {
+      name: 'results without names, and this job was cancelled',
+      own: 'cancelled',
+      needs: '["success"]',
+      expected: { taskStatus: 'FAILED', errorId: 'GitHubActions:JobCancelled' },
+    },
+    {
+      name: 'results without names, of a precondition that does not hold',
+      needs: '["failure"]',
+      inputs: { precondition: 'true' },
+      expected: { taskStatus: 'FALSE' },
+    },
+    {
+      name: 'results that the workflow gives names',
+      needs: '{"load": {"result": "success"}, "docs": {"result": "skipped"}}',
+      inputs: { 'allowed-skips': 'docs' },
+      expected: { taskStatus: 'FINISHED' },
+    },
   ]) {
     test(name, async () => {
       await using github = await LocalGitHub.start()
       const { step, bodies } = await reportFrom(
         github,
-        { needs: needsOf(needs), 'github-token': '', ...inputs },
+        { needs: typeof needs === 'string' ? needs : needsOf(needs), 'github-token': '', ...inputs },
         { jobStatus: own },
       )
       expect(step.errors).toEqual([])
@@ -171,7 +210,12 @@ describe('inputs that can not be meant are refused before any call', () => {
     { name: 'null', inputs: { needs: 'null' }, says: [NEEDS_LINE] },
     { name: 'a text', inputs: { needs: '"success"' }, says: [NEEDS_LINE] },
     { name: 'a list', inputs: { needs: '[{"result":"success"}]' }, says: [NEEDS_LINE] },
-    { name: 'an empty list', inputs: { needs: '[]' }, says: [NEEDS_LINE] },
+    { name: 'an empty list', inputs: { needs: '[]' }, says: ['needs is []', 'nothing is known'] },
+    {
+      name: 'an unknown word in a list',
+      inputs: { needs: '["success","neutral"]' },
+      says: ['"neutral"', 'success, failure, cancelled, skipped', 'needs: ${{ toJSON(needs.*.result) }}'],
+    },
     { name: 'one needed job, not all', inputs: { needs: '{"result":"success","outputs":{}}' }, says: [NEEDS_LINE] },
     { name: 'results without their jobs', inputs: { needs: '{"build":"success"}' }, says: [NEEDS_LINE] },
     { name: 'the steps context', inputs: { needs: '{"a":{"outcome":"success"}}' }, says: [NEEDS_LINE] },
@@ -189,6 +233,16 @@ describe('inputs that can not be meant are refused before any call', () => {
       name: 'a misspelt allowed failure',
       inputs: { ...ok, 'allowed-failures': 'build\nUnit-tests' },
       says: ['allowed-failures', '"Unit-tests"', 'build', 'unit-tests'],
+    },
+    {
+      name: 'an allowed skip where the results have no names',
+      inputs: { needs: '["success","skipped"]', 'allowed-skips': 'build' },
+      says: ['allowed-skips', 'without names', NEEDS_LINE],
+    },
+    {
+      name: 'an allowed failure where the results have no names',
+      inputs: { needs: '["failure"]', 'allowed-failures': 'build' },
+      says: ['allowed-failures', 'without names', NEEDS_LINE],
     },
     {
       name: 'an allowed skip without needs',
@@ -220,6 +274,18 @@ describe('inputs that can not be meant are refused before any call', () => {
     expect(step.commands.map(({ name }) => name)).toEqual(['error'])
     expect(step.errors[0]?.length).toBeLessThan(600)
   })
+})
+
+test('outputs of needed jobs that are too large for an input: their results are not', async () => {
+  await using github = await LocalGitHub.start()
+  const outputs = { tasks: 'x'.repeat(140_000) }
+  const jobs = { poll: { result: 'success', outputs }, work: { result: 'failure', outputs: {} } }
+  const report = (needs: unknown) => reportFrom(github, { needs: JSON.stringify(needs, null, 2), 'github-token': '' })
+  // Else this test would prove nothing.
+  if (process.platform === 'linux') await expect(report(jobs)).rejects.toThrow('E2BIG')
+  const { step, sent } = await report(Object.values(jobs).map(({ result }) => result))
+  expect(step).toMatchObject({ exitCode: 0, errors: [] })
+  expect(sent).toMatchObject({ taskStatus: 'FAILED', errorId: 'GitHubActions:NeededJobFailed' })
 })
 
 test('a FINISHED report asks GitHub nothing and does not load its client', async () => {

@@ -73,6 +73,11 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   // What GitHub makes of `needs: ${{ needs }}`.
   'The input needs is …, which is not the needs context': reportWith({ needs: 'Object' }),
   'The input needs is {}': reportWith({ needs: '{}' }),
+  'The input needs is []': reportWith({ needs: '[]' }),
+  'The input allowed-… names jobs, but needs has results without names': reportWith({
+    needs: '["success"]',
+    'allowed-skips': 'load',
+  }),
   'The input allowed-… names "…", which this job does not need': reportWith({
     needs: needsOf({ load: 'success' }),
     'allowed-skips': 'Load',

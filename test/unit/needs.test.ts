@@ -31,6 +31,27 @@ describe('parseNeeds', () => {
     ])
   })
 
+  test('gives each result of a list, without a name, in its order', () => {
+    expect(parseNeeds('["success",\n "cancelled"]')).toEqual([
+      { key: undefined, result: 'success' },
+      { key: undefined, result: 'cancelled' },
+    ])
+  })
+
+  test('a list with an unknown result is told which, and what there is', () => {
+    const error = (word: string): unknown => thrownBy(() => parseNeeds(JSON.stringify(['success', word])))
+    expect(error('neutral')).toMatchObject({
+      name: 'ConfigurationError',
+      message: 'The input needs lists the result "neutral". Valid: success, failure, cancelled, skipped.',
+      hint: 'Write the line needs: ${{ toJSON(needs.*.result) }}',
+    })
+    expect(String(error('x'.repeat(5_000))).length).toBeLessThan(300)
+  })
+
+  test.each(['Success', ' success', '', 'constructor'])('%j is no result in a list', (word) => {
+    expect(() => parseNeeds(JSON.stringify([word]))).toThrow(ConfigurationError)
+  })
+
   test('takes a job of any name', () => {
     expect(jobs({ constructor: 'failure', toString: 'success', hasOwnProperty: 'skipped' })).toHaveLength(3)
     expect(parseNeeds('{"__proto__":{"result":"failure"}}')).toEqual([{ key: '__proto__', result: 'failure' }])
@@ -63,16 +84,24 @@ describe('parseNeeds', () => {
     expect(error('{')).toMatchObject({ cause: expect.any(SyntaxError) })
   })
 
-  test.each(['[]', '[{"result":"success"}]', 'null', '"success"', '1', 'true', '', '{', '[null]'])(
-    '%s is no needs context',
-    (text) => {
-      expect(() => parseNeeds(text)).toThrow(/which is not the needs context of a job/)
-    },
-  )
+  test.each([
+    '[1]',
+    '[["success"]]',
+    '["success",{"result":"success"}]',
+    'null',
+    '"success"',
+    '1',
+    'true',
+    '',
+    '{',
+    '[null]',
+  ])('%s is no needs context', (text) => {
+    expect(() => parseNeeds(text)).toThrow(/which is not the needs context of a job/)
+  })
 
-  test('a job that needs no other is told what to do about it', () => {
-    expect(thrownBy(() => parseNeeds('{}'))).toMatchObject({
-      message: 'The input needs is {}: this job needs no other job, so nothing is known of them.',
+  test.each(['{}', '[]'])('a job that needs no other (%s) is told what to do about it', (text) => {
+    expect(thrownBy(() => parseNeeds(text))).toMatchObject({
+      message: `The input needs is ${text}: this job needs no other job, so nothing is known of them.`,
       hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
     })
   })
@@ -88,6 +117,7 @@ describe('parseNeeds', () => {
           fc.record({ result: fc.oneof(fc.constantFrom('success', 'failure', 'cancelled', 'skipped'), fc.string()) }),
         )
         .map((value) => JSON.stringify(value)),
+      fc.array(fc.constantFrom('success', 'failure', 'cancelled', 'skipped')).map((value) => JSON.stringify(value)),
     )
     fc.assert(
       fc.property(texts, (text) => {
@@ -98,9 +128,12 @@ describe('parseNeeds', () => {
           expect(error).toBeInstanceOf(ConfigurationError)
           return
         }
-        const value = JSON.parse(text) as Record<string, { result: string }>
+        const value = JSON.parse(text) as Record<string, { result: string }> | string[]
         expect(parsed.length).toBeGreaterThan(0)
-        expect(parsed).toEqual(Object.entries(value).map(([key, { result }]) => ({ key, result })))
+        const expected = Array.isArray(value)
+          ? value.map((result) => ({ key: undefined, result }))
+          : Object.entries(value).map(([key, { result }]) => ({ key, result }))
+        expect(parsed).toEqual(expected)
       }),
       { numRuns: runs(300) },
     )
@@ -145,6 +178,17 @@ describe('checkAllowances', () => {
     })
   })
 
+  test.each([
+    ['allowed-skips', { skips: ['build'], failures: [] }],
+    ['allowed-failures', { skips: [], failures: ['build'] }],
+  ])('%s with results that have no names is told what to give', (input, allowances) => {
+    expect(thrownBy(() => checkAllowances(allowances, parseNeeds('["success"]')))).toMatchObject({
+      name: 'ConfigurationError',
+      message: `The input ${input} names jobs, but needs has results without names.`,
+      hint: expect.stringContaining('needs: \'{"KEY": {"result": "${{ needs.KEY.result }}"}}\''),
+    })
+  })
+
   test.each(['Build', 'build ', 'build*', 'buil', 'constructor'])('%j is not the job build', (name) => {
     expect(() => checkAllowances({ skips: [name], failures: [] }, known)).toThrow(ConfigurationError)
   })
@@ -173,6 +217,11 @@ describe('the outcome', () => {
       const allowances = { skips: skip ? ['a'] : [], failures: failure ? ['a'] : [] }
       expect(badJobs([{ key: 'a', result }], allowances)).toEqual(bad ? [{ key: 'a', result }] : [])
     })
+  })
+
+  test('results without names are bad but for success', () => {
+    const some = parseNeeds('["skipped","success","failure"]')
+    expect(badJobs(some, NOTHING_ALLOWED).map(({ result }) => result)).toEqual(['failure', 'skipped'])
   })
 
   test('an allowance for one job is none for another', () => {

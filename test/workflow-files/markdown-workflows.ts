@@ -15,8 +15,14 @@ interface Block {
 
 const FENCE = /^( *)(`{3,}|~{3,}) *([^\s`]*)/
 
-/** What a fragment may count on: the task of the README's workflows, given as an input, or an entry of a matrix. */
-const AROUND_A_FRAGMENT = `on:
+/**
+ * What a fragment may count on: the task of the README's workflows, given as an input, or an entry of a matrix; and
+ * needed jobs, those that it refers to among them.
+ */
+function aroundFragment(fragment: string): string {
+  const needed = new Set(['needed', ...[...fragment.matchAll(/\bneeds\.([\w-]+)/g)].flatMap(([, key]) => key ?? [])])
+  const jobs = [...needed].map((key) => `  ${key}:\n    runs-on: ubuntu-latest\n    steps: [{ run: 'true' }]\n`)
+  return `on:
   workflow_dispatch:
     inputs:
       task-id:
@@ -24,7 +30,8 @@ const AROUND_A_FRAGMENT = `on:
       precondition:
         type: boolean
 jobs:
-  job:
+${jobs.join('')}  job:
+    needs: [${[...needed].join(', ')}]
     runs-on: ubuntu-latest
     strategy:
       matrix:
@@ -32,6 +39,7 @@ jobs:
           - { task-id: a, pipeline-id: b, attempt-id: c, precondition: '', fields: { command: d } }
     steps:
 `
+}
 
 /**
  * The workflows of a Markdown file. A ```yaml block is one of these:
@@ -71,7 +79,7 @@ function blocksIn(file: string, markdown: string): Block[] {
 function workflowOf(file: string, block: Block): WorkflowText {
   const content: unknown = parse(block.text)
   if (isMapping(content) && 'jobs' in content) return wrapped(file, block, '', 0)
-  if (Array.isArray(content)) return wrapped(file, block, AROUND_A_FRAGMENT, 6)
+  if (Array.isArray(content)) return wrapped(file, block, aroundFragment(block.text), 6)
 
   const folder = ACTION_FOLDERS.find((action) => action === dirname(file)) ?? '.'
   const { inputs } = readActionFile(folder)
@@ -84,7 +92,7 @@ function workflowOf(file: string, block: Block): WorkflowText {
       '  with:',
       ...missing.map((name) => `    ${name}: given`),
     ]
-    return wrapped(file, block, `${AROUND_A_FRAGMENT}${step.map((line) => `      ${line}\n`).join('')}`, 10)
+    return wrapped(file, block, `${aroundFragment(block.text)}${step.map((line) => `      ${line}\n`).join('')}`, 10)
   }
   throw new Error(
     `${file}:${block.line}: neither a workflow, nor a list of steps, nor inputs of the action in ${folder}`,
