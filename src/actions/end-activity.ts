@@ -102,10 +102,10 @@ function reasonNotToReport(activity: Activity, state: HeartbeatState | undefined
 }
 
 /** What a heartbeat process that is gone has left; undefined when nothing can be read. */
-function stateOnDisk({ folder, heartbeat }: Activity, log: Log): HeartbeatState | undefined {
+function stateOnDisk({ heartbeat }: Activity, log: Log): HeartbeatState | undefined {
   if (heartbeat === undefined) return undefined
   try {
-    return readState(filesIn(folder).state)
+    return readState(filesIn(heartbeat.folder).state)
   } catch (error) {
     log.warning(`The state of the heartbeats can't be read: ${messageOf(error)}.`)
     return undefined
@@ -118,7 +118,7 @@ function showHeartbeats(
   state: HeartbeatState | undefined,
   log: Log,
 ): void {
-  const { folder, heartbeat, outcome, reporting } = activity
+  const { heartbeat, outcome, reporting } = activity
   // A main step that was killed could not save that it came so far.
   const wasHeld = heartbeat !== undefined && (outcome === 'held' || holder !== undefined)
   if (!wasHeld) {
@@ -130,7 +130,7 @@ function showHeartbeats(
     const seconds = (state.longestGapMs / 1000).toFixed(state.longestGapMs < 10_000 ? 1 : 0)
     log.group(
       `Heartbeats: ${state.beats} sent, ${state.failures} failed, the longest gap ${seconds} s`,
-      endOfLog(filesIn(folder)),
+      endOfLog(filesIn(heartbeat.folder)),
     )
   }
   if (state?.ended === 'lifetime-over')

@@ -1,11 +1,10 @@
-import { tmpdir } from 'node:os'
 import { findHolder } from '../activity/find-holder.ts'
 import { fitErrorInputs } from '../activity/fit-error-inputs.ts'
 import { launchHeartbeat } from '../activity/heartbeat-launcher.ts'
 import type { Holder } from '../activity/holder-client.ts'
-import { filesIn, newActivityFolder } from '../activity/paths.ts'
+import { filesIn } from '../activity/paths.ts'
 import type { ProcessIdentity } from '../activity/processes.ts'
-import { endpointsOf, saveActivity } from '../activity/saved-activity.ts'
+import { endpointsOf, type SavedHeartbeat, saveActivity } from '../activity/saved-activity.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
@@ -34,8 +33,7 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   const { taskId } = reportInputs
   const couldNotHold = `Could not hold task ${shortTaskId(taskId)}`
   const { error, adjustments } = fitErrorInputs(reportInputs.error, secretsIn(runner.env))
-  const folder = newActivityFolder(runner.env['RUNNER_TEMP'] || tmpdir(), taskId)
-  let base: ActivityReportInputs & { folder: string; heartbeat?: ProcessIdentity } = { ...reportInputs, error, folder }
+  let base: ActivityReportInputs & { heartbeat?: SavedHeartbeat } = { ...reportInputs, error }
   // Before anything else: the post step reports the end, however far this one gets.
   try {
     saveActivity(runner, { ...base, outcome: 'failed' })
@@ -44,7 +42,7 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   }
   for (const adjustment of adjustments) runner.log.warning(adjustment)
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
-  tellOutputs({ canceled: 'false', 'heartbeat-log': filesIn(folder).log }, runner)
+  tellOutputs({ canceled: 'false', 'heartbeat-log': '' }, runner)
   if (inputs.reporting.dryRun) {
     saveActivity(runner, { ...base, outcome: 'not-held' })
     runner.log.info(`Dry run: task ${shortTaskId(taskId)} is not acknowledged, and no heartbeats are sent.`)
@@ -57,9 +55,11 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   let heartbeat: HeartbeatToBe | undefined
   try {
     // Before it is known whether there is a task to hold: Node takes as long to start as the acknowledgement takes.
-    heartbeat = await prepareHeartbeat(folder, inputs, { runner, stoppable })
-    base = { ...base, folder: heartbeat.folder, heartbeat: heartbeat.process }
+    heartbeat = await prepareHeartbeat(inputs, { runner, stoppable })
+    const { folder } = heartbeat
+    base = { ...base, heartbeat: { ...heartbeat.process, folder } }
     saveActivity(runner, { ...base, outcome: 'failed' })
+    tellOutputs({ 'heartbeat-log': filesIn(folder).log.path }, runner)
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
     dataPipeline = open.dataPipeline
     const pipeline = open.dataPipeline
@@ -79,12 +79,11 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
     const { region } = pipeline
     saveActivity(runner, {
       ...base,
-      heartbeat: await heartbeat.hold(),
+      heartbeat: { ...(await heartbeat.hold()), folder },
       outcome: 'held',
       region,
       endpoints: endpointsOf(runner.env),
     })
-    if (heartbeat.folder !== folder) tellOutputs({ 'heartbeat-log': filesIn(heartbeat.folder).log }, runner)
     runner.log.info(`Holding task ${shortTaskId(taskId)} in ${region}, with a beat every ${inputs.heartbeatSeconds} s.`)
   } catch (error) {
     heartbeat?.abandon()
@@ -150,7 +149,6 @@ interface HeartbeatToBe {
 }
 
 async function prepareHeartbeat(
-  folder: string,
   inputs: ActivityInputs,
   { runner, stoppable }: Pick<Invocation, 'runner' | 'stoppable'>,
 ): Promise<HeartbeatToBe> {
@@ -161,9 +159,9 @@ async function prepareHeartbeat(
     return joining(holder, runner)
   }
   try {
-    const launched = launchHeartbeat(folder, runner.env, systemClock)
+    const launched = launchHeartbeat(inputs.taskId, runner.env, systemClock)
     return {
-      folder,
+      folder: launched.folder,
       process: launched.process,
       hold: () => launched.hold(heartbeatSettings(inputs, runner), stoppable).catch(rethrowNotStarted),
       abandon: () => launched.abandon(),

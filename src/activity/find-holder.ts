@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Runner } from '../github/runner.ts'
@@ -9,6 +8,7 @@ import { DirectRoute, type ReportRoute } from '../report/report-route.ts'
 import { type HolderAddress, holderAddress } from './holder-address.ts'
 import { connectHolder, type Holder } from './holder-client.ts'
 import { HolderRoute } from './holder-route.ts'
+import { temporaryFolder } from './paths.ts'
 import { identify, isRunning, kill, type ProcessIdentity } from './processes.ts'
 import { procAncestry } from './runner-watch.ts'
 
@@ -21,8 +21,7 @@ const LOOK_EVERY_MS = 10
 
 /** The marker of a task in this job. */
 export function reportMarker(taskId: string, { env, log }: Runner): ReportMarker {
-  const folder = env['RUNNER_TEMP'] || tmpdir()
-  return new ReportMarker(folder, holderAddress(taskId, env).id, (error) =>
+  return new ReportMarker(temporaryFolder(env), holderAddress(taskId, env).id, (error) =>
     log.debug(`The marker of the report: ${messageOf(error)}`),
   )
 }

@@ -1,16 +1,16 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clock, Deadline } from '../clock.ts'
 import { isSecretVariable } from '../environment-secrets.ts'
 import { messageOf } from '../errors.ts'
-import { readRegularFile } from '../regular-file.ts'
 import type { Invocation } from '../run-action.ts'
+import { readOwnFile } from '../util/own-file.ts'
 import type { HeartbeatSettings } from './heartbeat-settings.ts'
 import { readState } from './heartbeat-state.ts'
 import { TRACKING_SUFFIX, TRACKING_VARIABLE } from './holder-address.ts'
 import { isSameNode, type NodeCommand, nodeCommands, wrappedNode } from './node-command.ts'
-import { type ActivityFiles, filesIn } from './paths.ts'
+import { type ActivityFiles, filesIn, makeActivityFolder, temporaryFolder } from './paths.ts'
 import { identify, type ProcessIdentity } from './processes.ts'
 import { findWorker } from './runner-watch.ts'
 import { type StartedProcess, startProcess } from './start-process.ts'
@@ -19,7 +19,7 @@ import { type StartedProcess, startProcess } from './start-process.ts'
 const READY_WITHIN_MS = 15_000
 const LOOK_EVERY_MS = 5
 /** The end of the log that is shown. */
-const SHOWN_LOG_CHARACTERS = 16_000
+const SHOWN_LOG_BYTES = 16_000
 
 /**
  * A process that works for milliseconds and then sleeps for a minute needs no room for much garbage; without these flags
@@ -37,6 +37,8 @@ function entry(): string {
 export interface LaunchedHeartbeat {
   /** To be saved before anything else, as this step may be killed. */
   readonly process: ProcessIdentity
+  /** Of its files. */
+  readonly folder: string
   /**
    * Tells it what to hold, and waits until it is ready.
    *
@@ -60,12 +62,12 @@ type StepSettings = Omit<HeartbeatSettings, 'folder' | 'parent' | 'secrets' | 's
  * @throws Error when there is no place for its files
  */
 export function launchHeartbeat(
-  folder: string,
+  taskId: string,
   env: Readonly<Record<string, string | undefined>>,
   clock: Clock,
 ): LaunchedHeartbeat {
+  const { folder, log } = makePlace(temporaryFolder(env), taskId)
   const files = filesIn(folder)
-  const log = openLog(files)
   // Now: an orphan of a runner that is lost meanwhile has another parent.
   const runner = { parent: process.ppid, worker: findWorker(process.ppid) }
   const { plain, secrets } = environmentFor(env, runner.worker)
@@ -80,6 +82,7 @@ export function launchHeartbeat(
     get process() {
       return child.identity
     },
+    folder,
     async hold(settings, stoppable) {
       const step = identify(process.pid)
       const all: HeartbeatSettings = { ...settings, ...runner, step, folder, secrets }
@@ -144,13 +147,14 @@ function environmentFor(
   return { plain, secrets }
 }
 
-function openLog(files: ActivityFiles): number {
+/** Makes the folder of the files, and opens the log in there. */
+function makePlace(temp: string, taskId: string): { folder: string; log: number } {
   try {
-    mkdirSync(files.folder, { recursive: true, mode: 0o700 })
-    const log = openSync(files.log, 'a', 0o600)
+    const folder = makeActivityFolder(temp, taskId)
+    const log = openSync(filesIn(folder).log.path, 'ax', 0o600)
     // A full disk shows only now, and would otherwise be a process that can't say why it does not get ready.
     writeSync(log, `${new Date().toISOString()} Starting.\n`)
-    return log
+    return { folder, log }
   } catch (cause) {
     throw new Error(
       `The heartbeat process has no place for its files in the runner's temporary folder: ${messageOf(cause)}.`,
@@ -162,7 +166,7 @@ function openLog(files: ActivityFiles): number {
 /** The end of the log of the heartbeat process. */
 export function endOfLog(files: ActivityFiles): string {
   try {
-    return readRegularFile(files.log).trim().slice(-SHOWN_LOG_CHARACTERS)
+    return (readOwnFile(files.log, SHOWN_LOG_BYTES, 'end') ?? '').trim()
   } catch {
     return ''
   }

@@ -1,8 +1,8 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { renameSync } from 'node:fs'
 import { membersOf } from '../json-members.ts'
 import type { Reporter } from '../report/decision.ts'
 import type { TaskStatus } from '../status.ts'
-import { readSmallFile, whileInUse } from '../util/small-file.ts'
+import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 
 /** Why no more beats are sent. */
 export type EndReason =
@@ -43,12 +43,9 @@ const MAX_MESSAGE_CHARACTERS = 2_000
  *
  * @throws Error when the file can't be written
  */
-export function writeState(file: string, state: HeartbeatState, rename = renameSync): void {
+export function writeState(file: OwnFile, state: HeartbeatState, rename = renameSync): void {
   const message = state.message?.slice(0, MAX_MESSAGE_CHARACTERS)
-  whileInUse(() => {
-    writeFileSync(`${file}.new`, JSON.stringify({ ...state, message }))
-    rename(`${file}.new`, file)
-  })
+  replaceOwnFile(file, JSON.stringify({ ...state, message }), rename)
 }
 
 /**
@@ -56,8 +53,8 @@ export function writeState(file: string, state: HeartbeatState, rename = renameS
  *
  * @throws Error when there is one that can't be read, or is not a state: that does not mean that it was deleted
  */
-export function readState(file: string): HeartbeatState | undefined {
-  const text = readSmallFile(file, MAX_BYTES)
+export function readState(file: OwnFile): HeartbeatState | undefined {
+  const text = readOwnFile(file, MAX_BYTES)
   return text === undefined ? undefined : toState(JSON.parse(text))
 }
 

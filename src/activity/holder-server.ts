@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Arbiter, Session } from './arbiter.ts'
 import {
@@ -48,14 +48,13 @@ export class HolderServer {
   /** @throws Error when nothing can listen at the address */
   async listen(): Promise<void> {
     const { path } = this.#address
-    // What a process that was killed has left; elsewhere the system removes it.
-    if (path.startsWith('/')) rmSync(path, { force: true })
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(path, resolve)
+    const listening = new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject).once('listening', resolve)
     })
+    if (path.startsWith('/')) listenForOneself(this.#server, path)
+    else this.#server.listen(path)
+    await listening
     this.#server.on('error', () => undefined)
-    if (path.startsWith('/')) chmodSync(path, 0o600)
   }
 
   /** Whether every activity that holds the task is over, and what their steps decided was worked on. */
@@ -183,5 +182,19 @@ class StepSession implements Session {
   answer(credentials: StaticCredentials | undefined): void {
     this.#answer?.(credentials)
     this.#answer = undefined
+  }
+}
+
+/** Listens at a socket in a folder that others can write to: nobody else can ever connect, and no link is followed. */
+function listenForOneself(server: Server, path: string): void {
+  // What a process that was killed has left; elsewhere the system removes it.
+  rmSync(path, { force: true })
+  // Changed modes later would be those of whatever has the name by then.
+  const before = process.umask(0o177)
+  try {
+    // Makes the socket at once, and tells later (Node, net.Server).
+    server.listen(path)
+  } finally {
+    process.umask(before)
   }
 }

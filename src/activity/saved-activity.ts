@@ -6,10 +6,13 @@ import type { ProcessIdentity } from './processes.ts'
 
 /** What the post step needs however far the main step got: not all inputs reach it as they were (actions/runner#3514). */
 interface ActivityBase extends ActivityReportInputs {
-  /** Of the files of the heartbeat process. */
-  readonly folder: string
   /** The process that holds the task; undefined where none was started. */
-  readonly heartbeat?: ProcessIdentity
+  readonly heartbeat?: SavedHeartbeat
+}
+
+export interface SavedHeartbeat extends ProcessIdentity {
+  /** Of its files. */
+  readonly folder: string
 }
 
 /** What became of the main step. */

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { membersOf } from '../json-members.ts'
 import { parseStatus, type TaskStatus } from '../status.ts'
-import { readSmallFile, whileInUse } from '../util/small-file.ts'
+import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 import type { Decision, Reporter } from './decision.ts'
 import { ERROR_FIELD_NAMES, type ErrorFields } from './error-fields.ts'
 
@@ -30,7 +29,7 @@ const MAX_BYTES = 256 * 1024
  * Every operation is best effort: a marker that can't be written or read stops no report.
  */
 export class ReportMarker {
-  readonly #file: string
+  readonly #file: OwnFile
   readonly #owner = randomUUID()
   readonly #onProblem: (error: unknown) => void
 
@@ -39,14 +38,14 @@ export class ReportMarker {
    * @param id of the task in this job; shows nothing of the task
    */
   constructor(folder: string, id: string, onProblem: (error: unknown) => void) {
-    this.#file = join(folder, `aws-datapipeline-report-${id}.json`)
+    this.#file = { path: join(folder, `aws-datapipeline-report-${id}.json`), isInOwnFolder: false }
     this.#onProblem = onProblem
   }
 
   /** What a step of this job left; undefined when there is nothing that can be read. */
   read(): MarkedReport | undefined {
     try {
-      const text = readSmallFile(this.#file, MAX_BYTES)
+      const text = readOwnFile(this.#file, MAX_BYTES)
       return text === undefined ? undefined : toMarkedReport(JSON.parse(text))
     } catch (error) {
       this.#onProblem(error)
@@ -56,31 +55,16 @@ export class ReportMarker {
 
   /** Makes this step the one that reports the task; what another one marked is replaced. */
   write(report: Omit<MarkedReport, 'owner'>): void {
-    // Aside first, so that nobody reads a part, and under a name that nobody can have taken before.
-    const aside = `${this.#file}.${randomUUID()}`
     try {
-      writeFileSync(aside, JSON.stringify({ ...report, owner: this.#owner } satisfies MarkedReport), {
-        flag: 'wx',
-        mode: 0o600,
-      })
-      whileInUse(() => renameSync(aside, this.#file))
+      replaceOwnFile(this.#file, JSON.stringify({ ...report, owner: this.#owner } satisfies MarkedReport))
     } catch (error) {
       this.#onProblem(error)
-      removeIfThere(aside)
     }
   }
 
   /** Whether no later step has taken the task over. A marker that is gone counts as this step's. */
   isMine(): boolean {
     return (this.read()?.owner ?? this.#owner) === this.#owner
-  }
-}
-
-function removeIfThere(file: string): void {
-  try {
-    rmSync(file, { force: true })
-  } catch {
-    // Its folder is none.
   }
 }
 

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import { messageOf } from '../errors.ts'
-import { openRegularFile } from '../regular-file.ts'
+import { openRegularFile } from '../util/regular-file.ts'
 
 /** What was read of a stack trace file. */
 export interface StackTraceText {

@@ -58,9 +58,8 @@ test(
         const saved = save({
           ...read,
           error,
-          folder: path,
           outcome: 'held',
-          heartbeat: { pid: 4_194_304, startedAt: '9'.repeat(20) },
+          heartbeat: { pid: 4_194_304, startedAt: '9'.repeat(20), folder: path },
           region: 'r'.repeat(63),
           endpoints: endpointsOf(Object.fromEntries(ENDPOINTS)),
         })

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { type HeartbeatState, readState, writeState } from '../../src/activity/heartbeat-state.ts'
+import { filesIn } from '../../src/activity/paths.ts'
+import type { OwnFile } from '../../src/util/own-file.ts'
 
 const STATE: HeartbeatState = {
   pid: 7,
@@ -27,21 +29,21 @@ function refusing(code: string, times: number): { rename: typeof renameSync; cal
   }
 }
 
-function inFolder(work: (file: string) => void): void {
+function inFolder(work: (file: OwnFile, folder: string) => void): void {
   const folder = mkdtempSync(join(tmpdir(), 'state with space-'))
   try {
-    work(join(folder, 'state.json'))
+    work(filesIn(folder).state, folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
 test('what is written can be read, and nothing else is left', () => {
-  inFolder((file) => {
+  inFolder((file, folder) => {
     writeState(file, STATE)
     writeState(file, { ...STATE, ended: 'asked' })
     expect(readState(file)).toMatchObject({ pid: 7, beats: 3, ended: 'asked' })
-    expect(readdirSync(join(file, '..'))).toEqual(['state.json'])
+    expect(readdirSync(folder)).toEqual(['state.json'])
   })
 })
 
