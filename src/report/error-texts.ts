@@ -63,7 +63,7 @@ async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline
   try {
     const { text, missing } = await deadline.within(
       Math.min(LONGEST_READ_MS, deadline.remaining() / 4),
-      () => readStackTraceFile(errorStackTraceFile, runner.env['GITHUB_WORKSPACE'] || process.cwd()),
+      () => readStackTraceFile(errorStackTraceFile, foldersOf(runner.env)),
       (ms) =>
         new Error(
           `error-stack-trace-file: ${JSON.stringify(errorStackTraceFile)} could not be read within ${Math.round(ms / 1000)} s`,
@@ -74,6 +74,12 @@ async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline
     runner.log.warning(`${messageOf(cause)}. The status is reported without it.`)
     return { fields, missing: 0 }
   }
+}
+
+/** Where a stack trace file may be: the workspace, to which its path is relative, and the runner's temporary folder. */
+function foldersOf(env: Runner['env']): [string, ...string[]] {
+  const temp = env['RUNNER_TEMP']
+  return [env['GITHUB_WORKSPACE'] || process.cwd(), ...(temp ? [temp] : [])]
 }
 
 /** Whether anything is left of a text that can be sent: an output of nothing but colours says nothing. */

@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises'
-import { isAbsolute, resolve } from 'node:path'
+import { type FileHandle, lstat, readlink, realpath } from 'node:fs/promises'
+import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { messageOf } from '../errors.ts'
 import { openRegularFile } from '../util/regular-file.ts'
 
@@ -21,13 +21,20 @@ const CONTAINER_HINT =
  * Reads a stack trace file, or its beginning and end where it is large. UTF-8, or UTF-16 with a byte order mark, as
  * Windows PowerShell writes it.
  *
- * @param path relative to the workspace, or absolute
- * @throws Error with a message for the user when there is no such file, or it is no file
+ * @param path absolute, or relative to the workspace; a relative one may not lead out of the folders
+ * @param folders the workspace, and where files may be as well
+ * @throws Error with a message for the user when there is no such file, it is no file, or it may not be read
  */
-export async function readStackTraceFile(path: string, workspace: string): Promise<StackTraceText> {
+export async function readStackTraceFile(
+  path: string,
+  folders: readonly [workspace: string, ...others: string[]],
+): Promise<StackTraceText> {
   let file: FileHandle | undefined
   try {
-    file = await openRegularFile(resolve(workspace, path))
+    const absolute = resolve(folders[0], path)
+    file = await openRegularFile(absolute)
+    // Who writes an absolute path into the workflow means that file. A link in the workspace may be anyone's.
+    if (!isAbsolute(path)) await expectInside(folders, file, absolute)
     const { size } = await file.stat()
     const whole = size <= 2 * WINDOW_BYTES
     const head = await readAt(file, 0, whole ? size : WINDOW_BYTES)
@@ -35,7 +42,7 @@ export async function readStackTraceFile(path: string, workspace: string): Promi
     const decoder = new TextDecoder(encoding)
     if (whole) return { text: decoder.decode(head), missing: 0 }
     // An even offset, so that no UTF-16 unit is cut in two; what is cut of UTF-8 is trimmed away.
-    const tailStart = (size - WINDOW_BYTES) & ~1
+    const tailStart = size - WINDOW_BYTES - (size % 2)
     const tail = await readAt(file, tailStart, size - tailStart)
     const join = (text: string): string => text.replace(/^\ufffd+|\ufffd+$/g, '')
     return {
@@ -50,6 +57,32 @@ export async function readStackTraceFile(path: string, workspace: string): Promi
   } finally {
     await file?.close()
   }
+}
+
+async function expectInside(folders: readonly string[], file: FileHandle, path: string): Promise<void> {
+  const real = await realPathOf(file, path)
+  for (const folder of folders) if (isBelow(await realpath(folder).catch(() => folder), real)) return
+  throw new Error(
+    `it is outside of the workspace and of RUNNER_TEMP, at ${JSON.stringify(real)}. If that is the file to send, give this absolute path`,
+  )
+}
+
+function isBelow(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..'
+}
+
+/** The path of an open file without links: the path that it was opened by may lead to another one by now. */
+async function realPathOf(file: FileHandle, path: string): Promise<string> {
+  try {
+    return await readlink(`/proc/self/fd/${file.fd}`)
+  } catch {
+    // Only Linux tells it.
+  }
+  const real = await realpath(path)
+  const [opened, found] = await Promise.all([file.stat({ bigint: true }), lstat(real, { bigint: true })])
+  if (opened.dev !== found.dev || opened.ino !== found.ino) throw new Error('it was replaced while it was opened')
+  return real
 }
 
 function isMissing(error: unknown): boolean {

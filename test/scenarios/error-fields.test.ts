@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
+import { preloading } from '../runner/preload.ts'
 import { localEvidence, NO_TOKEN_NOTICE, type Reporting, type ReportingOptions, report } from './reporting.ts'
 
 const MARK = /\n?\[\.\.\. ?([\d,]+) characters[^\]]*\]\n?/
@@ -347,6 +348,22 @@ describe('error-stack-trace-file', () => {
     })
   })
 
+  // Sparse: they take no room.
+  test.concurrent.each([2.1, 5])('of %d GiB: its beginning and its end are sent', async (gibibytes) => {
+    await inFolder(async (folder) => {
+      const file = join(folder, 'huge.log')
+      writeFileSync(file, `FIRST ${'a'.repeat(300_000)}`)
+      truncateSync(file, Math.floor(gibibytes * 2 ** 30))
+      writeFileSync(file, `${'b'.repeat(300_000)} LAST`, { flag: 'a' })
+      const reporting = await failed({ 'error-stack-trace-file': file })
+      const trace = sent(reporting, 'errorStackTrace')
+      expect(trace).toMatch(/^FIRST a+/)
+      expect(trace).toMatch(/b+ LAST$/)
+      const missing = Number(MARK.exec(trace)?.[1]?.replaceAll(',', ''))
+      expect(missing + trace.replace(MARK, '').length).toBe(statSync(file).size)
+    })
+  })
+
   test.concurrent('of 2 MB of UTF-16: the mark counts characters, not bytes', async () => {
     const text = `\ufeff${'x'.repeat(1_000_000)}`
     const reporting = await failed(
@@ -398,6 +415,130 @@ describe('error-stack-trace-file', () => {
     expect(sent(reporting, 'errorStackTrace')).toBe('input')
     expect(reporting.step.stdout).toContain('error-stack-trace-file')
   })
+})
+
+const onPosix = process.platform === 'win32' ? describe.skip : describe
+
+/** Elsewhere than on Linux the system does not tell the path of an open file. */
+const NO_PROC = `import fs from 'node:fs'
+  import { syncBuiltinESMExports } from 'node:module'
+  fs.promises.readlink = async () => { throw new Error('ENOENT') }
+  syncBuiltinESMExports()`
+
+onPosix.each([
+  ['', []],
+  [', on a system without /proc', [NO_PROC]],
+])('error-stack-trace-file that leads out of the workspace%s', (_system, modules) => {
+  /** Makes a workspace, a temporary folder of the runner, and a folder elsewhere, with a file "log" in each. */
+  async function inPlaces(work: (places: Places, env: Record<string, string>) => Promise<void>): Promise<void> {
+    await inFolder(async (root) => {
+      // The path of a workspace may itself be a link, as that of a disk of its own.
+      symlinkSync(join(root, 'disk'), join(root, 'work'))
+      const places = { workspace: join(root, 'work', 'repo'), temp: join(root, 'temp'), elsewhere: join(root, 'else') }
+      mkdirSync(join(root, 'disk'))
+      for (const [name, folder] of Object.entries(places)) {
+        mkdirSync(folder)
+        writeFileSync(join(folder, 'log'), name)
+      }
+      const env = { GITHUB_WORKSPACE: places.workspace, RUNNER_TEMP: places.temp }
+      await work(places, modules.length > 0 ? { ...env, ...preloading(...modules) } : env)
+    })
+  }
+
+  interface Places {
+    readonly workspace: string
+    readonly temp: string
+    readonly elsewhere: string
+  }
+
+  const link = (target: string, path: string): string => {
+    symlinkSync(target, path)
+    return path
+  }
+
+  test.concurrent.each<[string, string, (places: Places) => unknown]>([
+    ['a link', 'link', ({ workspace, elsewhere }) => link(join(elsewhere, 'log'), join(workspace, 'link'))],
+    ['a link in a folder', 'dir/log', ({ workspace, elsewhere }) => link(elsewhere, join(workspace, 'dir'))],
+    [
+      'a link to a link',
+      'first',
+      ({ workspace, elsewhere }) => {
+        link(join(elsewhere, 'log'), join(workspace, 'second'))
+        link('second', join(workspace, 'first'))
+      },
+    ],
+    ['two dots', '../../else/log', () => undefined],
+  ])('by %s: a warning says where to, and the status is reported without it', async (_name, path, make) => {
+    await inPlaces(async (places, env) => {
+      make(places)
+      const reporting = await failed({ 'error-stack-trace-file': path }, { env })
+      expect(sent(reporting, 'errorStackTrace')).toBe('')
+      expect(reporting.step.warnings).toHaveLength(1)
+      expect(reporting.step.warnings[0]).toMatch(/outside of the workspace.*else\/log.*absolute path.*without it/)
+    })
+  })
+
+  test.concurrent('by a link that is a file again when it is looked at', async () => {
+    await inPlaces(async ({ workspace, elsewhere }, env) => {
+      const path = link(join(elsewhere, 'log'), join(workspace, 'swapped'))
+      const swap = `import fs from 'node:fs'
+        import { syncBuiltinESMExports } from 'node:module'
+        const { open } = fs.promises
+        fs.promises.open = async (path, ...rest) => {
+          const file = await open(path, ...rest)
+          if (path.endsWith('swapped')) {
+            fs.rmSync(${JSON.stringify(path)})
+            fs.writeFileSync(${JSON.stringify(path)}, 'harmless')
+          }
+          return file
+        }
+        syncBuiltinESMExports()`
+      const reporting = await failed(
+        { 'error-stack-trace-file': 'swapped' },
+        { env: { ...env, ...preloading(...modules, swap) } },
+      )
+      expect(sent(reporting, 'errorStackTrace')).toBe('')
+      expect(reporting.step.warnings).toHaveLength(1)
+    })
+  })
+
+  test.concurrent.each<[string, (places: Places) => string, string]>([
+    [
+      'a link within the workspace',
+      ({ workspace }) => {
+        link(join(workspace, 'log'), join(workspace, 'link'))
+        return 'link'
+      },
+      'workspace',
+    ],
+    [
+      'a link into the temporary folder of the runner',
+      ({ workspace, temp }) => {
+        link(join(temp, 'log'), join(workspace, 'link'))
+        return 'link'
+      },
+      'temp',
+    ],
+    ['two dots into the temporary folder of the runner', () => '../../temp/log', 'temp'],
+    ['a name that begins with two dots', ({ workspace }) => named(workspace, '..log'), 'dots'],
+    ['an absolute path of a file elsewhere', ({ elsewhere }) => join(elsewhere, 'log'), 'elsewhere'],
+    [
+      'an absolute path of a link to one',
+      ({ workspace, elsewhere }) => link(join(elsewhere, 'log'), join(workspace, 'link')),
+      'elsewhere',
+    ],
+  ])('%s is read', async (_name, path, text) => {
+    await inPlaces(async (places, env) => {
+      const reporting = await failed({ 'error-stack-trace-file': path(places) }, { env })
+      expect(sent(reporting, 'errorStackTrace')).toBe(text)
+      expect(reporting.step.warnings).toEqual([])
+    })
+  })
+
+  function named(folder: string, name: string): string {
+    writeFileSync(join(folder, name), 'dots')
+    return name
+  }
 })
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
