@@ -35,9 +35,10 @@ jest.unstable_mockModule('../../src/clock.ts', () => ({
 
 /** The number of no process: it is larger than any. */
 const NOBODY = { pid: 2 ** 30, startedAt: undefined }
+const NOWHERE = join(tmpdir(), 'no', 'such', 'folder')
 
 jest.unstable_mockModule('../../src/activity/heartbeat-launcher.ts', () => ({
-  launchHeartbeat: () => ({ process: NOBODY, hold: async () => NOBODY, abandon() {} }),
+  launchHeartbeat: () => ({ process: NOBODY, folder: NOWHERE, hold: async () => NOBODY, abandon() {} }),
   endOfLog: () => '',
 }))
 

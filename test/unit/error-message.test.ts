@@ -50,6 +50,7 @@ describe('one job', () => {
     ['its steps', { steps: ['Run make', 'Upload'] }, 'Job "build" failed in step "Run make", "Upload".'],
     ['three steps', { steps: ['a', 'b', 'c'] }, 'Job "build" failed in step "a", "b", "c".'],
     ['more steps', { steps: ['a', 'b', 'c', 'd', 'e'] }, 'Job "build" failed in step "a", "b", "c" and 2 more.'],
+    ['not even its name', { name: undefined }, 'A needed job failed.'],
     ['it succeeded', { outcome: 'success' }, 'Job "build" succeeded.'],
     ['its workflow says so', { outcome: 'reported' }, 'Job "build" was reported as failed by its workflow.'],
     ['what it said', { said: 'No rule.' }, 'Job "build" failed: No rule.'],
