@@ -91,12 +91,15 @@ export function launchHeartbeat(
       try {
         for (;;) {
           child.tell(JSON.stringify(all))
-          while (child.failure() === undefined && !isReady(files)) {
+          let missing = whatIsMissing(files)
+          while (child.failure() === undefined && missing !== undefined) {
             if (ready.remaining() === 0) {
               child.kill()
-              throw notStarted(`it was not ready within ${Math.round((clock.now() - toldAt) / 1000)} s`, files)
+              const seconds = Math.round((clock.now() - toldAt) / 1000)
+              throw notStarted(`it was not ready within ${seconds} s (${missing})`, files)
             }
             await clock.sleep(LOOK_EVERY_MS)
+            missing = whatIsMissing(files)
           }
           const failure = child.failure()
           if (failure === undefined) return child.identity
@@ -115,11 +118,12 @@ export function launchHeartbeat(
   }
 }
 
-function isReady({ state }: ActivityFiles): boolean {
+/** What is missing for the process to be ready; undefined when it is. */
+function whatIsMissing({ state }: ActivityFiles): string | undefined {
   try {
-    return readState(state) !== undefined
-  } catch {
-    return false
+    return readState(state) === undefined ? 'there is no state of it' : undefined
+  } catch (error) {
+    return `its state can't be read: ${messageOf(error)}`
   }
 }
 
