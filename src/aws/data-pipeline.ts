@@ -15,7 +15,7 @@ import { checkEndpointVariable } from './endpoint.ts'
 import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
-import { Transport } from './transport.ts'
+import { type SendOptions, Transport } from './transport.ts'
 
 /**
  * Read by the SDK's default chain, which otherwise keeps the first content of the config and credentials files as long
@@ -33,7 +33,7 @@ export interface StatusReport extends ErrorFields {
 /** One try of a call. */
 export interface Call {
   readonly signal: AbortSignal
-  /** Told when the credentials are there and the request goes out: from then on it may have taken effect. */
+  /** Told when the request goes out on a connection that is ready: from then on it may have taken effect. */
   readonly onSend?: () => void
 }
 
@@ -128,9 +128,9 @@ export async function connectDataPipeline(
   }
 
   /** Gets the credentials for a call before the call does, so that its failure can be told from the call's. */
-  async function prepare({ onSend }: Call): Promise<void> {
+  async function prepare({ signal, onSend }: Call): Promise<SendOptions> {
     lastUsed = await credentials(false)
-    onSend?.()
+    return { abortSignal: signal, onSend }
   }
 
   return {
@@ -146,12 +146,10 @@ export async function connectDataPipeline(
       return !areSame(before, await credentials(true))
     },
     async setTaskStatus(report, call) {
-      await prepare(call)
-      const answer = await client.send(new SetTaskStatusCommand({ ...report }), { abortSignal: call.signal })
+      const answer = await client.send(new SetTaskStatusCommand({ ...report }), await prepare(call))
       return { requestId: answer.$metadata.requestId }
     },
     async pollForTask(request, call) {
-      await prepare(call)
       const command = new PollForTaskCommand({ ...request })
       let answer: unknown
       // The SDK loses an object whose id is __proto__.
@@ -164,20 +162,17 @@ export async function connectDataPipeline(
         // Nearest to the transport: the SDK has not read the answer yet.
         { step: 'deserialize', priority: 'low' },
       )
-      await client.send(command, { abortSignal: call.signal })
+      await client.send(command, await prepare(call))
       return toTask(membersOf(answer)['taskObject'])
     },
     async reportTaskProgress(taskId, call) {
-      await prepare(call)
       // An answer without a body has no `canceled`.
-      const { canceled } = await client.send(new ReportTaskProgressCommand({ taskId }), { abortSignal: call.signal })
+      const { canceled } = await client.send(new ReportTaskProgressCommand({ taskId }), await prepare(call))
       return { canceled: canceled === true }
     },
     async reportTaskRunnerHeartbeat(request, call) {
-      await prepare(call)
-      const { terminate } = await client.send(new ReportTaskRunnerHeartbeatCommand({ ...request }), {
-        abortSignal: call.signal,
-      })
+      const command = new ReportTaskRunnerHeartbeatCommand({ ...request })
+      const { terminate } = await client.send(command, await prepare(call))
       return { terminate: terminate === true }
     },
     async expiration() {

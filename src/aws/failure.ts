@@ -25,7 +25,7 @@ export interface Failure {
   readonly kind: FailureKind
   /** Whether the same call may succeed a little later. */
   readonly transient: boolean
-  /** Whether the call may have taken effect all the same: it was sent, and no answer came that says otherwise. */
+  /** Whether the call may have taken effect all the same, if it was sent: no answer came that says otherwise. */
   readonly answerLost: boolean
   /** Whether it was getting credentials that failed; the call itself was not made then. */
   readonly gettingCredentials: boolean
@@ -211,12 +211,7 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   if (SENT_PERHAPS.has(code)) return { kind: 'network', answerLost: !isConnecting(error) }
   if (UNTRUSTED_CERTIFICATE.test(code)) return { kind: 'untrusted-certificate', answerLost: false }
   // The SDK's own name for a connection that took too long, and for a request that did.
-  if (name === 'TimeoutError') {
-    return {
-      kind: 'timeout',
-      answerLost: !String((error as Error).message).includes('without establishing a connection'),
-    }
-  }
+  if (name === 'TimeoutError') return { kind: 'timeout', answerLost: true }
   if (name === 'AggregateError') {
     return (error as AggregateError).errors.map((inner) => recognise(inner)).find((inner) => inner !== undefined)
   }

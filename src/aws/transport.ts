@@ -1,5 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { HttpHandlerOptions, HttpRequest, HttpResponse, RequestHandler } from '@smithy/types'
+import { causesOf } from '../errors.ts'
 import { proxyAgents } from '../proxy-agents.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { BrokenAnswerError, TryTimeoutError } from './failure.ts'
@@ -10,53 +15,77 @@ const LONGEST_CONNECTION_MS = 5_000
 /** Far above any answer of the calls we make; a stream without end must not fill the memory. */
 const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
 
+/** Where Node tells of each request before it is sent (https://nodejs.org/api/diagnostics_channel.html#http). */
+const REQUEST_CREATED = 'http.client.request.created'
+
 type Environment = Readonly<Record<string, string | undefined>>
+
+/** What the SDK passes on to its HTTP handler of the options of a call. */
+export interface SendOptions extends HttpHandlerOptions {
+  /** Called when the connection is ready and the request goes out on it: from then on it may have taken effect. */
+  readonly onSend?: (() => void) | undefined
+}
 
 /**
  * The SDK's HTTP handler, and what it lacks: proxies from the environment (Node's own, since 24.5), no credentials
- * over plain http, answers read to their end under the same abort signal, and answers that can't be Data Pipeline's
- * told from those that are.
+ * over plain http, answers read to their end under the same abort signal, word of when a request goes out, and answers
+ * that can't be Data Pipeline's told from those that are.
  */
-export class Transport implements RequestHandler<HttpRequest, HttpResponse, HttpHandlerOptions> {
+export class Transport implements RequestHandler<HttpRequest, HttpResponse, SendOptions> {
   readonly metadata = { handlerProtocol: 'http/1.1' }
-  readonly #handler: NodeHttpHandler
+  readonly #env: Environment
   readonly #limitMs: number
+  readonly #underWay = new Set<NodeHttpHandler>()
 
   /** @param limitMs milliseconds that a request may take which comes without an abort signal */
   constructor(env: Environment, limitMs: number) {
+    this.#env = env
     this.#limitMs = limitMs
-    const agents = proxyAgents(env)
-    this.#handler = new NodeHttpHandler({
-      httpAgent: agents.http,
-      httpsAgent: agents.https,
-      // Well before the request's own limit, so that what was never sent is not taken for what had no answer.
-      connectionTimeout: Math.min(LONGEST_CONNECTION_MS, limitMs / 2),
-    })
   }
 
   /** Ends every connection, also those in use. */
   destroy(): void {
-    this.#handler.destroy()
+    for (const handler of this.#underWay) handler.destroy()
   }
 
-  async handle(request: HttpRequest, options: HttpHandlerOptions = {}): Promise<{ response: HttpResponse }> {
+  async handle(request: HttpRequest, { onSend, ...options }: SendOptions = {}): Promise<{ response: HttpResponse }> {
     checkEndpoint(request)
-    // Credential providers set no limit of their own.
-    const limit = AbortSignal.timeout(this.#limitMs)
-    const signal = (options.abortSignal as AbortSignal | undefined) ?? limit
+    // For each request its own, as it is known by its agent. Connections are not kept anyway.
+    const agents = proxyAgents(this.#env)
+    const handler = new NodeHttpHandler({
+      httpAgent: agents.http,
+      httpsAgent: agents.https,
+      // Well before the limits of a request, so that there is time for another try.
+      connectionTimeout: Math.min(LONGEST_CONNECTION_MS, this.#limitMs / 2),
+    })
+    const onCreated = (message: unknown): void => {
+      const { request: created } = message as { request: ClientRequest & { agent?: unknown } }
+      if (onSend && Object.values(agents).includes(created.agent as never)) onConnectionReady(created, onSend)
+    }
+    this.#underWay.add(handler)
+    subscribe(REQUEST_CREATED, onCreated)
     try {
-      const { response } = await this.#handler.handle(request as Parameters<NodeHttpHandler['handle']>[0], {
-        ...(options as object),
-        abortSignal: signal,
-      })
-      response.body = await readWhole(response.body as Body, signal)
-      const form = formOf(request)
-      if (form !== undefined) refuseForeignAnswer(response, response.body, form)
-      return { response }
+      const given = options.abortSignal as AbortSignal | undefined
+      if (given !== undefined) return await exchange(handler, request, options, given)
+      // Credential providers set no limit of their own.
+      return await this.#withinLimit(request, (signal) => exchange(handler, request, options, signal))
+    } finally {
+      unsubscribe(REQUEST_CREATED, onCreated)
+      this.#underWay.delete(handler)
+    }
+  }
+
+  /** @throws TryTimeoutError when the limit ended the request; what else ended it is thrown as it is, however late */
+  async #withinLimit<T>({ hostname }: HttpRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController()
+    const late = new TryTimeoutError(`no answer from ${hostname} within ${this.#limitMs / 1000} s`)
+    const timer = setTimeout(() => limit.abort(late), this.#limitMs)
+    try {
+      return await work(limit.signal)
     } catch (error) {
-      if (limit.aborted)
-        throw new TryTimeoutError(`no answer from ${request.hostname} within ${this.#limitMs / 1000} s`)
-      throw error
+      throw causesOf(error).includes(late) ? late : error
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -69,10 +98,38 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Http
   }
 }
 
+/** Sends a request and reads its answer; ends both with the reason of the signal, as the error or its cause. */
+async function exchange(
+  handler: NodeHttpHandler,
+  request: HttpRequest,
+  options: HttpHandlerOptions,
+  abortSignal: AbortSignal,
+): Promise<{ response: HttpResponse }> {
+  const { response } = await handler.handle(request as Parameters<NodeHttpHandler['handle']>[0], {
+    ...(options as object),
+    abortSignal,
+  })
+  response.body = await readWhole(response.body as Body, abortSignal)
+  const form = formOf(request)
+  if (form !== undefined) refuseForeignAnswer(response, response.body, form)
+  return { response }
+}
+
+/** Calls `onReady` when the connection of a request can take it: after those of TCP, of a proxy's tunnel and of TLS. */
+function onConnectionReady(request: ClientRequest, onReady: () => void): void {
+  request.once('socket', (socket: Socket) => {
+    // Both are set by the end of the handshake only (https://nodejs.org/api/tls.html#tlssocketauthorized).
+    const isHandshaking = socket instanceof TLSSocket && !socket.authorized && !socket.authorizationError
+    if (isHandshaking) socket.once('secureConnect', onReady)
+    else if (socket.connecting) socket.once('connect', onReady)
+    else onReady()
+  })
+}
+
 type Body = AsyncIterable<Uint8Array> & { destroy?(error?: Error): void }
 
 async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
-  const abort = (): void => body.destroy?.(new Error('aborted while the answer was being read'))
+  const abort = (): void => body.destroy?.(signal.reason)
   signal.addEventListener('abort', abort)
   try {
     const chunks: Uint8Array[] = []

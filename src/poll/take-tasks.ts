@@ -145,12 +145,11 @@ async function poll(
   onCut: (error: CallError, heldMs: number) => void,
 ): Promise<Task | undefined> {
   const { workerGroup, hostname } = request
-  let [startedAt, sentAt] = [clock.now(), clock.now()]
+  let sentAt = clock.now()
   let cutAfterMs: number | undefined
   try {
     const { answer } = await callReliably(
       ({ signal, onSend }) => {
-        startedAt = clock.now()
         const onPollSent = (): void => {
           sentAt = clock.now()
           onSend?.()
@@ -169,8 +168,7 @@ async function poll(
       (failure, sent) => {
         if (isStopping()) return 'stop'
         const heldMs = clock.now() - sentAt
-        const isOverdue = clock.now() - startedAt >= POLL_LIMIT_MS
-        if (sent && heldMs >= HELD_MS && !isOverdue && isCut(failure)) {
+        if (sent && heldMs >= HELD_MS && isCut(failure)) {
           cutAfterMs = heldMs
           return 'stop'
         }
@@ -188,7 +186,7 @@ async function poll(
 
 /** Whether something on the way ended a call: it broke the connection, or answered in the place of the service. */
 function isCut({ kind, transient, answerLost }: Failure): boolean {
-  return answerLost || (kind === 'broken-answer' && transient)
+  return kind !== 'timeout' && (answerLost || (kind === 'broken-answer' && transient))
 }
 
 function warnOnce(log: Log): (error: CallError, heldMs: number) => void {

@@ -73,8 +73,8 @@ export async function sendReport(
         return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), call)
       },
       dependencies,
-      ({ kind, gettingCredentials, message, answerLost }) => {
-        if (answerLost) fieldsOfLostAnswer = fieldsNow()
+      ({ kind, gettingCredentials, message, answerLost }, sent) => {
+        if (answerLost && sent) fieldsOfLostAnswer = fieldsNow()
         if (gettingCredentials && hasOtherCredentials) return 'stop'
         if (kind !== 'invalid-request' || gettingCredentials || version + 1 >= versions.length) return undefined
         version += 1

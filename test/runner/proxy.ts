@@ -1,6 +1,12 @@
 import { createServer, type IncomingMessage, type RequestListener, request, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import {
+  type AddressInfo,
+  connect,
+  createServer as createNetServer,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net'
 import { selfSigned } from './certificate.ts'
 
 /** What a proxy does with requests: passes them on, or refuses them with a page. */
@@ -110,5 +116,46 @@ export class TlsFront {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
+  }
+}
+
+/** An address on 127.0.0.1 that takes its first connection without a word, and leads all others to a port. */
+export class SilentOnce {
+  readonly #server: NetServer
+  readonly #sockets = new Set<Socket>()
+  /** Those that it took. */
+  connections = 0
+
+  private constructor(port: number) {
+    this.#server = createNetServer((client) => {
+      this.connections += 1
+      this.#keep(client)
+      if (this.connections === 1) return
+      const onward = connect(port, '127.0.0.1')
+      this.#keep(onward)
+      client.pipe(onward).pipe(client)
+    })
+  }
+
+  /** @param port of 127.0.0.1 */
+  static async start(port: number): Promise<SilentOnce> {
+    const silent = new SilentOnce(port)
+    await new Promise<void>((resolve) => silent.#server.listen(0, '127.0.0.1', resolve))
+    return silent
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
   }
 }

@@ -23,7 +23,7 @@ import {
 import { LocalOidc } from '../local-aws/oidc.ts'
 import type { PipelineObjects } from '../local-aws/sample-task.ts'
 import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
-import { STALL_MS } from '../runner/busy-machine.ts'
+import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
 import { preloading } from '../runner/preload.ts'
 import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
 import type { RunningStep } from '../runner/worker.ts'
@@ -386,6 +386,17 @@ describe('a poll that fails', () => {
     const step = await poll(service, { 'wait-seconds': '600' })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.warnings).toEqual([expect.stringMatching(/cut off after \d+ s, while the service held it/)])
+    expect(step.outputs['task-id']).toBe(taskId)
+    expect(service.requestsFor('PollForTask')).toHaveLength(2)
+  })
+
+  // What an answer is does not depend on when it came: the limit of requests for credentials is long over by then.
+  test.concurrent.each(['reset', 'gateway'] as const)('by a %s after a while is made again', async (by) => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    service.misbehave(on('PollForTask', cutOff(by, 2_000)))
+    const step = await poll(service, { 'timeout-seconds': '4' }, { env: slowClock(10) })
+    expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
     expect(step.outputs['task-id']).toBe(taskId)
     expect(service.requestsFor('PollForTask')).toHaveLength(2)
   })

@@ -28,6 +28,7 @@ import {
 } from '../local-aws/faults.ts'
 import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
 import { idlePort } from '../runner/idle-port.ts'
+import { LocalProxy, SilentOnce, TlsFront } from '../runner/proxy.ts'
 import type { StepResult } from '../runner/step.ts'
 import type { RunningStep } from '../runner/worker.ts'
 import { reportTo } from './reporting.ts'
@@ -397,6 +398,106 @@ describe('a task that is not found, when no earlier request can have arrived', (
     expect(step.errors).toHaveLength(1)
     expect(step.exitCode).toBe(1)
   })
+})
+
+// What an answer is does not depend on when it came. The limit of requests for credentials is long over by then.
+describe('a task that is not found, after a late answer that says that nothing can have landed', () => {
+  test.concurrent.each([
+    ['a page of a proxy with status 503', 503],
+    ['a page of a proxy with status 403', 403],
+  ])('%s: an error', async (_name, status) => {
+    await using service = await LocalDataPipeline.start()
+    const text = '<html>no</html>'
+    service.misbehave({ kind: 'page', status, contentType: 'text/html', text, afterMs: 2_000 })
+    const { step } = await reportTo(
+      service,
+      { 'task-id': 'no-such-task', 'timeout-seconds': '4' },
+      { env: slowClock(10) },
+    )
+    expect(step.stdout).toContain(`status ${status}`)
+    expect(step.warnings).toEqual([])
+    expect(step.outputs['reported']).toBe('false')
+    expect(step.errors).toHaveLength(1)
+    expect(step.exitCode).toBe(1)
+  })
+})
+
+// Nothing was sent on a connection that never was ready.
+describe('a task that is not found, after a connection on which nothing was sent', () => {
+  test.concurrent('as the TLS handshake had no answer: an error', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using front = await TlsFront.start(service.url)
+    await using silent = await SilentOnce.start(front.port)
+    const { step } = await reportTo(
+      service,
+      { 'task-id': 'no-such-task', 'timeout-seconds': '20' },
+      {
+        files: { 'front.pem': front.cert },
+        env: {
+          AWS_ENDPOINT_URL_DATA_PIPELINE: `https://127.0.0.1:${silent.port}`,
+          NODE_EXTRA_CA_CERTS: 'front.pem',
+        },
+      },
+    )
+    expect(silent.connections).toBe(2)
+    expect(step.warnings).toEqual([])
+    expect(step.outputs['reported']).toBe('false')
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('TaskNotFoundException')
+    expect(step.exitCode).toBe(1)
+  })
+
+  test.concurrent("as the proxy's tunnel had no answer: an error", async () => {
+    await using service = await LocalDataPipeline.start()
+    await using front = await TlsFront.start(service.url, ['datapipeline.us-east-1.amazonaws.com'])
+    await using proxy = await LocalProxy.start('forward', front.url)
+    await using silent = await SilentOnce.start(Number(new URL(proxy.url).port))
+    const { step } = await reportTo(
+      service,
+      { 'task-id': 'no-such-task', 'timeout-seconds': '20' },
+      {
+        files: { 'front.pem': front.cert },
+        env: {
+          AWS_ENDPOINT_URL_DATA_PIPELINE: undefined,
+          HTTPS_PROXY: `http://127.0.0.1:${silent.port}`,
+          NODE_EXTRA_CA_CERTS: 'front.pem',
+        },
+      },
+    )
+    expect(proxy.requests).toHaveLength(1)
+    expect(step.warnings).toEqual([])
+    expect(step.outputs['reported']).toBe('false')
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('TaskNotFoundException')
+    expect(step.exitCode).toBe(1)
+  })
+
+  test.concurrent.each(['directly', 'through a tunnel', 'with any certificate'])(
+    'but one whose answer was lost over TLS, %s, is taken for reported',
+    async (way) => {
+      await using service = await LocalDataPipeline.start()
+      await using front = await TlsFront.start(service.url, ['datapipeline.us-east-1.amazonaws.com', '127.0.0.1'])
+      await using proxy = await LocalProxy.start('forward', front.url)
+      service.misbehave(lostReply())
+      const { step } = await reportTo(
+        service,
+        { status: 'FAILED' },
+        {
+          files: { 'front.pem': front.cert },
+          env: {
+            AWS_ENDPOINT_URL_DATA_PIPELINE: way === 'through a tunnel' ? undefined : front.url,
+            HTTPS_PROXY: way === 'through a tunnel' ? proxy.url : undefined,
+            ...(way === 'with any certificate'
+              ? { NODE_TLS_REJECT_UNAUTHORIZED: '0' }
+              : { NODE_EXTRA_CA_CERTS: 'front.pem' }),
+          },
+        },
+      )
+      expect(step.errors).toEqual([])
+      expect(step.warnings[0]).toMatch(/most likely/)
+      expect(step.outputs['reported']).toBe('true')
+    },
+  )
 })
 
 /** A service that comes up on this port when the step has told that its first try was refused there, however late. */
