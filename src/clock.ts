@@ -36,16 +36,37 @@ export function wakeableSleep(clock: Clock): { sleep(ms: number): Promise<void>;
 
 /** A budget of time that can be made shorter while it is being spent, but never longer. */
 export class Deadline {
+  /** Milliseconds that it had in the beginning. */
+  readonly budgetMs: number
+  /** The input that says how long it is. */
+  readonly input: string | undefined
   readonly #clock: Clock
+  readonly #start: number
   readonly #waiting = new Set<() => void>()
   #end: number
   /** The last time somebody hurried, and when work that was under way then has to end. */
   #hurried = { at: Number.NEGATIVE_INFINITY, workEnds: Number.POSITIVE_INFINITY }
 
-  /** @param budgetMs milliseconds from now on */
-  constructor(clock: Clock, budgetMs: number) {
+  /**
+   * @param budgetMs milliseconds from now on
+   * @param input that says how long it is, for messages
+   */
+  constructor(clock: Clock, budgetMs: number, input?: string) {
+    this.budgetMs = budgetMs
+    this.input = input
     this.#clock = clock
-    this.#end = clock.now() + budgetMs
+    this.#start = clock.now()
+    this.#end = this.#start + budgetMs
+  }
+
+  /** Whether somebody brought its end forward. */
+  get isShortened(): boolean {
+    return this.#end < this.#start + this.budgetMs
+  }
+
+  /** Milliseconds since it began. */
+  elapsed(): number {
+    return this.#clock.now() - this.#start
   }
 
   /** Milliseconds left; 0 when the budget is spent. */

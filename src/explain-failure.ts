@@ -1,6 +1,7 @@
 import { CallError } from './aws/reliable-call.ts'
 import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
+import { issuerOf } from './github/oidc.ts'
 import { hintFor, type Operation } from './hints.ts'
 
 /** What the call was made with. */
@@ -42,6 +43,7 @@ export function explainFailure(
           ...failure,
           operation,
           usesRole: aws.role !== undefined,
+          issuer: issuerOf(env),
           region,
           regionIsKnown: region !== undefined && isKnownRegion(region),
           timeSpent,

@@ -8,7 +8,10 @@ export interface HintContext {
   readonly operation: Operation
   readonly kind: FailureKind
   readonly gettingCredentials: boolean
+  /** Whether it is the role of the input. */
   readonly usesRole: boolean
+  /** Who issues the OIDC tokens of this job: a host, with a path on GitHub Enterprise Server. */
+  readonly issuer: string
   readonly region: string | undefined
   readonly regionIsKnown: boolean
   readonly timeSpent: boolean
@@ -25,9 +28,13 @@ const HINTS = {
     'The credentials did not live as long as the job. Use the input role-to-assume, which gets new ones for this step, or run aws-actions/configure-aws-credentials again before it.',
   credentialsRefused:
     "AWS does not know these credentials: check which ones this step has (AWS_ACCESS_KEY_ID, profile), and the machine's clock.",
-  roleDenied:
-    "Check that the account has an identity provider for token.actions.githubusercontent.com, and the role's trust policy: it must allow sts:AssumeRoleWithWebIdentity for it with this repository's subject and the audience of the input.",
-  oidcToken: 'GitHub\'s token service did not answer; the job needs "permissions: id-token: write".',
+  roleOfProfileDenied:
+    'Check the role that the profile or AWS_ROLE_ARN names, and its trust policy: it must allow sts:AssumeRole for the credentials, or sts:AssumeRoleWithWebIdentity for the issuer and the subject of the token file, that it is to be assumed with.',
+  noOidcToken: "It is GitHub's token service that failed. See https://www.githubstatus.com, and run the job again.",
+  oidcRefused:
+    "GitHub does not accept this job's right to ask for tokens any more; it lasts about six hours. For a longer job use other AWS credentials, or report from a later job.",
+  oidcUnreachable:
+    "This runner must reach GitHub's token service: check its network, and HTTPS_PROXY and NO_PROXY, if it needs a proxy.",
   taskNotFound:
     'Check the task-id: it must be the whole text from PollForTask, in the same region and account. A task that was reassigned (no ReportTaskProgress in time) or has ended may not be found any more.',
   pipelineGone:
@@ -48,12 +55,8 @@ const HINTS = {
 /** The one sentence that says how to mend a failed report. */
 export function hintFor(context: HintContext): string {
   const { kind, gettingCredentials, usesRole } = context
-  if (
-    gettingCredentials &&
-    usesRole &&
-    (kind === 'access-denied' || kind === 'credentials-refused' || kind === 'invalid-request')
-  ) {
-    return HINTS.roleDenied
+  if (gettingCredentials && isRoleRefusal(kind, usesRole)) {
+    return usesRole ? roleDeniedHint(context.issuer) : HINTS.roleOfProfileDenied
   }
   switch (kind) {
     case 'no-credentials':
@@ -66,7 +69,11 @@ export function hintFor(context: HintContext): string {
     case 'access-denied':
       return accessDeniedHint(context.operation)
     case 'no-oidc-token':
-      return HINTS.oidcToken
+      return HINTS.noOidcToken
+    case 'oidc-refused':
+      return HINTS.oidcRefused
+    case 'oidc-unreachable':
+      return HINTS.oidcUnreachable
     case 'task-not-found':
       return HINTS.taskNotFound
     case 'pipeline-gone':
@@ -83,6 +90,16 @@ export function hintFor(context: HintContext): string {
     default:
       return context.timeSpent ? HINTS.timeSpent : HINTS.unknown
   }
+}
+
+/** Whether STS refused to let this job assume a role. */
+function isRoleRefusal(kind: FailureKind, usesRole: boolean): boolean {
+  // Keys that sign a request, which a token of the input does not.
+  return kind === 'access-denied' || kind === 'invalid-request' || (kind === 'credentials-refused' && usesRole)
+}
+
+function roleDeniedHint(issuer: string): string {
+  return `Check that the account has an identity provider for ${issuer}, and the role's trust policy: it must allow sts:AssumeRoleWithWebIdentity for it with this repository's subject and the audience of the input.`
 }
 
 function accessDeniedHint(operation: Operation): string {

@@ -50,7 +50,7 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   }
 
   const budgetMs = inputs.reporting.timeoutSeconds * 1000
-  const deadline = stoppable(new Deadline(systemClock, budgetMs))
+  const deadline = stoppable(new Deadline(systemClock, budgetMs, 'timeout-seconds'))
   let dataPipeline: DataPipeline | undefined
   let heartbeat: HeartbeatToBe | undefined
   try {

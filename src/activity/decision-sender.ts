@@ -69,12 +69,11 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
     const credentials = await options.deadline.within(
       options.deadline.remaining(),
       () => session.credentials(),
-      () => CallError.spent(failure),
+      () => CallError.spent(failure, options.deadline),
     )
-    if (credentials === undefined) {
-      if (!failure.failure.transient) throw failure
+    // Then with what there is, and with the patience that its failures ask for.
+    if (credentials === undefined)
       return send(decision, dataPipeline, { ...options, mayHaveLanded, hasOtherCredentials: false })
-    }
     const { accessKeyId, secretAccessKey, sessionToken } = credentials
     const other = await connectDataPipeline(
       { region: dataPipeline.region, role: undefined },

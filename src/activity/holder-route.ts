@@ -39,7 +39,7 @@ export class HolderRoute implements ReportRoute {
         signal: spent.signal,
       })
       if (result === undefined) throw new DeliveryError(new Error(STILL_TRYING), undefined)
-      return toDelivery(result)
+      return toDelivery(result, deadline)
     } catch (error) {
       if (!(error instanceof HolderSilentError)) throw error
       return await this.#onSilence().deliver({ ...report, mayHaveLanded: true })
@@ -93,9 +93,10 @@ function watchDeadline(deadline: Deadline, holder: Holder, spent: AbortControlle
   }, LOOK_EVERY_MS)
 }
 
-function toDelivery(result: HolderResult): Delivery {
+function toDelivery(result: HolderResult, deadline: Deadline): Delivery {
   if (result.outcome !== 'failed') return result
   const { failure, tries, timeSpent, answerLost, hint, region } = result
   const cause = hint === undefined ? undefined : new ConfigurationError(failure.message, { hint })
-  throw new DeliveryError(new CallError(failure, { tries, timeSpent, answerLost, cause }), region)
+  const spent = timeSpent ? deadline : undefined
+  throw new DeliveryError(new CallError(failure, { tries, answerLost, cause }, spent), region)
 }

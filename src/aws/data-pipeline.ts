@@ -23,6 +23,9 @@ import { type SendOptions, Transport } from './transport.ts'
  */
 const READ_FILES_AGAIN = { ignoreCache: true }
 
+/** Long enough for a session to be known in all of AWS. */
+const NEW_SESSION_MS = 60_000
+
 /** One SetTaskStatus call. */
 export interface StatusReport extends ErrorFields {
   /** 1 to 2048 characters. */
@@ -71,6 +74,11 @@ export interface DataPipeline {
    * of the last call. Fails with what getting them met.
    */
   renewCredentials(): Promise<boolean>
+  /**
+   * Whether the credentials in use are a session that is perhaps new: used here for less than a minute. AWS may not know
+   * it everywhere yet.
+   */
+  hasNewSession(): boolean
   setTaskStatus(report: StatusReport, call: Call): Promise<{ requestId: string | undefined }>
   /** The next task of the worker group; undefined when there is none. The service holds the answer for up to 90 s. */
   pollForTask(request: { workerGroup: string; hostname?: string }, call: Call): Promise<Task | undefined>
@@ -118,6 +126,7 @@ export async function connectDataPipeline(
   const region = await regionOf(client, given, dependencies.requestLimitMs)
 
   let lastUsed: AwsCredentialIdentity | undefined
+  let usedSince = 0
 
   async function credentials(forceRefresh: boolean): Promise<AwsCredentialIdentity> {
     try {
@@ -129,7 +138,9 @@ export async function connectDataPipeline(
 
   /** Gets the credentials for a call before the call does, so that its failure can be told from the call's. */
   async function prepare({ signal, onSend }: Call): Promise<SendOptions> {
-    lastUsed = await credentials(false)
+    const current = await credentials(false)
+    if (!areSame(lastUsed, current)) usedSince = systemClock.now()
+    lastUsed = current
     return { abortSignal: signal, onSend }
   }
 
@@ -145,6 +156,7 @@ export async function connectDataPipeline(
       const before = lastUsed
       return !areSame(before, await credentials(true))
     },
+    hasNewSession: () => lastUsed?.sessionToken !== undefined && systemClock.now() - usedSince < NEW_SESSION_MS,
     async setTaskStatus(report, call) {
       const answer = await client.send(new SetTaskStatusCommand({ ...report }), await prepare(call))
       return { requestId: answer.$metadata.requestId }

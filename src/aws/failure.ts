@@ -1,4 +1,5 @@
 import { causesOf, messageOf } from '../errors.ts'
+import { OidcTokenError } from '../github/oidc.ts'
 
 /** What kind of failure a call to AWS met; hints and retries are decided by it. */
 export type FailureKind =
@@ -12,6 +13,8 @@ export type FailureKind =
   | 'network'
   | 'no-credentials'
   | 'no-oidc-token'
+  | 'oidc-refused'
+  | 'oidc-unreachable'
   | 'pipeline-gone'
   | 'service-error'
   | 'task-not-found'
@@ -25,6 +28,11 @@ export interface Failure {
   readonly kind: FailureKind
   /** Whether the same call may succeed a little later. */
   readonly transient: boolean
+  /**
+   * Whether it is a refusal that may only come of IAM's servers not having heard yet of a role, a policy or a new session,
+   * and so worth a few more tries.
+   */
+  readonly unsettled: boolean
   /** Whether the call may have taken effect all the same, if it was sent: no answer came that says otherwise. */
   readonly answerLost: boolean
   /** Whether it was getting credentials that failed; the call itself was not made then. */
@@ -48,11 +56,6 @@ export class BrokenAnswerError extends Error {
 /** Thrown when a single try, out of several, had no answer in time. */
 export class TryTimeoutError extends Error {
   override readonly name = 'TryTimeoutError'
-}
-
-/** Thrown when GitHub gave no OIDC token to a job that may ask for one. */
-export class OidcTokenError extends Error {
-  override readonly name = 'OidcTokenError'
 }
 
 /** Thrown when no credentials could be had; the cause says why, and decides whether it is worth another try. */
@@ -88,7 +91,6 @@ const KIND_OF_NAME: ReadonlyMap<string, FailureKind> = new Map([
   ['IncompleteSignature', 'credentials-refused'],
   ['InvalidAccessKeyId', 'credentials-refused'],
   ['InvalidClientTokenId', 'credentials-refused'],
-  ['InvalidIdentityToken', 'credentials-refused'],
   ['InvalidSignature', 'credentials-refused'],
   ['MissingAuthenticationToken', 'credentials-refused'],
   ['NotAuthorized', 'credentials-refused'],
@@ -98,7 +100,6 @@ const KIND_OF_NAME: ReadonlyMap<string, FailureKind> = new Map([
   ['CredentialsProviderError', 'no-credentials'],
   ['ConfigurationError', 'configuration'],
   ['BrokenAnswerError', 'broken-answer'],
-  ['OidcTokenError', 'no-oidc-token'],
   ['TryTimeoutError', 'timeout'],
 ])
 
@@ -110,7 +111,7 @@ const TRANSIENT: ReadonlySet<FailureKind> = new Set([
   'broken-answer',
   'clock-corrected',
   'network',
-  'no-oidc-token',
+  'oidc-unreachable',
   'service-error',
   'throttled',
   'timeout',
@@ -160,6 +161,7 @@ export function classify(thrown: unknown): Failure {
     return {
       kind: found.kind,
       transient: isTransient(found.kind, cause as ErrorShape, gettingCredentials),
+      unsettled: isUnsettled(found.kind, cause as ErrorShape, gettingCredentials),
       answerLost: found.answerLost && !gettingCredentials,
       gettingCredentials,
       message: describe(cause),
@@ -170,6 +172,7 @@ export function classify(thrown: unknown): Failure {
     // A provider of credentials fails in its own words.
     kind: gettingCredentials ? 'no-credentials' : 'unknown',
     transient: false,
+    unsettled: false,
     answerLost: false,
     gettingCredentials,
     message: describe(causes.at(-1) ?? thrown),
@@ -196,6 +199,10 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   const name = String(error.name ?? '')
   const code = String(error.code ?? '')
   const status = error.$metadata?.httpStatusCode ?? 0
+  if (error instanceof OidcTokenError) return { kind: kindOfOidcError(error), answerLost: false }
+  if (isInvalidIdentityToken(error)) {
+    return { kind: KEYS_NOT_FETCHED.test(messageOf(error)) ? 'service-error' : 'access-denied', answerLost: false }
+  }
   const kind = kindOf(name) ?? kindOf(code)
   // The SDK has learnt the service's time from the refusal, and signs the next try with it.
   if (kind === 'credentials-refused' && error.$metadata?.clockSkewCorrected) {
@@ -225,21 +232,50 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   return undefined
 }
 
+// What STS says of a token. It fetches the keys of the issuer, and fails at that for a moment when many jobs ask at once.
+const KEYS_NOT_FETCHED = /couldn't retrieve verification key/i
+// These stay as they are until somebody changes the account or the workflow.
+const TOKEN_NOT_ACCEPTED = /no openidconnect provider|audience/i
+
+function isInvalidIdentityToken({ name, code }: ErrorShape): boolean {
+  return [name, code].some((each) => String(each ?? '').replace(/Exception$/, '') === 'InvalidIdentityToken')
+}
+
+function kindOfOidcError({ statusCode, cause }: OidcTokenError): FailureKind {
+  if (statusCode === 401) return 'oidc-refused'
+  if (statusCode !== undefined) return 'no-oidc-token'
+  const kind = causesOf(cause)
+    .map((each) => recognise(each as ErrorShape)?.kind)
+    .find((each) => each !== undefined)
+  if (kind === 'network' || kind === 'timeout') return 'oidc-unreachable'
+  return kind === 'untrusted-certificate' ? kind : 'no-oidc-token'
+}
+
 /** Whether an error came before the connection was ready to send anything. */
 function isConnecting(error: ErrorShape): boolean {
   return error.syscall === 'connect' || String((error as Error).message).includes('before secure TLS connection')
 }
 
 function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {
-  if (kind === 'broken-answer') {
+  if (kind === 'broken-answer' || kind === 'no-oidc-token') {
     // A proxy that says no (403, 407) goes on saying no; one that is overloaded, or can't reach the service, may recover.
-    const status = Number(error.statusCode)
+    const status = Number(error.statusCode ?? 0)
     return status < 400 || status >= 500 || status === 408 || status === 429
   }
   // It was the OIDC token that expired on its way to STS: the next try has a new one.
   if (kind === 'credentials-expired') return gettingCredentials
   return TRANSIENT.has(kind)
 }
+
+function isUnsettled(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {
+  if (kind === 'credentials-refused') return IS_UNKNOWN.has(String(error.name).replace(/Exception$/, ''))
+  if (kind === 'oidc-refused' || kind === 'no-oidc-token') return !isTransient(kind, error, gettingCredentials)
+  if (kind !== 'access-denied' || !gettingCredentials) return false
+  return !(isInvalidIdentityToken(error) && TOKEN_NOT_ACCEPTED.test(messageOf(error)))
+}
+
+// Of a session that was just made, until all servers have heard of it: the service's name for it, and that of STS.
+const IS_UNKNOWN = new Set(['UnrecognizedClient', 'InvalidClientTokenId'])
 
 function describe(error: unknown): string {
   const message = messageOf(error)

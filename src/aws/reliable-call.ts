@@ -15,6 +15,10 @@ export function tryLimitOf(budgetMs: number): number {
 // A missing credential is seldom a passing fault (the machine's metadata service was busy), so few tries are enough.
 const TRIES_FOR_CREDENTIALS = 3
 
+// IAM tells its servers of roles, policies and sessions one after the other, which takes some seconds.
+const MAX_UNSETTLED_TRIES = 5
+const MAX_UNSETTLED_MS = 30_000
+
 export interface CallDependencies {
   readonly dataPipeline: DataPipeline
   /** All tries and waits happen before it. */
@@ -23,6 +27,8 @@ export interface CallDependencies {
   readonly tryLimitMs: number
   /** Milliseconds that the deadline has for the last try alone: for a call that the service holds. Default next to none. */
   readonly lastTryMs?: number
+  /** Whether a refusal that may pass is worth more tries; where there are other credentials, it is not. Default true. */
+  readonly retriesRefusals?: boolean
   readonly random: () => number
   readonly log: Log
 }
@@ -42,27 +48,39 @@ export class CallError extends Error {
   /** A try may have taken effect all the same, as its answer was lost. */
   readonly answerLost: boolean
 
-  constructor(failure: Failure, options: { tries: number; timeSpent: boolean; answerLost: boolean; cause: unknown }) {
-    const times = options.timeSpent
-      ? `no success in ${options.tries} ${options.tries === 1 ? 'try' : 'tries'} within the time allowed; the last one: `
-      : ''
-    super(times + failure.message, { cause: options.cause })
+  /** @param spent the deadline, where there was no more time for another try */
+  constructor(
+    failure: Failure,
+    { tries, answerLost, cause }: { tries: number; answerLost: boolean; cause: unknown },
+    spent?: SpentTime,
+  ) {
+    const times =
+      spent && `gave up after ${tries} ${tries === 1 ? 'attempt' : 'attempts'}${inTime(spent)}. Last error: `
+    super(`${times ?? ''}${failure.message}`, { cause })
     this.failure = failure
-    this.tries = options.tries
-    this.timeSpent = options.timeSpent
-    this.answerLost = options.answerLost
+    this.tries = tries
+    this.timeSpent = spent !== undefined
+    this.answerLost = answerLost
   }
 
   /** The same failure, where there was no more time to do something about it. */
-  static spent({ failure, tries, answerLost }: CallError): CallError {
-    return new CallError(failure, { tries, timeSpent: true, answerLost, cause: undefined })
+  static spent({ failure, tries, answerLost }: CallError, deadline: SpentTime): CallError {
+    return new CallError(failure, { tries, answerLost, cause: undefined }, deadline)
   }
 
   /** What was thrown by a call, or before one could be made. */
   static from(thrown: unknown): CallError {
     if (thrown instanceof CallError) return thrown
-    return new CallError(classify(thrown), { tries: 1, timeSpent: false, answerLost: false, cause: thrown })
+    return new CallError(classify(thrown), { tries: 1, answerLost: false, cause: thrown })
   }
+}
+
+/** What is said of a budget that is spent. */
+type SpentTime = Pick<Deadline, 'budgetMs' | 'input' | 'isShortened'>
+
+function inTime({ budgetMs, input, isShortened }: SpentTime): string {
+  if (isShortened) return ', as the step has to end'
+  return ` in ${Math.round(budgetMs / 1000)} s${input === undefined ? '' : ` (${input})`}`
 }
 
 /**
@@ -75,7 +93,7 @@ export class CallError extends Error {
  */
 export async function callReliably<T>(
   call: (call: Call) => Promise<T>,
-  { dataPipeline, deadline, tryLimitMs, lastTryMs, random, log }: CallDependencies,
+  { dataPipeline, deadline, tryLimitMs, lastTryMs, retriesRefusals = true, random, log }: CallDependencies,
   decideFirst: (failure: Failure, sent: boolean) => Decision | undefined = () => undefined,
 ): Promise<CallResult<T>> {
   let tries = 0
@@ -84,13 +102,19 @@ export async function callReliably<T>(
   let answerLost = false
   let renewed = false
   let clockCorrected = false
+  let firstUnsettled: { readonly tries: number; readonly atMs: number } | undefined
 
   const decide = async (error: unknown): Promise<Decision> => {
     const failure = classify(error)
     answerLost ||= failure.answerLost && sent
     const decision = decideFirst(failure, sent)
     if (decision !== undefined) return decision
-    if (rejectsCredentials(failure)) return renewOnce()
+    if (failure.unsettled) firstUnsettled ??= { tries, atMs: deadline.elapsed() }
+    if (rejectsCredentials(failure)) {
+      const renewal = await renewOnce()
+      return renewal === 'stop' && failure.unsettled && dataPipeline.hasNewSession() ? awaitSettling() : renewal
+    }
+    if (failure.unsettled) return awaitSettling()
     switch (failure.kind) {
       case 'clock-corrected': {
         if (clockCorrected) return 'again-later'
@@ -105,6 +129,13 @@ export async function callReliably<T>(
       default:
         return failure.transient ? 'again-later' : 'stop'
     }
+  }
+
+  const awaitSettling = (): Decision => {
+    if (!retriesRefusals) return 'stop'
+    const { tries: first, atMs } = firstUnsettled ?? { tries, atMs: deadline.elapsed() }
+    const isOver = tries - first + 1 >= MAX_UNSETTLED_TRIES || deadline.elapsed() - atMs >= MAX_UNSETTLED_MS
+    return isOver ? 'stop' : 'again-later'
   }
 
   const renewOnce = async (): Promise<Decision> => {
@@ -148,7 +179,12 @@ export async function callReliably<T>(
   } catch (error) {
     const spent = error instanceof RetriesSpentError ? error : undefined
     const cause = spent?.cause ?? error
-    throw new CallError(classify(cause), { tries, timeSpent: spent?.timeSpent ?? false, answerLost, cause })
+    const { input, isShortened } = deadline
+    throw new CallError(
+      classify(cause),
+      { tries, answerLost, cause },
+      spent?.timeSpent ? { budgetMs: deadline.budgetMs - (lastTryMs ?? 0), input, isShortened } : undefined,
+    )
   }
 }
 

@@ -1,7 +1,6 @@
 import type { AwsCredentialIdentity } from '@smithy/types'
-import { ConfigurationError, messageOf } from '../errors.ts'
+import { ConfigurationError } from '../errors.ts'
 import { requestIdToken } from '../github/oidc.ts'
-import { OidcTokenError } from './failure.ts'
 import type { RoleSettings } from './settings.ts'
 import type { Transport } from './transport.ts'
 
@@ -18,6 +17,7 @@ export interface OidcDependencies {
  * Credentials of an IAM role, by a new OIDC token of this job (AssumeRoleWithWebIdentity).
  *
  * @throws ConfigurationError when the job may not ask for a token
+ * @throws OidcTokenError when GitHub gave none
  */
 export async function assumeRole(
   role: RoleSettings,
@@ -33,9 +33,7 @@ export async function assumeRole(
       },
     )
   }
-  const webIdentityToken = await requestIdToken(role.audience, env, requestLimitMs).catch((cause: unknown) => {
-    throw new OidcTokenError(`GitHub gave no OIDC token: ${messageOf(cause)}`, { cause })
-  })
+  const webIdentityToken = await requestIdToken(role.audience, env, requestLimitMs)
   // Loaded here, as most reports have credentials in the environment and need no STS client.
   const { fromWebToken } = await import('@aws-sdk/credential-provider-web-identity')
   return fromWebToken({

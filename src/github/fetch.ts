@@ -49,12 +49,13 @@ export function fetchThroughProxy(env: Readonly<Record<string, string | undefine
   }
 }
 
-async function contentOf(response: IncomingMessage): Promise<Buffer> {
+/** The body of an answer. Ends the connection, and fails, when it is larger than allowed. */
+export async function contentOf(response: IncomingMessage, maxBytes = LARGEST_ANSWER_BYTES): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > LARGEST_ANSWER_BYTES) throw new Error(`the answer is larger than ${LARGEST_ANSWER_BYTES} bytes`)
+    if (size > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

@@ -1,5 +1,21 @@
-import { text } from 'node:stream/consumers'
+import { messageOf } from '../errors.ts'
 import { requestThroughProxy } from '../proxy-agents.ts'
+import { contentOf } from './fetch.ts'
+
+/** Far above any token. */
+const MAX_RESPONSE_BYTES = 64 * 1024
+
+/** Thrown when GitHub gave no OIDC token to a job that may ask for one. */
+export class OidcTokenError extends Error {
+  override readonly name = 'OidcTokenError'
+  /** Of a response other than 200; undefined when none came, or one of no use. */
+  readonly statusCode: number | undefined
+
+  constructor(message: string, options: { statusCode?: number | undefined; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.statusCode = options.statusCode
+  }
+}
 
 /**
  * An OIDC token of this job for an audience, from the address that the runner gives
@@ -7,7 +23,7 @@ import { requestThroughProxy } from '../proxy-agents.ts'
  * output, for the runner to mask it: the heartbeat's output is a file, and nothing here ever says the token.
  *
  * @param limitMs milliseconds until it is given up
- * @throws Error when there is no token in the answer, or no answer in time
+ * @throws OidcTokenError when there is no token in the answer, or no answer in time
  */
 export async function requestIdToken(
   audience: string,
@@ -20,21 +36,45 @@ export async function requestIdToken(
     accept: 'application/json',
     authorization: `Bearer ${env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}`,
   }
+  const noToken = (why: string, options?: { statusCode?: number | undefined; cause?: unknown }): OidcTokenError =>
+    new OidcTokenError(`GitHub gave no OIDC token: ${why}`, options)
   const signal = AbortSignal.timeout(limitMs)
+  let body: Buffer
   try {
     const response = await requestThroughProxy(url, { env, headers, signal })
-    if (response.statusCode !== 200) {
-      response.resume()
-      throw new Error(`its answer has status ${response.statusCode ?? 0}`)
+    const { statusCode } = response
+    if (statusCode !== 200) {
+      response.destroy()
+      throw noToken(`the answer of ${url.host} has status ${statusCode}`, { statusCode })
     }
-    const body = await text(response)
-    const token = (JSON.parse(body) as { value?: unknown } | null)?.value
-    if (typeof token !== 'string' || token === '') throw new Error('its answer has no token')
-    return token
-  } catch (error) {
-    if (signal.aborted) throw new Error(`no answer within ${limitMs / 1000} s`)
-    // Not the answer that could not be read, which may have a token in it.
-    if (error instanceof SyntaxError) throw new Error('its answer is not JSON')
-    throw error
+    body = await contentOf(response, MAX_RESPONSE_BYTES)
+  } catch (cause) {
+    if (cause instanceof OidcTokenError) throw cause
+    // The signal ends the request as soon as it is aborted, so what comes after that comes of it.
+    if (signal.aborted) throw noToken(`no answer from ${url.host} within ${limitMs / 1000} s`, { cause: signal.reason })
+    throw noToken(`${url.host}: ${messageOf(cause)}`, { cause })
   }
+  const token = tokenIn(body)
+  if (token === undefined) throw noToken(`the answer of ${url.host} has none`)
+  return token
+}
+
+/** The token in an answer. Nothing of one that can't be read is said, as it may have a token in it. */
+function tokenIn(body: Buffer): string | undefined {
+  try {
+    const value = (JSON.parse(body.toString('utf8')) as { value?: unknown } | null)?.value
+    return typeof value === 'string' && value !== '' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Who issues the OIDC tokens of this job, as an identity provider at AWS is named: on github.com, on GHE.com and on GitHub
+ * Enterprise Server (https://docs.github.com/actions/reference/security/oidc).
+ */
+export function issuerOf({ GITHUB_SERVER_URL: url = '' }: Readonly<Record<string, string | undefined>>): string {
+  const host = URL.canParse(url) ? new URL(url).host : 'github.com'
+  if (host === 'github.com') return 'token.actions.githubusercontent.com'
+  return host.endsWith('.ghe.com') ? `token.actions.${host}` : `${host}/_services/token`
 }

@@ -159,7 +159,7 @@ async function poll(
       {
         dataPipeline,
         // Tries that fail quickly have the budget; the one that is held has the time that the service may hold it.
-        deadline: stoppable(new Deadline(clock, budgetMs + POLL_LIMIT_MS)),
+        deadline: stoppable(new Deadline(clock, budgetMs + POLL_LIMIT_MS, 'timeout-seconds')),
         tryLimitMs: POLL_LIMIT_MS,
         lastTryMs: POLL_LIMIT_MS,
         random,

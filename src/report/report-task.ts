@@ -50,7 +50,7 @@ export async function reportTask(
   makeRoute: () => ReportRoute,
 ): Promise<void> {
   const route = end.reporting.dryRun ? undefined : makeRoute()
-  const deadline = stoppable(new Deadline(systemClock, end.reporting.timeoutSeconds * 1000))
+  const deadline = stoppable(new Deadline(systemClock, end.reporting.timeoutSeconds * 1000, 'timeout-seconds'))
   const evidenceMs = Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4)
   const evidenceDeadline = stoppable(new Deadline(systemClock, evidenceMs), 1 / 4)
   const { status } = end.status

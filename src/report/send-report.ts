@@ -72,7 +72,7 @@ export async function sendReport(
         if (!isStillWanted()) throw new SupersededError()
         return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), call)
       },
-      dependencies,
+      { ...dependencies, retriesRefusals: !hasOtherCredentials },
       ({ kind, gettingCredentials, message, answerLost }, sent) => {
         if (answerLost && sent) fieldsOfLostAnswer = fieldsNow()
         if (gettingCredentials && hasOtherCredentials) return 'stop'

@@ -114,7 +114,7 @@ export const FAULTS: readonly FaultRow[] = [
     fault: 'throttling for ever',
     provoke: struck((scene) => scene.always(throttle())),
     isEndless: true,
-    expected: fails(/no success in \d+ tries.*ThrottlingException: Rate exceeded.*timeout-seconds/, ...CALLERS),
+    expected: fails(/gave up after \d+ attempts.*ThrottlingException: Rate exceeded.*timeout-seconds/, ...CALLERS),
   },
   {
     fault: 'status 500 for a while',
@@ -125,7 +125,7 @@ export const FAULTS: readonly FaultRow[] = [
     fault: 'status 503 without a body, for ever',
     provoke: struck((scene) => scene.always(bare(503))),
     isEndless: true,
-    expected: fails(/no success in \d+ tries.*status 503.*HTTPS_PROXY/, ...CALLERS),
+    expected: fails(/gave up after \d+ attempts.*status 503.*HTTPS_PROXY/, ...CALLERS),
   },
   {
     fault: 'connection refused for a while',
@@ -189,7 +189,7 @@ export const FAULTS: readonly FaultRow[] = [
     isEndless: true,
     expected: {
       ...fails(
-        /no success in \d+ tries.*no answer within .*timeout-seconds/,
+        /gave up after \d+ attempts.*no answer within .*timeout-seconds/,
         'root',
         'activity: main',
         'activity: post',

@@ -41,6 +41,7 @@ export class LocalAccount {
       credentials: unused,
       secrets: async () => [],
       renewCredentials: async () => false,
+      hasNewSession: () => false,
       expiration: async () => undefined,
       close: () => undefined,
       pollForTask: unused,

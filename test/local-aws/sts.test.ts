@@ -6,9 +6,10 @@ import { bare, type FaultKind } from './faults.ts'
 import { LocalOidc } from './oidc.ts'
 import {
   internalFailure,
-  invalidIdentityToken,
+  keysNotFetched,
   LocalSts,
   type LocalStsOptions,
+  noIdentityProvider,
   notAuthorized,
   TEST_ROLE,
   webTokenExpired,
@@ -113,7 +114,8 @@ test.each([
 test.each<[string, FaultKind, string]>([
   ['notAuthorized', notAuthorized(), 'Not authorized to perform sts:AssumeRoleWithWebIdentity'],
   ['webTokenExpired', webTokenExpired(), 'Token expired'],
-  ['invalidIdentityToken', invalidIdentityToken(), 'verification key'],
+  ['keysNotFetched', keysNotFetched(), 'verification key'],
+  ['noIdentityProvider', noIdentityProvider(), 'No OpenIDConnect provider'],
   ['internalFailure', internalFailure(), 'unknown error'],
   ['bare(500)', bare(500), ''],
 ])('%s strikes once', async (_, fault, message) => {

@@ -5,7 +5,7 @@ import { type Answer, respond, type Sent } from './delivery.ts'
 import { error, type FaultKind } from './faults.ts'
 import { LocalService, type LocalServiceOptions } from './local-service.ts'
 import { readBody } from './loopback-server.ts'
-import type { LocalOidc } from './oidc.ts'
+import { ISSUER, type LocalOidc } from './oidc.ts'
 import { ServiceError } from './service-error.ts'
 import { verifySignature } from './signature.ts'
 
@@ -55,8 +55,16 @@ export function webTokenExpired(): FaultKind {
   return error('ExpiredTokenException', 'Token expired: current date/time must be before the expiration date/time', 400)
 }
 
-export function invalidIdentityToken(): FaultKind {
-  return error('InvalidIdentityToken', "Couldn't retrieve verification key from your identity provider", 400)
+/** STS could not fetch the keys of the issuer, as happens for a moment when many jobs ask at once. */
+export function keysNotFetched(): FaultKind {
+  const text =
+    "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"
+  return error('InvalidIdentityToken', text, 400)
+}
+
+/** The account has no identity provider for the issuer. */
+export function noIdentityProvider(): FaultKind {
+  return error('InvalidIdentityToken', `No OpenIDConnect provider found in your account for ${ISSUER}`, 400)
 }
 
 export function internalFailure(): FaultKind {

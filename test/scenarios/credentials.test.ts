@@ -6,7 +6,7 @@ import { CredentialStore, type Credentials, TEST_CREDENTIALS } from '../local-aw
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { bare, error, expiredToken, hang, html, reset, times, truncated } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
-import { invalidIdentityToken, LocalSts, notAuthorized, type Role, TEST_ROLE } from '../local-aws/sts.ts'
+import { LocalSts, type Role, TEST_ROLE } from '../local-aws/sts.ts'
 import { STALL_MS } from '../runner/busy-machine.ts'
 import { LocalProxy } from '../runner/proxy.ts'
 import { localEvidence, NO_TOKEN_NOTICE, reportTo } from './reporting.ts'
@@ -434,24 +434,6 @@ describe('role-to-assume', () => {
     expect(step.stdout).not.toContain('Trying again')
   })
 
-  test.concurrent('that does not trust the job: one error at once, that speaks of the trust policy', async () => {
-    await using cloud = await startCloud({ ...TEST_ROLE, subject: /^repo:someone-else/ })
-    const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
-    expect(bodies).toEqual([])
-    expect(cloud.sts.requests).toHaveLength(1)
-    expect(step.errors).toHaveLength(1)
-    expect(step.errors[0]).toMatch(/trust policy/)
-    expect(step.exitCode).toBe(1)
-  })
-
-  test.concurrent('STS answers AccessDenied, as for a role that does not exist', async () => {
-    await using cloud = await startCloud()
-    cloud.sts.misbehave(notAuthorized())
-    const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
-    expect(step.errors).toHaveLength(1)
-    expect(step.errors[0]).toMatch(/trust policy/)
-  })
-
   test.concurrent.each([
     ['500 of the service', error('InternalFailure', 'The request processing has failed.', 500)],
     ['a bare 503', bare(503)],
@@ -545,16 +527,6 @@ describe('role-to-assume', () => {
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(1)
-  })
-
-  test.concurrent('an identity provider that is not there: one error', async () => {
-    await using cloud = await startCloud()
-    cloud.sts.keepMisbehaving(invalidIdentityToken())
-    const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
-    expect(bodies).toEqual([])
-    expect(step.errors).toHaveLength(1)
-    expect(step.errors[0]).toContain('verification key')
-    expect(step.exitCode).toBe(1)
   })
 
   test.concurrent('a session that Data Pipeline calls expired once is renewed', async () => {

@@ -17,7 +17,7 @@ import {
   unrecognizedClient,
 } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
+import { keysNotFetched, LocalSts, type LocalStsOptions, TEST_ROLE } from '../local-aws/sts.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { REPOSITORY } from '../runner/action-file.ts'
 import { preloading } from '../runner/preload.ts'
@@ -95,22 +95,22 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   ExpiredTokenException: reportTrouble(expiredToken()),
   'AWS does not know these credentials': reportTrouble(unrecognizedClient()),
   AccessDeniedException: reportTrouble(accessDenied()),
-  'Not authorized to perform sts:AssumeRoleWithWebIdentity': async () => {
-    await using service = await LocalDataPipeline.start()
-    await using oidc = await LocalOidc.start()
-    const roles = [{ ...TEST_ROLE, subject: /^repo:octo-org\/another:/ }]
-    await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials, roles })
-    const env = { ...oidc.env(), ...sts.env(), ...NO_CREDENTIALS }
-    return (await reportTo(service, { 'role-to-assume': TEST_ROLE.arn }, { env })).step
-  },
-  InvalidIdentityToken: async () => {
-    await using service = await LocalDataPipeline.start()
-    await using oidc = await LocalOidc.start()
-    await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials })
-    const env = { ...oidc.env(), ...sts.env(), ...NO_CREDENTIALS }
-    return (await reportTo(service, { 'role-to-assume': TEST_ROLE.arn, audience: 'octo-org' }, { env })).step
-  },
+  'Not authorized to perform sts:AssumeRoleWithWebIdentity': reportWithRole({
+    sts: { roles: [{ ...TEST_ROLE, subject: /^repo:octo-org\/another:/ }] },
+  }),
+  InvalidIdentityToken: reportWithRole({ inputs: { audience: 'octo-org' } }),
+  "Couldn't retrieve verification key from your identity provider": reportWithRole({
+    inputs: { 'timeout-seconds': '4' },
+    prepare: ({ sts }) => sts.keepMisbehaving(keysNotFetched()),
+  }),
   'this job may not ask GitHub for one': reportWith({ 'role-to-assume': TEST_ROLE.arn }, { env: NO_CREDENTIALS }),
+  "GitHub does not accept this job's right to ask for tokens any more": reportWithRole({
+    env: { ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'expired' },
+  }),
+  "This runner must reach GitHub's token service": reportWithRole({
+    inputs: { 'timeout-seconds': '4' },
+    prepare: ({ oidc }) => oidc.stop(),
+  }),
 
   'No AWS region is given': reportWith({}, { env: { AWS_REGION: undefined } }),
   'AWS Data Pipeline is documented for …, not for …': async () => {
@@ -138,7 +138,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     service.misbehave(lostReply())
     return (await reportTo(service)).step
   },
-  'no success in … tries within the time allowed': reportTrouble(throttle(), { 'timeout-seconds': '8' }),
+  'gave up after … attempts in … s (timeout-seconds)': reportTrouble(throttle(), { 'timeout-seconds': '8' }),
   'The certificate of the endpoint is not trusted here': async () => {
     await using service = await LocalDataPipeline.start()
     await using front = await TlsFront.start(service.url)
@@ -189,6 +189,25 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
 
 function reportWith(inputs: Inputs, options: ReportingOptions = {}): () => Promise<StepResult> {
   return async () => (await report(inputs, options)).step
+}
+
+interface RoleMistake {
+  readonly inputs?: Inputs
+  readonly env?: Readonly<Record<string, string>>
+  readonly sts?: Partial<LocalStsOptions>
+  readonly prepare?: (cloud: { readonly sts: LocalSts; readonly oidc: LocalOidc }) => unknown
+}
+
+/** A report by a role that is assumed with an OIDC token. */
+function reportWithRole({ inputs, env, sts: options, prepare }: RoleMistake): () => Promise<StepResult> {
+  return async () => {
+    await using service = await LocalDataPipeline.start()
+    await using oidc = await LocalOidc.start()
+    await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials, ...options })
+    const variables = { ...oidc.env(), ...sts.env(), ...NO_CREDENTIALS, ...env }
+    await prepare?.({ sts, oidc })
+    return (await reportTo(service, { 'role-to-assume': TEST_ROLE.arn, ...inputs }, { env: variables })).step
+  }
 }
 
 /** A report to a service that answers all SetTaskStatus so. */

@@ -1,12 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  BrokenAnswerError,
-  CredentialsError,
-  classify,
-  OidcTokenError,
-  TryTimeoutError,
-} from '../../src/aws/failure.ts'
+import { BrokenAnswerError, CredentialsError, classify, TryTimeoutError } from '../../src/aws/failure.ts'
 import { ConfigurationError } from '../../src/errors.ts'
+import { OidcTokenError } from '../../src/github/oidc.ts'
 
 /** An error as the SDK throws it for an answer of a service. */
 function answer(name: string, httpStatusCode = 400, more: object = {}): Error {
@@ -19,6 +14,16 @@ function answer(name: string, httpStatusCode = 400, more: object = {}): Error {
 /** An error of Node's network code. */
 function network(code: string, more: object = {}): Error {
   return Object.assign(new Error(`connect ${code}`), { code, ...more })
+}
+
+/** An answer of STS with a certain message. */
+function saying(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name, $metadata: { httpStatusCode: 400 } })
+}
+
+/** What a provider of credentials threw, as a call throws it. */
+function getting(cause: unknown): Error {
+  return new CredentialsError('No AWS credentials could be had', { cause })
 }
 
 describe('an answer of the service', () => {
@@ -46,6 +51,7 @@ describe('an answer of the service', () => {
     expect(classify(answer(name, status))).toEqual({
       kind,
       transient,
+      unsettled: name === 'UnrecognizedClientException',
       answerLost: false,
       gettingCredentials: false,
       message: `${name}: the message`,
@@ -124,8 +130,6 @@ describe('no answer: whether the request may have taken effect', () => {
 })
 
 describe('getting credentials', () => {
-  const getting = (cause: unknown) => new CredentialsError('No AWS credentials could be had', { cause })
-
   test.each([
     [
       'none there',
@@ -138,10 +142,52 @@ describe('getting credentials', () => {
     ['STS has an error', answer('InternalFailure', 500), 'service-error', true],
     ['the role says no', answer('AccessDenied', 403), 'access-denied', false],
     ['the token expired on its way', answer('ExpiredTokenException'), 'credentials-expired', true],
-    ['no OIDC token', new OidcTokenError('none'), 'no-oidc-token', true],
+    ['an OIDC answer of no use', new OidcTokenError('none'), 'no-oidc-token', true],
+    ['no OIDC token now', new OidcTokenError('none', { statusCode: 503 }), 'no-oidc-token', true],
+    ['no right to an OIDC token any more', new OidcTokenError('none', { statusCode: 401 }), 'oidc-refused', false],
+    [
+      'nobody who gives OIDC tokens',
+      new OidcTokenError('none', { cause: network('ENOTFOUND') }),
+      'oidc-unreachable',
+      true,
+    ],
+    [
+      'somebody else who gives OIDC tokens',
+      new OidcTokenError('none', { cause: network('CERT_HAS_EXPIRED') }),
+      'untrusted-certificate',
+      false,
+    ],
+    [
+      'an OIDC token whose keys could not be fetched',
+      saying('InvalidIdentityToken', "Couldn't retrieve verification key from your identity provider"),
+      'service-error',
+      true,
+    ],
     ['a mistake of the user', new ConfigurationError('no id-token'), 'configuration', false],
   ] as const)('%s: %s, and nothing was sent to Data Pipeline', (_name, cause, kind, transient) => {
     expect(classify(getting(cause))).toMatchObject({ kind, transient, answerLost: false, gettingCredentials: true })
+  })
+})
+
+describe('a refusal that may only come of servers not having heard yet', () => {
+  test.each([
+    ['of a role', getting(answer('AccessDenied', 403)), true],
+    ['of a role, with another word', getting(answer('AccessDeniedException', 403)), true],
+    ['of a token, for a reason that is not known', getting(saying('InvalidIdentityTokenException', 'Hm')), true],
+    [
+      'of a token, without a provider',
+      getting(saying('InvalidIdentityToken', 'No OpenIDConnect provider found')),
+      false,
+    ],
+    ['of a token, for its audience', getting(saying('InvalidIdentityToken', 'Incorrect token audience')), false],
+    ['of a right to OIDC tokens', getting(new OidcTokenError('none', { statusCode: 401 })), true],
+    ['of keys for a role', getting(answer('InvalidClientTokenId', 403)), true],
+    ['of keys for a role, with a wrong secret', getting(answer('SignatureDoesNotMatch', 403)), false],
+    ['of a session', answer('UnrecognizedClientException'), true],
+    ['of a wrong secret', answer('InvalidSignatureException'), false],
+    ['of a permission', answer('AccessDeniedException'), false],
+  ])('%s: %s', (_name, error, unsettled) => {
+    expect(classify(error)).toMatchObject({ unsettled, transient: false })
   })
 })
 

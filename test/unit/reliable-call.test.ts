@@ -21,10 +21,14 @@ interface Course {
   readonly attempts: (index: number) => Error | undefined
   /** What the n-th renewal gives, from 0; by default the credentials differ. */
   readonly renewals?: (index: number) => Promise<boolean>
+  /** Whether the credentials are a session that AWS may not know yet. */
+  readonly isNew?: boolean
+  /** Milliseconds that an attempt takes. */
+  readonly attemptMs?: number
 }
 
 /** Makes a call on a clock of its own. */
-async function run({ attempts, renewals = async () => true }: Course) {
+async function run({ attempts, renewals = async () => true, isNew = false, attemptMs = 0 }: Course) {
   const clock = new VirtualClock()
   const started: number[] = []
   const lines: string[] = []
@@ -37,13 +41,17 @@ async function run({ attempts, renewals = async () => true }: Course) {
       async ({ onSend }: Call) => {
         const failure = attempts(started.length)
         started.push(clock.now())
+        if (attemptMs > 0) await clock.sleep(attemptMs)
         if (failure instanceof CredentialsError) throw failure
         onSend?.()
         if (failure !== undefined) throw failure
       },
       {
-        dataPipeline: { renewCredentials: () => renewals(renewed++) } as unknown as DataPipeline,
-        deadline: new Deadline(clock, BUDGET_MS),
+        dataPipeline: {
+          renewCredentials: () => renewals(renewed++),
+          hasNewSession: () => isNew,
+        } as unknown as DataPipeline,
+        deadline: new Deadline(clock, BUDGET_MS, 'timeout-seconds'),
         tryLimitMs: ATTEMPT_MS,
         random: () => 0.5,
         log: { info: say, debug: say, notice: say, warning: say, group: say },
@@ -98,7 +106,7 @@ describe.each(['ExpiredTokenException', 'UnrecognizedClientException', 'InvalidS
     test('ends when the renewal is denied', async () => {
       const { error, renewed, started } = await run({
         attempts: () => failing(name),
-        renewals: () => Promise.reject(noCredentials(failing('AccessDenied'))),
+        renewals: () => Promise.reject(noCredentials(failing('SignatureDoesNotMatch'))),
       })
       expect(error?.message).toContain(name)
       expect([renewed, started.length]).toEqual([1, 1])
@@ -118,6 +126,67 @@ describe.each(['ExpiredTokenException', 'UnrecognizedClientException', 'InvalidS
     })
   },
 )
+
+describe('a refusal that may pass', () => {
+  const refused = (): Error => noCredentials(failing('AccessDenied'))
+
+  test('is tried again', async () => {
+    const { error, gaps } = await run({ attempts: (index) => (index < 4 ? refused() : undefined) })
+    expect(error).toBeUndefined()
+    expect(gaps).toEqual([375, 750, 1500, 3000])
+  })
+
+  test('ends with the fifth attempt', async () => {
+    const { error, started } = await run({ attempts: refused })
+    expect(error?.message).toBe('AccessDenied: that is AccessDenied')
+    expect(error?.timeSpent).toBe(false)
+    expect(started).toHaveLength(5)
+  })
+
+  test('ends after 30 s', async () => {
+    const { started } = await run({ attempts: refused, attemptMs: 12_000 })
+    expect(started).toHaveLength(4)
+    expect(started.at(-1)).toBeLessThanOrEqual(12_000 + 30_000)
+  })
+
+  test('is counted from the first one, not from the first attempt', async () => {
+    const { started } = await run({ attempts: (index) => (index < 3 ? failing('InternalFailure') : refused()) })
+    expect(started).toHaveLength(3 + 5)
+  })
+
+  test('of a session that may be new: waits for that one, after it was renewed once', async () => {
+    const { error, renewed, gaps } = await run({
+      attempts: (index) => (index < 4 ? failing('UnrecognizedClientException') : undefined),
+      isNew: true,
+    })
+    expect(error).toBeUndefined()
+    expect(renewed).toBe(1)
+    expect(gaps).toEqual([0, 750, 1500, 3000])
+  })
+
+  test('of a session that stays unknown ends with the fifth attempt', async () => {
+    const { error, started } = await run({ attempts: () => failing('UnrecognizedClientException'), isNew: true })
+    expect(error?.message).toContain('UnrecognizedClientException')
+    expect(started).toHaveLength(5)
+  })
+
+  test.each(['ExpiredTokenException', 'InvalidSignatureException'])(
+    'is not %s, of a new session or not',
+    async (name) => {
+      const { started } = await run({ attempts: () => failing(name), renewals: async () => false, isNew: true })
+      expect(started).toHaveLength(1)
+    },
+  )
+})
+
+describe('a call that had no more time', () => {
+  test('says the time and the input that gave it', async () => {
+    const { error, started } = await run({ attempts: () => failing('InternalFailure') })
+    expect(error?.message).toBe(
+      `gave up after ${started.length} attempts in 60 s (timeout-seconds). Last error: InternalFailure: that is InternalFailure`,
+    )
+  })
+})
 
 test('credentials that expire again after other failures end the call', async () => {
   const names = ['ExpiredTokenException', 'ThrottlingException', 'ExpiredTokenException']

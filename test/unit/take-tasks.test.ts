@@ -85,6 +85,7 @@ async function take(course: Course) {
     credentials: unused,
     secrets: async () => [],
     renewCredentials: async () => false,
+    hasNewSession: () => false,
     expiration: async () => undefined,
     setTaskStatus: unused,
     close: () => undefined,

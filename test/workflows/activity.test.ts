@@ -79,8 +79,8 @@ test.concurrent('a service that is not there: the job fails before its work, and
   })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
   expect(run.errors).toEqual([
-    expect.stringMatching(/^Could not hold task .*no success in \d+ tries.*ECONNREFUSED/),
-    expect.stringMatching(/^Could not report FAILED for task .*no success in \d+ tries.*ECONNREFUSED/),
+    expect.stringMatching(/^Could not hold task .*gave up after \d+ attempts.*ECONNREFUSED/),
+    expect.stringMatching(/^Could not report FAILED for task .*gave up after \d+ attempts.*ECONNREFUSED/),
   ])
   expect(run.output).not.toContain('worked')
   expect(received(service)).toEqual([])

@@ -91,7 +91,7 @@ test.concurrent('a service that is not there: the job fails, and says what happe
   })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
   expect(run.errors).toEqual([
-    expect.stringMatching(/^Could not report FINISHED for task .*no success in \d+ tries.*ECONNREFUSED/),
+    expect.stringMatching(/^Could not report FINISHED for task .*gave up after \d+ attempts.*ECONNREFUSED/),
   ])
   expect(outputsIn(run)).toMatchObject({ status: 'FINISHED', reported: 'false', 'request-id': '' })
   expect(received(service)).toEqual([])

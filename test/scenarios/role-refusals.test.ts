@@ -1,0 +1,327 @@
+// What STS and GitHub's token service say no to: some of it passes, and the rest is told as what it is.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { CredentialStore, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { bare, error, type FaultKind, hang, times, unrecognizedClient } from '../local-aws/faults.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import {
+  keysNotFetched,
+  LocalSts,
+  type LocalStsOptions,
+  noIdentityProvider,
+  notAuthorized,
+  TEST_ROLE,
+} from '../local-aws/sts.ts'
+import { idlePort } from '../runner/idle-port.ts'
+import { leftOverProcesses } from '../runner/job.ts'
+import { TlsFront } from '../runner/proxy.ts'
+import { runStep } from '../runner/step.ts'
+import { effectsOf, hold } from './holding.ts'
+import { report, reportTo } from './reporting.ts'
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
+const TEMPORARY = {
+  accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
+  sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE/session+token=='.repeat(8),
+}
+const WITH_ROLE = { status: 'FAILED', 'role-to-assume': TEST_ROLE.arn }
+/** Tried no more than that, where it is not known whether a refusal passes. */
+const MOST_TRIES = 5
+
+async function startCloud(options: Partial<LocalStsOptions> = {}) {
+  const credentials = new CredentialStore([])
+  const oidc = await LocalOidc.start()
+  const sts = await LocalSts.start({ issuer: oidc, credentials, ...options })
+  const service = await LocalDataPipeline.start({ credentials })
+  return {
+    service,
+    sts,
+    oidc,
+    credentials,
+    env: { ...sts.env(), ...oidc.env(), ...NO_CREDENTIALS },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([service.stop(), sts.stop(), oidc.stop()])
+    },
+  }
+}
+
+type Cloud = Awaited<ReturnType<typeof startCloud>>
+
+/** Where a role may come from, beside the input: the variables of a step in which STS is asked for it. */
+const SOURCES: Readonly<
+  Record<string, (cloud: Cloud, folder: string) => Readonly<Record<string, string | undefined>>>
+> = {
+  'the token file of a pod': ({ sts, oidc }, folder) => {
+    writeFileSync(join(folder, 'token'), oidc.token('sts.amazonaws.com'))
+    const variables = { AWS_ROLE_ARN: TEST_ROLE.arn, AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, 'token') }
+    return { ...sts.env(), ...NO_CREDENTIALS, ...variables }
+  },
+  'a profile': ({ sts, credentials }, folder) => {
+    credentials.add(TEST_CREDENTIALS)
+    const { accessKeyId, secretAccessKey } = TEST_CREDENTIALS
+    const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}`
+    const config = `[profile base]\n${keys}\n[profile ci]\nrole_arn = ${TEST_ROLE.arn}\nsource_profile = base\n`
+    writeFileSync(join(folder, 'config'), config)
+    return { ...sts.env(), ...NO_CREDENTIALS, AWS_CONFIG_FILE: join(folder, 'config'), AWS_PROFILE: 'ci' }
+  },
+}
+
+function variablesOf(source: string, cloud: Cloud, folder: string) {
+  return SOURCES[source]?.(cloud, folder) ?? {}
+}
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'role-'))
+  try {
+    await work(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+describe('STS refuses twice, and then no more: reported', () => {
+  const REFUSALS: ReadonlyArray<readonly [string, FaultKind]> = [
+    ['as it could not fetch the keys of the issuer', keysNotFetched()],
+    ['with AccessDenied', notAuthorized()],
+  ]
+
+  test.concurrent.each(REFUSALS)('%s, each time with a new OIDC token', async (_name, refusal) => {
+    await using cloud = await startCloud()
+    cloud.sts.misbehave(...times(2, refusal))
+    const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
+    expect(step.errors).toEqual([])
+    expect(bodies).toHaveLength(1)
+    const tokens = cloud.sts.requests.map(({ parameters }) => parameters['WebIdentityToken'])
+    expect(tokens).toHaveLength(3)
+    expect(new Set(tokens).size).toBe(3)
+  })
+
+  test.concurrent.each(
+    Object.keys(SOURCES).flatMap((source) => REFUSALS.map(([name, refusal]) => [source, name, refusal] as const)),
+  )('the role of %s, %s', async (source, _name, refusal) => {
+    await inFolder(async (folder) => {
+      await using cloud = await startCloud()
+      cloud.sts.misbehave(...times(2, refusal))
+      const { step, bodies } = await reportTo(
+        cloud.service,
+        { status: 'FAILED' },
+        { env: variablesOf(source, cloud, folder) },
+      )
+      expect(step.errors).toEqual([])
+      expect(bodies).toHaveLength(1)
+      expect(cloud.sts.requests).toHaveLength(3)
+    })
+  })
+
+  test.concurrent('activity holds the task', async () => {
+    await using cloud = await startCloud()
+    cloud.sts.misbehave(keysNotFetched(), notAuthorized())
+    using held = await hold(cloud.service, { 'role-to-assume': TEST_ROLE.arn }, { env: cloud.env })
+    expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
+    cloud.sts.misbehave(keysNotFetched())
+    await held.beats(1)
+    expect(await held.post()).toMatchObject({ exitCode: 0, errors: [] })
+    expect(cloud.service.task(held.taskId).state).toBe('finished')
+  })
+
+  test.concurrent('the process that holds a task reports for a step without credentials', async () => {
+    await using cloud = await startCloud()
+    using held = await hold(
+      cloud.service,
+      { 'role-to-assume': TEST_ROLE.arn, 'heartbeat-seconds': '300' },
+      { env: cloud.env },
+    )
+    for (const { accessKeyId = '' } of cloud.sts.requests) cloud.credentials.expire(accessKeyId)
+    cloud.sts.misbehave(...times(2, notAuthorized()))
+    expect(await held.root({ status: 'FINISHED' })).toMatchObject({ exitCode: 0, errors: [] })
+    await held.post()
+    expect(effectsOf(cloud.service, held.taskId)).toEqual(['FINISHED'])
+  })
+
+  test.concurrent('poll-for-task takes a task', async () => {
+    await using cloud = await startCloud()
+    const { taskId } = cloud.service.addTask()
+    cloud.sts.misbehave(keysNotFetched(), notAuthorized())
+    const inputs = { 'worker-group': 'ci', 'wait-seconds': '0', 'role-to-assume': TEST_ROLE.arn }
+    const step = await runStep({ action: 'poll-for-task', inputs, env: { ...cloud.service.env(), ...cloud.env } })
+    expect(step.errors).toEqual([])
+    expect(step.outputs['task-id']).toBe(taskId)
+  })
+})
+
+describe('STS refuses for good', () => {
+  test.concurrent('the subject, which the role does not trust: some tries, and one error about the trust policy', async () => {
+    await using cloud = await startCloud({ roles: [{ ...TEST_ROLE, subject: /^repo:someone-else/ }] })
+    const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
+    expect(bodies).toEqual([])
+    expect(cloud.sts.requests).toHaveLength(MOST_TRIES)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toMatch(/AccessDenied.*trust policy/)
+    expect(step.exitCode).toBe(1)
+  })
+
+  test.concurrent.each(Object.keys(SOURCES))('the role of %s: the trust policy, not SetTaskStatus', async (source) => {
+    await inFolder(async (folder) => {
+      await using cloud = await startCloud({ roles: [] })
+      const { step } = await reportTo(cloud.service, { status: 'FAILED' }, { env: variablesOf(source, cloud, folder) })
+      expect(cloud.sts.requests).toHaveLength(MOST_TRIES)
+      expect(step.errors).toHaveLength(1)
+      expect(step.errors[0]).toMatch(/AccessDenied.*trust policy/)
+      expect(step.errors[0]).not.toContain('datapipeline:SetTaskStatus')
+    })
+  })
+
+  test.concurrent.each<[string, Partial<LocalStsOptions>, FaultKind[], string]>([
+    ['an identity provider that is not there', {}, [noIdentityProvider()], 'No OpenIDConnect provider'],
+    ['another audience', { audience: 'octo-org' }, [], 'Incorrect token audience'],
+  ])('%s: one error at once', async (_name, options, refusals, saying) => {
+    await using cloud = await startCloud(options)
+    cloud.sts.misbehave(...refusals)
+    const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
+    expect(cloud.sts.requests).toHaveLength(1)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain(saying)
+    expect(step.errors[0]).toContain('identity provider for token.actions.githubusercontent.com')
+  })
+
+  test.concurrent('as it can never fetch the keys: one error when timeout-seconds are over', async () => {
+    await using cloud = await startCloud()
+    cloud.sts.keepMisbehaving(keysNotFetched())
+    const { step } = await reportTo(cloud.service, { ...WITH_ROLE, 'timeout-seconds': '8' }, { env: cloud.env })
+    expect(cloud.sts.requests.length).toBeGreaterThan(2)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toMatch(/gave up after \d+ attempts in 8 s \(timeout-seconds\).*verification key/)
+  })
+
+  test.concurrent.each([
+    ['https://github.example.com', 'github.example.com/_services/token'],
+    ['https://octo.ghe.com', 'token.actions.octo.ghe.com'],
+  ])('with the issuer of %s in the hint', async (server, issuer) => {
+    await using cloud = await startCloud()
+    cloud.sts.misbehave(noIdentityProvider())
+    const { step } = await reportTo(cloud.service, WITH_ROLE, { env: { ...cloud.env, GITHUB_SERVER_URL: server } })
+    expect(step.errors[0]).toContain(`identity provider for ${issuer},`)
+  })
+})
+
+describe('a session that the service does not know yet', () => {
+  test.concurrent('of role-to-assume: reported when it does', async () => {
+    await using cloud = await startCloud()
+    cloud.service.misbehave(...times(3, unrecognizedClient()))
+    const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
+    expect(step.errors).toEqual([])
+    expect(bodies).toHaveLength(4)
+    // One more is made in case the first was no good; others would only begin anew.
+    expect(cloud.sts.requests).toHaveLength(2)
+  })
+
+  test.concurrent('of a step before this one: reported when it does', async () => {
+    await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
+    service.misbehave(...times(2, unrecognizedClient()))
+    const { step, bodies } = await reportTo(service, { status: 'FAILED' }, { env: service.env(TEMPORARY) })
+    expect(step.errors).toEqual([])
+    expect(bodies).toHaveLength(3)
+  })
+
+  test.concurrent('and never does: some tries, and one error', async () => {
+    await using cloud = await startCloud()
+    cloud.service.keepMisbehaving(unrecognizedClient())
+    const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
+    expect(bodies).toHaveLength(MOST_TRIES)
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('UnrecognizedClientException')
+  })
+})
+
+describe("GitHub's token service", () => {
+  /** A report by a role, whose OIDC token is asked for there. */
+  async function reportAsking(url: string) {
+    const inputs = { ...WITH_ROLE, 'timeout-seconds': '4' }
+    const asking = { ACTIONS_ID_TOKEN_REQUEST_URL: `${url}/token?api-version=2.0`, ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a' }
+    const { step, bodies } = await report(inputs, { env: { ...NO_CREDENTIALS, ...asking } })
+    expect(bodies).toEqual([])
+    expect(step.errors).toHaveLength(1)
+    // The job may ask for tokens, or it would not have the address.
+    expect(step.errors[0]).not.toContain('id-token')
+    return { step, message: step.errors[0] ?? '' }
+  }
+
+  test.concurrent('no longer accepts the right to ask: one error, that says how long it lasts', async () => {
+    await using oidc = await LocalOidc.start()
+    const { message } = await reportAsking(oidc.url)
+    expect(message).toContain('status 401')
+    expect(message).toContain('about six hours')
+    expect(oidc.requests.length).toBeLessThanOrEqual(MOST_TRIES)
+  })
+
+  test.concurrent('refuses once: tried again', async () => {
+    await using cloud = await startCloud()
+    cloud.oidc.misbehave(error('Unauthorized', 'no', 401), bare(500))
+    const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+  })
+
+  test.concurrent.each<[string, () => Promise<string>]>([
+    ['has no such host', async () => 'https://no-such-host.invalid'],
+    ['does not listen', async () => `http://127.0.0.1:${await idlePort()}`],
+  ])('%s: a hint about the network', async (_name, address) => {
+    const url = await address()
+    const { step, message } = await reportAsking(url)
+    expect(message).toContain(new URL(url).host)
+    expect(message).toContain("must reach GitHub's token service")
+    expect(step.stdout).toContain('Trying again')
+  })
+
+  test.concurrent('is silent: a hint about the network', async () => {
+    await using oidc = await LocalOidc.start()
+    oidc.keepMisbehaving(hang())
+    const { message } = await reportAsking(oidc.url)
+    expect(message).toMatch(/no answer/)
+  })
+
+  test.concurrent('has a certificate that is not trusted: one error at once', async () => {
+    await using oidc = await LocalOidc.start()
+    await using front = await TlsFront.start(oidc.url)
+    const { step, message } = await reportAsking(front.url)
+    expect(message).toContain(new URL(front.url).host)
+    expect(message).toContain('NODE_EXTRA_CA_CERTS')
+    expect(step.stdout).not.toContain('Trying again')
+  })
+
+  test.concurrent('gives errors: a hint about GitHub', async () => {
+    await using oidc = await LocalOidc.start()
+    oidc.keepMisbehaving(bare(500))
+    const { message } = await reportAsking(oidc.url)
+    expect(message).toMatch(/status 500.*githubstatus\.com/)
+  })
+
+  test.concurrent('gives an answer without end: it is not read to its end', async () => {
+    let sent = 0
+    const server = createServer((_request, response) => {
+      const chunk = Buffer.alloc(64 * 1024, 'x')
+      const more = (): void => {
+        while (!response.destroyed && response.write(chunk)) sent += chunk.length
+      }
+      response.on('drain', more)
+      more()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { step, message } = await reportAsking(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const tries = step.stdout.split('Trying again').length
+    server.closeAllConnections()
+    server.close()
+    expect(message).toMatch(/the answer is larger than \d+ bytes/)
+    // Beside what the sockets hold.
+    expect(sent).toBeLessThan(tries * 16 * 1024 * 1024)
+  })
+})
