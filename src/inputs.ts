@@ -1,4 +1,5 @@
 import type { OnCancel } from './activity/heartbeat-settings.ts'
+import { DEFAULT_SESSION_NAME, toSessionName } from './aws/session-name.ts'
 import type { AwsSettings } from './aws/settings.ts'
 import { ConfigurationError } from './errors.ts'
 import type { Cause } from './evidence/cause.ts'
@@ -298,13 +299,23 @@ const MAX_ROLE_ARN_CHARACTERS = 2048
 const MAX_AUDIENCE_CHARACTERS = 1024
 // RFC 1035, 2.3.1: it is a label of the endpoint's host name.
 const REGION = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/
-// STS API reference, AssumeRoleWithWebIdentity, RoleSessionName.
-const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
+/**
+ * What is taken otherwise than it was given, where that is no reason to report nothing: a sentence for each.
+ */
+export function inputAdjustments(read: ReadInput): string[] {
+  const given = optional(read, 'role-session-name')
+  if (given === undefined || optional(read, 'role-to-assume') === undefined) return []
+  const name = toSessionName(given)
+  if (name === given) return []
+  return [
+    `The input role-session-name is ${shown(given)}. Valid: 2 to 64 letters, digits or any of _+=,.@-. The session is named "${name}".`,
+  ]
+}
 
 function readAwsSettings(read: ReadInput): AwsSettings {
   const region = optional(read, 'aws-region')
   const arn = optional(read, 'role-to-assume')
-  const sessionName = optional(read, 'role-session-name') ?? 'GitHubActions'
+  const sessionName = toSessionName(optional(read, 'role-session-name') ?? DEFAULT_SESSION_NAME)
   const audience = optional(read, 'audience') ?? 'sts.amazonaws.com'
   if (region !== undefined && !REGION.test(region)) {
     throw unknownValue(
@@ -320,9 +331,6 @@ function readAwsSettings(read: ReadInput): AwsSettings {
       arn,
       `the ARN of an IAM role, such as arn:aws:iam::123456789012:role/pipeline-reporter: at most ${MAX_ROLE_ARN_CHARACTERS} characters`,
     )
-  }
-  if (!SESSION_NAME.test(sessionName)) {
-    throw unknownValue('role-session-name', sessionName, '2 to 64 letters, digits or any of _+=,.@-')
   }
   return { region, role: { arn, sessionName, audience: checkApiText('audience', audience, MAX_AUDIENCE_CHARACTERS) } }
 }

@@ -18,6 +18,7 @@ import { workflowRunOf } from '../github/workflow-run.ts'
 import {
   type ActivityReportInputs,
   type HeartbeatInputs,
+  inputAdjustments,
   readActivityReportInputs,
   readHeartbeatInputs,
 } from '../inputs.ts'
@@ -40,7 +41,7 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   } catch (cause) {
     throw new Error(`${couldNotHold}: ${explain(cause)}`, { cause })
   }
-  for (const adjustment of adjustments) runner.log.warning(adjustment)
+  for (const adjustment of [...adjustments, ...inputAdjustments(runner.input)]) runner.log.warning(adjustment)
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
   tellOutputs({ canceled: 'false', 'heartbeat-log': '' }, runner)
   if (inputs.reporting.dryRun) {

@@ -7,7 +7,7 @@ import type { Runner } from '../github/runner.ts'
 import type { SummaryRow } from '../github/summary.ts'
 import { tellSummary } from '../github/tell.ts'
 import type { Operation } from '../hints.ts'
-import { type PollForTaskInputs, readPollForTaskInputs } from '../inputs.ts'
+import { inputAdjustments, type PollForTaskInputs, readPollForTaskInputs } from '../inputs.ts'
 import { openDataPipeline } from '../open-data-pipeline.ts'
 import { type TakenTasks, takeTasks } from '../poll/take-tasks.ts'
 import { fittingOutputs, type TaskOutputs } from '../poll/task-outputs.ts'
@@ -23,6 +23,7 @@ const MOST_NAMES = 10
 /** The action poll-for-task: takes tasks from a worker group, and hands them on to other steps and jobs. */
 export async function pollForTask({ runner, isStopping, stoppable }: Invocation): Promise<void> {
   const inputs = readPollForTaskInputs(runner.input)
+  for (const adjustment of inputAdjustments(runner.input)) runner.log.warning(adjustment)
   if (inputs.reporting.dryRun) {
     runner.log.info(
       `Dry run, nothing was sent. PollForTask would be asked for worker group ${JSON.stringify(inputs.workerGroup)}.`,

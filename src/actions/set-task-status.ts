@@ -1,6 +1,6 @@
 import { findHolder, routeFor } from '../activity/find-holder.ts'
 import { systemClock } from '../clock.ts'
-import { readSetTaskStatusInputs } from '../inputs.ts'
+import { inputAdjustments, readSetTaskStatusInputs } from '../inputs.ts'
 import { reportTask } from '../report/report-task.ts'
 import type { Invocation } from '../run-action.ts'
 
@@ -8,6 +8,7 @@ import type { Invocation } from '../run-action.ts'
 export async function setTaskStatus(invocation: Invocation): Promise<void> {
   const { runner } = invocation
   const inputs = readSetTaskStatusInputs(runner.input)
+  for (const adjustment of inputAdjustments(runner.input)) runner.log.warning(adjustment)
   const { taskId } = inputs
   const holder = inputs.reporting.dryRun ? undefined : await findHolder(taskId, runner, systemClock)
   try {

@@ -214,6 +214,36 @@ describe('STS refuses for good', () => {
   })
 })
 
+// As ${{ github.actor }} may be.
+describe('a role-session-name that STS would not take is replaced, with one warning', () => {
+  const NAMED = { 'role-to-assume': TEST_ROLE.arn, 'role-session-name': 'dependabot[bot]' }
+  const WARNING =
+    'The input role-session-name is "dependabot[bot]". Valid: 2 to 64 letters, digits or any of _+=,.@-. The session is named "dependabot-bot".'
+
+  test.concurrent('the root action reports', async () => {
+    await using cloud = await startCloud()
+    const { step, bodies } = await reportTo(cloud.service, { ...NAMED, status: 'FINISHED' }, { env: cloud.env })
+    expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [WARNING] })
+    expect(bodies).toHaveLength(1)
+    expect(cloud.sts.requests[0]?.parameters['RoleSessionName']).toBe('dependabot-bot')
+  })
+
+  test.concurrent('activity holds and reports', async () => {
+    await using cloud = await startCloud()
+    using held = await hold(cloud.service, NAMED, { env: cloud.env })
+    expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [WARNING] })
+    expect(await held.post()).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+    expect(cloud.service.task(held.taskId).state).toBe('finished')
+  })
+
+  test.concurrent('poll-for-task polls', async () => {
+    await using cloud = await startCloud()
+    const inputs = { ...NAMED, 'worker-group': 'ci', 'wait-seconds': '0' }
+    const step = await runStep({ action: 'poll-for-task', inputs, env: { ...cloud.service.env(), ...cloud.env } })
+    expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [WARNING] })
+  })
+})
+
 describe('a session that the service does not know yet', () => {
   test.concurrent('of role-to-assume: reported when it does', async () => {
     await using cloud = await startCloud()
