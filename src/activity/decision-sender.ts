@@ -48,12 +48,13 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
         random: Math.random,
         log: { ...runner.log, info: tell('info'), warning: tell('warning') },
       },
-      options,
+      { ...options, onSend: () => session?.sending() },
     )
   }
 
   return async (decision, options) => {
     const { session } = options
+    if (options.mayHaveLanded) session?.sending()
     let failure: CallError
     try {
       return await send(decision, dataPipeline, { ...options, hasOtherCredentials: session !== undefined })

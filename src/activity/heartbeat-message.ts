@@ -35,6 +35,8 @@ export type HolderMessage =
   | { readonly kind: 'alive' }
   | { readonly kind: 'log'; readonly level: 'info' | 'warning'; readonly text: string }
   | { readonly kind: 'credentials-wanted' }
+  /** A request with the decision goes out, or may have gone out before: from now on it may have taken effect. */
+  | { readonly kind: 'sending' }
   | { readonly kind: 'result'; readonly result: HolderResult; readonly state: HolderState }
 
 /** How the task stands. */

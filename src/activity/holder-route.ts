@@ -32,17 +32,21 @@ export class HolderRoute implements ReportRoute {
     const { by, status, versions, deadline } = report
     const spent = new AbortController()
     const watching = watchDeadline(deadline, this.#holder, spent)
+    let isSent = false
     try {
       const result = await this.#holder.report({ by, status, versions: versions([]) }, deadline.remaining(), {
         onLog: (level, text) => this.#runner.log[level](text),
         credentials: () => this.#credentials(report),
+        onSending: () => {
+          isSent = true
+        },
         signal: spent.signal,
       })
       if (result === undefined) throw new DeliveryError(new Error(STILL_TRYING), undefined)
       return toDelivery(result, deadline)
     } catch (error) {
       if (!(error instanceof HolderSilentError)) throw error
-      return await this.#onSilence().deliver({ ...report, mayHaveLanded: true })
+      return await this.#onSilence().deliver({ ...report, mayHaveLanded: isSent })
     } finally {
       clearInterval(watching)
     }

@@ -171,6 +171,10 @@ class StepSession implements Session {
     this.channel?.send({ kind: 'log', level, text })
   }
 
+  sending(): void {
+    this.channel?.send({ kind: 'sending' })
+  }
+
   async credentials(): Promise<StaticCredentials | undefined> {
     if (this.#socket.destroyed) return undefined
     return new Promise((resolve) => {

@@ -39,6 +39,8 @@ export interface SendReportOptions {
   readonly isStillWanted?: () => boolean
   /** An earlier attempt had no response: if the task is not found now, that one most likely succeeded. */
   readonly mayHaveLanded?: boolean
+  /** Told when a request goes out. */
+  readonly onSend?: () => void
   /** Whether to give up when no credentials can be had, as others may be asked for. Default: only when it is final. */
   readonly hasOtherCredentials?: boolean
 }
@@ -55,7 +57,7 @@ export interface SendReportOptions {
 export async function sendReport(
   report: Report,
   dependencies: CallDependencies,
-  { isStillWanted = () => true, mayHaveLanded = false, hasOtherCredentials = false }: SendReportOptions = {},
+  { isStillWanted = () => true, mayHaveLanded = false, hasOtherCredentials = false, onSend }: SendReportOptions = {},
 ): Promise<ReportedStatus> {
   const { dataPipeline, log } = dependencies
   // Fitted anew for each try, when its credentials are known: they must not be in the texts.
@@ -70,7 +72,13 @@ export async function sendReport(
         versions = report.versions(await dataPipeline.secrets())
         // Getting credentials may have taken long.
         if (!isStillWanted()) throw new SupersededError()
-        return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), call)
+        return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), {
+          ...call,
+          onSend() {
+            onSend?.()
+            call.onSend?.()
+          },
+        })
       },
       { ...dependencies, retriesRefusals: !hasOtherCredentials },
       ({ kind, gettingCredentials, message, answerLost }, sent) => {

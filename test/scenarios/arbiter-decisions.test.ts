@@ -2,7 +2,8 @@
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, bare, invalidRequest, lostReply, on, times } from '../local-aws/faults.ts'
+import { accessDenied, bare, invalidRequest, late, lostReply, on, taskNotFound, times } from '../local-aws/faults.ts'
+import { LocalGitHub } from '../local-github/local-github.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually, isAlive } from '../runner/processes.ts'
 import { type RunningStep, Worker } from '../runner/worker.ts'
@@ -397,6 +398,46 @@ describe('the heartbeat process gives no word', () => {
       const post = await held.post()
       expect(post.stdout).toMatch(BY_ANOTHER_STEP)
       expect(effectsOf(service, held.taskId)).toEqual(['FALSE'])
+    },
+    LIMIT_MS,
+  )
+
+  onLinux.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'after %s, before it has sent anything: that the task is not found is an error',
+    async (signal) => {
+      await using service = await LocalDataPipeline.start()
+      await using github = await LocalGitHub.start()
+      using held = await hold(service, NO_BEAT, { env: github.environment })
+      github.misbehave('hang')
+      service.misbehave(on('SetTaskStatus', taskNotFound()))
+      // It collects evidence, connected to the process.
+      const needs = '{"load":{"result":"failure"}}'
+      const reporting = held.root({ status: 'FAILED', 'github-token': github.token, needs })
+      expect(await eventually(() => github.requests.length > 0)).toBe(true)
+      process.kill(heartbeatOf(held.job), signal)
+      const { outputs, warnings, errors } = await reporting
+      expect(outputs['reported']).toBe('false')
+      expect(warnings.join('\n')).not.toMatch(/most likely/)
+      expect(errors).toEqual([expect.stringContaining('TaskNotFoundException')])
+      await held.post()
+    },
+    LIMIT_MS,
+  )
+
+  onLinux(
+    'after SIGKILL, while its request has no response: that the task is not found means that the report landed',
+    async () => {
+      await using service = await LocalDataPipeline.start()
+      using held = await hold(service, NO_BEAT)
+      service.misbehave(on('SetTaskStatus', late(60_000)))
+      const reporting = held.root({ status: 'FALSE' }, { limitMs: 90_000 })
+      expect(await eventually(() => service.task(held.taskId).status === 'FALSE')).toBe(true)
+      process.kill(heartbeatOf(held.job), 'SIGKILL')
+      const { exitCode, outputs, warnings } = await reporting
+      expect(exitCode).toBe(0)
+      expect(outputs['reported']).toBe('true')
+      expect(warnings.join('\n')).toMatch(/most likely/)
+      await held.post()
     },
     LIMIT_MS,
   )
