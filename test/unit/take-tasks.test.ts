@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Call, DataPipeline, Task } from '../../src/aws/data-pipeline.ts'
-import { BrokenAnswerError, TryTimeoutError } from '../../src/aws/failure.ts'
+import { BrokenAnswerError } from '../../src/aws/failure.ts'
 import type { Deadline } from '../../src/clock.ts'
 import { takeTasks } from '../../src/poll/take-tasks.ts'
 import { sizeOfOutputs, sizeOfTask } from '../../src/poll/task-outputs.ts'
@@ -229,7 +229,6 @@ describe('polling', () => {
       ['a reset', RESET],
       ['a gateway that gave up', new BrokenAnswerError(504, 'the answer is not from AWS')],
       ['a proxy that is overloaded', new BrokenAnswerError(503, 'the answer is not from AWS')],
-      ['a limit of the transport', new TryTimeoutError('no answer from 127.0.0.1 within 12 s')],
     ])('by %s, every time: none yet, until the time is over, with one warning', async (_name, error) => {
       const { ids, polls, failure, warnings, endedAt } = await take({ polls: () => cut(error), waitMs: 10 * MINUTE })
       expect(failure).toBeUndefined()
