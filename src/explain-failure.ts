@@ -47,6 +47,7 @@ export function explainFailure(
           region,
           regionIsKnown: region !== undefined && isKnownRegion(region),
           timeSpent,
+          isCutShort: error.isCutShort,
           answerLost,
           profile: env['AWS_PROFILE'],
         })

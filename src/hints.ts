@@ -15,6 +15,8 @@ export interface HintContext {
   readonly region: string | undefined
   readonly regionIsKnown: boolean
   readonly timeSpent: boolean
+  /** The runner wanted the step to end before its time was spent. */
+  readonly isCutShort: boolean
   /** A try may have landed, as its answer was lost. */
   readonly answerLost: boolean
   /** AWS_PROFILE, which the SDK prefers to keys in the environment. */
@@ -30,7 +32,8 @@ const HINTS = {
     "AWS does not know these credentials: check which ones this step has (AWS_ACCESS_KEY_ID, profile), and the machine's clock.",
   roleOfProfileDenied:
     'Check the role that the profile or AWS_ROLE_ARN names, and its trust policy: it must allow sts:AssumeRole for the credentials, or sts:AssumeRoleWithWebIdentity for the issuer and the subject of the token file, that it is to be assumed with.',
-  noOidcToken: "It is GitHub's token service that failed. See https://www.githubstatus.com, and run the job again.",
+  noOidcToken:
+    "It is GitHub's token service that failed, or a proxy on the way. See https://www.githubstatus.com, and run the job again.",
   oidcRefused:
     "GitHub does not accept this job's right to ask for tokens any more; it lasts about six hours. For a longer job use other AWS credentials, or report from a later job.",
   oidcUnreachable:
@@ -49,6 +52,7 @@ const HINTS = {
   network:
     'Check the network of this runner: HTTPS_PROXY and NO_PROXY, if it needs a proxy, and AWS_ENDPOINT_URL_DATA_PIPELINE, if it is set.',
   timeSpent: 'If the service was only busy, run the job again, or raise timeout-seconds.',
+  cutShort: 'The runner ended this step before there was a response, as when the job is cancelled.',
   unknown: 'Run the job again with debug logging for the whole story.',
 } as const
 
@@ -88,6 +92,7 @@ export function hintFor(context: HintContext): string {
     case 'broken-answer':
       return HINTS.network
     default:
+      if (context.isCutShort) return HINTS.cutShort
       return context.timeSpent ? HINTS.timeSpent : HINTS.unknown
   }
 }

@@ -15,7 +15,7 @@ import { checkEndpointVariable } from './endpoint.ts'
 import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
-import { type SendOptions, Transport } from './transport.ts'
+import { Transport, type TransportOptions } from './transport.ts'
 
 /**
  * Read by the SDK's default chain, which otherwise keeps the first content of the config and credentials files as long
@@ -137,7 +137,7 @@ export async function connectDataPipeline(
   }
 
   /** Gets the credentials for a call before the call does, so that its failure can be told from the call's. */
-  async function prepare({ signal, onSend }: Call): Promise<SendOptions> {
+  async function prepare({ signal, onSend }: Call): Promise<TransportOptions> {
     const current = await credentials(false)
     if (!areSame(lastUsed, current)) usedSince = systemClock.now()
     lastUsed = current

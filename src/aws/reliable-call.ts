@@ -45,6 +45,8 @@ export class CallError extends Error {
   readonly failure: Failure
   readonly tries: number
   readonly timeSpent: boolean
+  /** The time was over sooner than it should have been: the step had to end. */
+  readonly isCutShort: boolean
   /** A try may have taken effect all the same, as its answer was lost. */
   readonly answerLost: boolean
 
@@ -60,6 +62,7 @@ export class CallError extends Error {
     this.failure = failure
     this.tries = tries
     this.timeSpent = spent !== undefined
+    this.isCutShort = spent?.isShortened === true
     this.answerLost = answerLost
   }
 

@@ -21,7 +21,7 @@ const REQUEST_CREATED = 'http.client.request.created'
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** What the SDK passes on to its HTTP handler of the options of a call. */
-export interface SendOptions extends HttpHandlerOptions {
+export interface TransportOptions extends HttpHandlerOptions {
   /** Called when the connection is ready and the request goes out on it: from then on it may have taken effect. */
   readonly onSend?: (() => void) | undefined
 }
@@ -31,7 +31,7 @@ export interface SendOptions extends HttpHandlerOptions {
  * over plain http, answers read to their end under the same abort signal, word of when a request goes out, and answers
  * that can't be Data Pipeline's told from those that are.
  */
-export class Transport implements RequestHandler<HttpRequest, HttpResponse, SendOptions> {
+export class Transport implements RequestHandler<HttpRequest, HttpResponse, TransportOptions> {
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #env: Environment
   readonly #limitMs: number
@@ -48,7 +48,10 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Send
     for (const handler of this.#underWay) handler.destroy()
   }
 
-  async handle(request: HttpRequest, { onSend, ...options }: SendOptions = {}): Promise<{ response: HttpResponse }> {
+  async handle(
+    request: HttpRequest,
+    { onSend, ...options }: TransportOptions = {},
+  ): Promise<{ response: HttpResponse }> {
     checkEndpoint(request)
     // For each request its own, as it is known by its agent. Connections are not kept anyway.
     const agents = proxyAgents(this.#env)

@@ -41,6 +41,8 @@ onPosix.each([
     // The runner waits for half a second more.
     expect(step.stdout).toContain(`Received ${signal}: ending within ${seconds} s.`)
     expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toMatch(/gave up after \d+ attempts?, as the step has to end\. .*The runner ended this step/)
+    expect(step.errors[0]).not.toContain('timeout-seconds')
     expect(step.exitCode).toBe(1)
     expect(step.outputs).toMatchObject({ status: 'FAILED', reported: 'false' })
   },
