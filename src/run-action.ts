@@ -25,17 +25,23 @@ export interface Invocation {
   readonly stoppable: (deadline: Deadline, share?: number) => Deadline
 }
 
+/** What is different in a process that is no step. */
+export interface RunOptions {
+  /** What the runner ends the process by, and the milliseconds that are left then. */
+  readonly signals?: Readonly<Record<string, number>>
+  /** Who reads the standard output; default the runner. */
+  readonly reader?: 'runner' | 'file'
+}
+
 /**
  * Runs an action as the main program of a step: whatever is thrown, Error or not, now or later, ends as one error
  * annotation and exit code 1.
- *
- * @param signals what the runner ends the process by, and the milliseconds that are left then
  */
 export async function runAction(
   action: (invocation: Invocation) => Promise<void>,
-  signals: Readonly<Record<string, number>> = LEFT_AFTER_SIGNAL_MS,
+  { signals = LEFT_AFTER_SIGNAL_MS, reader = 'runner' }: RunOptions = {},
 ): Promise<void> {
-  const runner = currentRunner()
+  const runner = currentRunner(reader)
   let failed = false
   const fail = (thrown: unknown): void => {
     if (failed) return

@@ -120,7 +120,7 @@ async function checkCredentials({ aws }: HeartbeatSettings, dataPipeline: DataPi
   try {
     await new Deadline(systemClock, REQUEST_LIMIT_MS).within(
       REQUEST_LIMIT_MS,
-      () => dataPipeline.secrets(),
+      () => dataPipeline.credentials(),
       (ms) => new Error(`no credentials within ${Math.round(ms / 1000)} s`),
     )
   } catch (error) {
@@ -170,6 +170,7 @@ async function serve(settings: HeartbeatSettings, dataPipeline: DataPipeline, ru
       return { ...now, longestGapMs: Math.max(now.longestGapMs, sinceLast), reported: arbiter.reported, folder }
     },
     onChange: wake,
+    redact: runner.redact,
   })
   const lookAtRunner = await runnerWatch(settings, guard)
   let isJobOver = false
@@ -196,7 +197,6 @@ async function serve(settings: HeartbeatSettings, dataPipeline: DataPipeline, ru
         random: Math.random,
         async beat(signal) {
           const startedAt = Date.now()
-          runner.hide(await dataPipeline.secrets())
           const answer = await dataPipeline.reportTaskProgress(taskId, { signal })
           guard.noteArrival(startedAt)
           arrivedAt = systemClock.now()

@@ -64,13 +64,12 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
     dataPipeline = open.dataPipeline
     const pipeline = open.dataPipeline
-    const { answer } = await callReliably(
-      async (call) => {
-        runner.hide(await pipeline.secrets())
-        return pipeline.reportTaskProgress(taskId, call)
-      },
-      { ...open, deadline, random: Math.random, log: runner.log },
-    )
+    const { answer } = await callReliably((call) => pipeline.reportTaskProgress(taskId, call), {
+      ...open,
+      deadline,
+      random: Math.random,
+      log: runner.log,
+    })
     if (answer.canceled) {
       saveActivity(runner, { ...base, outcome: 'lost', reason: 'canceled' })
       tellOutputs({ canceled: 'true' }, runner)

@@ -54,7 +54,7 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
         clock: systemClock,
         random: Math.random,
         log: runner.log,
-        mask: runner.mask,
+        mask: runner.hide,
         isStopping,
         stoppable,
       },

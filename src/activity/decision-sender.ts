@@ -1,7 +1,6 @@
 import { connectDataPipeline, type DataPipeline } from '../aws/data-pipeline.ts'
 import { needsOtherCredentials } from '../aws/failure.ts'
 import { CallError, tryLimitOf } from '../aws/reliable-call.ts'
-import { secretsIn } from '../environment-secrets.ts'
 import type { Runner } from '../github/runner.ts'
 import { type Decision, versionsWithout } from '../report/decision.ts'
 import { type ReportedStatus, sendReport } from '../report/send-report.ts'
@@ -35,10 +34,7 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
       session?.log(level, runner.redact(text))
     }
     // The step has taken its own secrets out of the texts; these are those of this process.
-    const versions = (secrets: readonly string[]): Decision['versions'] => {
-      runner.hide(secrets)
-      return versionsWithout(decision, [...secretsIn(runner.env), ...secrets])
-    }
+    const versions = (): Decision['versions'] => versionsWithout(decision, [...runner.secrets])
     return sendReport(
       { taskId, status: decision.status, versions },
       {

@@ -132,7 +132,8 @@ function notStarted(why: string, files: ActivityFiles): Error {
 }
 
 /**
- * The environment of the heartbeat process, and the credentials in it, which go over its standard input. Where the runner
+ * The environment of the heartbeat process, and the credentials in it, which go over its standard input. NODE_DEBUG is
+ * left out: Node would write the headers of requests, with tokens in them, into its log. Where the runner
  * is watched, the process outlives it, to report that it is lost: the runner kills what has the tracking id of its job.
  */
 function environmentFor(
@@ -142,7 +143,7 @@ function environmentFor(
   const secrets: Record<string, string> = {}
   const plain: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || /^INPUT_/i.test(name)) continue
+    if (value === undefined || /^(INPUT_|NODE_DEBUG$)/i.test(name)) continue
     ;(isSecretVariable(name) ? secrets : plain)[name] = value
   }
   // Elsewhere than on Linux the process itself finds out whether there is a Worker.

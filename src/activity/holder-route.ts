@@ -34,7 +34,7 @@ export class HolderRoute implements ReportRoute {
     const watching = watchDeadline(deadline, this.#holder, spent)
     let isSent = false
     try {
-      const result = await this.#holder.report({ by, status, versions: versions([]) }, deadline.remaining(), {
+      const result = await this.#holder.report({ by, status, versions: versions() }, deadline.remaining(), {
         onLog: (level, text) => this.#runner.log[level](text),
         credentials: () => this.#credentials(report),
         onSending: () => {
@@ -65,7 +65,6 @@ export class HolderRoute implements ReportRoute {
           log,
         })
         const { accessKeyId, secretAccessKey, sessionToken } = answer
-        this.#runner.hide([secretAccessKey, ...(sessionToken ? [sessionToken] : [])])
         return { accessKeyId, secretAccessKey, sessionToken }
       } finally {
         open.dataPipeline.close()

@@ -4,6 +4,7 @@ import type { Arbiter, Session } from './arbiter.ts'
 import {
   Channel,
   type HolderMessage,
+  type HolderResult,
   type HolderState,
   type StaticCredentials,
   type StepMessage,
@@ -21,6 +22,8 @@ export interface HolderServerDependencies {
   readonly state: () => Omit<HolderState, 'holders' | 'isBusy'>
   /** Told when something changed that may end the process. */
   readonly onChange: () => void
+  /** Takes the secrets of this process out of a text: the step that shows it does not know them. */
+  readonly redact: (text: string) => string
 }
 
 /** The local socket at which the steps of a job find the process that holds their task. */
@@ -136,7 +139,7 @@ export class HolderServer {
     channel: Channel<HolderMessage, StepMessage>,
     session: StepSession,
   ): Promise<void> {
-    const { arbiter, onChange } = this.#dependencies
+    const { arbiter, onChange, redact } = this.#dependencies
     this.#working += 1
     // At once: the report is made also when the post step is killed meanwhile.
     if (decision.by === 'post') this.#leave(session)
@@ -145,12 +148,18 @@ export class HolderServer {
       const result = await arbiter.decide(decision, budgetMs, session).finally(() => {
         this.#working -= 1
       })
-      channel.send({ kind: 'result', result, state: this.#state() })
+      channel.send({ kind: 'result', result: redacted(result, redact), state: this.#state() })
     } finally {
       clearInterval(alive)
       onChange()
     }
   }
+}
+
+function redacted(result: HolderResult, redact: (text: string) => string): HolderResult {
+  if (result.outcome !== 'failed') return result
+  const { failure, hint } = result
+  return { ...result, failure: { ...failure, message: redact(failure.message) }, hint: hint && redact(hint) }
 }
 
 /** A connection of a step, as the arbiter sees it. */

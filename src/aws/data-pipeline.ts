@@ -65,10 +65,8 @@ export interface Task {
 /** The calls of AWS Data Pipeline that a task runner makes: one try each, no retries, no limits of their own. */
 export interface DataPipeline {
   readonly region: string
-  /** The credentials in use. Fails with what getting them met. */
+  /** The credentials in use, whose secret parts are hidden by now. Fails with what getting them met. */
   credentials(): Promise<AwsCredentialIdentity>
-  /** The secret parts of the credentials in use. Fails with what getting them met. */
-  secrets(): Promise<string[]>
   /**
    * Reads the source of the credentials again: files, process, token file, role session. Whether they differ from those
    * of the last call. Fails with what getting them met.
@@ -96,7 +94,8 @@ export interface DataPipeline {
 }
 
 /**
- * A client for the settings. Nothing is sent yet, and no credentials are looked for.
+ * A client for the settings. Nothing is sent yet, and no credentials are looked for. What it gets of them later is hidden
+ * before anything is signed with it.
  *
  * @param fixed credentials to use instead of what the settings and the environment have
  * @throws ConfigurationError when no region can be found, or an endpoint variable is no address
@@ -107,7 +106,7 @@ export async function connectDataPipeline(
   fixed?: AwsCredentialIdentity,
 ): Promise<DataPipeline> {
   checkEndpointVariable(dependencies.env)
-  const transport = new Transport(dependencies.env, dependencies.requestLimitMs)
+  const transport = new Transport(dependencies)
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
   const role = settings.role
@@ -123,6 +122,7 @@ export async function connectDataPipeline(
     maxAttempts: 1,
     customUserAgent: 'aws-datapipeline-set-task-status',
   })
+  hideCredentials(client, dependencies.hide)
   const region = await regionOf(client, given, dependencies.requestLimitMs)
 
   let lastUsed: AwsCredentialIdentity | undefined
@@ -147,10 +147,6 @@ export async function connectDataPipeline(
   return {
     region,
     credentials: () => credentials(false),
-    async secrets() {
-      const { secretAccessKey, sessionToken } = await credentials(false)
-      return sessionToken ? [secretAccessKey, sessionToken] : [secretAccessKey]
-    },
     async renewCredentials() {
       // Not those that the SDK has now: it may have renewed them itself after the call failed.
       const before = lastUsed
@@ -195,6 +191,21 @@ export async function connectDataPipeline(
       transport.destroy()
     },
   }
+}
+
+/**
+ * Everyone gets credentials from the client by the same function: its signer, and this file. It also renews them unasked.
+ * The id of an access key is no secret, and says which credentials a step has.
+ */
+function hideCredentials({ config }: DataPipelineClient, hide: OidcDependencies['hide']): void {
+  const provide = config.credentials
+  const provideHidden: typeof provide = async (options) => {
+    const credentials = await provide(options)
+    hide([credentials.secretAccessKey, credentials.sessionToken ?? ''])
+    return credentials
+  }
+  // With the marks by which the client knows that it need not remember the result once more.
+  config.credentials = Object.assign(provideHidden, provide)
 }
 
 function areSame(one: AwsCredentialIdentity | undefined, other: AwsCredentialIdentity): boolean {

@@ -11,6 +11,8 @@ export interface OidcDependencies {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds that a single request may take. */
   readonly requestLimitMs: number
+  /** Told every secret part of credentials when it is there, and before anything is sent with it. */
+  readonly hide: (secrets: Iterable<string>) => void
 }
 
 /**
@@ -23,7 +25,7 @@ export async function assumeRole(
   role: RoleSettings,
   region: string,
   transport: Transport,
-  { env, requestLimitMs }: OidcDependencies,
+  { env, requestLimitMs, hide }: OidcDependencies,
 ): Promise<AwsCredentialIdentity> {
   if (!env['ACTIONS_ID_TOKEN_REQUEST_URL'] || !env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']) {
     throw new ConfigurationError(
@@ -34,6 +36,7 @@ export async function assumeRole(
     )
   }
   const webIdentityToken = await requestIdToken(role.audience, env, requestLimitMs)
+  hide([webIdentityToken])
   // Loaded here, as most reports have credentials in the environment and need no STS client.
   const { fromWebToken } = await import('@aws-sdk/credential-provider-web-identity')
   return fromWebToken({

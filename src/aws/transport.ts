@@ -18,7 +18,13 @@ const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
 /** Where Node tells of each request before it is sent (https://nodejs.org/api/diagnostics_channel.html#http). */
 const REQUEST_CREATED = 'http.client.request.created'
 
-type Environment = Readonly<Record<string, string | undefined>>
+export interface TransportSettings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Milliseconds that a request may take which comes without an abort signal. */
+  readonly requestLimitMs: number
+  /** Told the tokens in a request before it is sent. */
+  readonly hide: (secrets: Iterable<string>) => void
+}
 
 /** What the SDK passes on to its HTTP handler of the options of a call. */
 export interface TransportOptions extends HttpHandlerOptions {
@@ -33,14 +39,15 @@ export interface TransportOptions extends HttpHandlerOptions {
  */
 export class Transport implements RequestHandler<HttpRequest, HttpResponse, TransportOptions> {
   readonly metadata = { handlerProtocol: 'http/1.1' }
-  readonly #env: Environment
+  readonly #env: TransportSettings['env']
   readonly #limitMs: number
+  readonly #hide: TransportSettings['hide']
   readonly #underWay = new Set<NodeHttpHandler>()
 
-  /** @param limitMs milliseconds that a request may take which comes without an abort signal */
-  constructor(env: Environment, limitMs: number) {
+  constructor({ env, requestLimitMs, hide }: TransportSettings) {
     this.#env = env
-    this.#limitMs = limitMs
+    this.#limitMs = requestLimitMs
+    this.#hide = hide
   }
 
   /** Ends every connection, also those in use. */
@@ -53,6 +60,7 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Tran
     { onSend, ...options }: TransportOptions = {},
   ): Promise<{ response: HttpResponse }> {
     checkEndpoint(request)
+    this.#hide(tokensIn(request))
     // For each request its own, as it is known by its agent. Connections are not kept anyway.
     const agents = proxyAgents(this.#env)
     const handler = new NodeHttpHandler({
@@ -127,6 +135,20 @@ function onConnectionReady(request: ClientRequest, onReady: () => void): void {
     else if (socket.connecting) socket.once('connect', onReady)
     else onReady()
   })
+}
+
+/**
+ * The tokens that a request shows. Those of the calls by which a profile gets its credentials (of its source profile, of a
+ * sign-in, of a token file) are seen nowhere else.
+ */
+function tokensIn({ headers, body }: HttpRequest): string[] {
+  const form = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ? String(body) : ''
+  const tokens = [
+    headers['x-amz-security-token'],
+    headers['x-amz-sso_bearer_token'],
+    new URLSearchParams(form).get('WebIdentityToken'),
+  ]
+  return tokens.filter((token) => typeof token === 'string')
 }
 
 type Body = AsyncIterable<Uint8Array> & { destroy?(error?: Error): void }

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import * as core from '@actions/core'
 import { secretsIn } from '../environment-secrets.ts'
-import { redact } from '../text/redact.ts'
+import { redact, SHORTEST_SECRET } from '../text/redact.ts'
 import { type Log, withoutCommands } from './log.ts'
 
 /** What the runner offers to an action; the only file that knows @actions/core. */
@@ -20,22 +20,35 @@ export interface Runner {
   summarize(html: string): Promise<void>
   /** Ends the step as failed, with one error annotation. */
   fail(message: string): void
-  /** From now on these are replaced by *** in everything that is said; the credentials in the environment always are. */
+  /**
+   * From now on these are replaced by *** in everything that is said; the credentials in the environment always are. A step
+   * also tells the runner to mask them, in what Node and other programs say.
+   */
   hide(secrets: Iterable<string>): void
-  /** Hides them, and has the runner mask them in the log of the whole job. Each is one line. */
-  mask(secrets: Iterable<string>): void
+  /** All that is hidden. */
+  readonly secrets: ReadonlySet<string>
   /** The text without what is hidden. */
   redact(text: string): string
 }
 
-/** The runner that started this process. */
-export function currentRunner(): Runner {
+/**
+ * The runner that started this process.
+ *
+ * @param reader who reads the standard output. In a file, which nobody masks, a command to mask a secret would show it
+ */
+export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   tidyAwsVariables(process.env)
   giveHome(process.env)
   const secrets = new Set(secretsIn(process.env))
+  const masked = new Set<string>()
   const safe = (text: string): string => redact(text, secrets).text
-  const hide = (more: Iterable<string>): void => {
-    for (const secret of more) secrets.add(secret)
+  const mask = (secret: string): void => {
+    // Of a secret with several lines the runner would mask each, also one that is a bracket.
+    for (const line of secret.split(/[\r\n]+/).map((each) => each.trim())) {
+      if (line.length < SHORTEST_SECRET || masked.has(line)) continue
+      masked.add(line)
+      core.setSecret(line)
+    }
   }
   return {
     env: process.env,
@@ -60,11 +73,13 @@ export function currentRunner(): Runner {
       await core.summary.addRaw(safe(html), true).write()
     },
     fail: (message) => core.setFailed(safe(message)),
-    hide,
-    mask(more) {
-      hide(more)
-      for (const secret of more) core.setSecret(secret)
+    hide(more) {
+      for (const secret of more) {
+        secrets.add(secret)
+        if (reader === 'runner') mask(secret)
+      }
     },
+    secrets,
     redact: safe,
   }
 }

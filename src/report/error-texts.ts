@@ -104,6 +104,8 @@ async function withEvidence(
   const token = end.evidence.githubToken
   const { repository, id: runId, apiUrl } = run
   const canAsk = token !== undefined && repository !== undefined && runId !== undefined && !end.reporting.dryRun
+  // One that is no secret of the repository is masked by nobody.
+  if (canAsk) runner.hide([token])
   const { message, trace, problem } = await collectEvidence(
     { cause, run, checkRunId: end.evidence.checkRunId, wantsTrace },
     {

@@ -3,7 +3,6 @@ import { needsOtherCredentials } from '../aws/failure.ts'
 import { CallError } from '../aws/reliable-call.ts'
 import type { AwsSettings } from '../aws/settings.ts'
 import type { Deadline } from '../clock.ts'
-import { secretsIn } from '../environment-secrets.ts'
 import type { Runner } from '../github/runner.ts'
 import { openDataPipeline } from '../open-data-pipeline.ts'
 import type { TaskStatus } from '../status.ts'
@@ -17,8 +16,8 @@ export interface RoutedReport {
   readonly taskId: string
   readonly by: Decision['by']
   readonly status: TaskStatus
-  /** The error fields without these secrets, one version after the other. */
-  readonly versions: (secrets: readonly string[]) => ErrorFieldVersions['versions']
+  /** The error fields without what is hidden by now, one version after the other. */
+  readonly versions: () => ErrorFieldVersions['versions']
   readonly aws: AwsSettings
   /** Milliseconds of `timeout-seconds`. */
   readonly budgetMs: number
@@ -94,14 +93,13 @@ export class DirectRoute implements ReportRoute {
     { taskId, by, status, versions, deadline, mayHaveLanded = false }: RoutedReport,
     { region, ...open }: { dataPipeline: DataPipeline; tryLimitMs: number; region: string },
   ): Promise<Delivery> {
-    const own: Decision = { by, status, versions: versions([]) }
+    const own: Decision = { by, status, versions: versions() }
     const decision = by === 'post' ? prevailing(this.#before?.decision, own) : own
     if (!this.#marker.isMine()) return { outcome: 'superseded' }
     // Without texts, until it is known which secrets they must not have.
     this.#mark(by, { ...decision, versions: [{}] })
-    const secretsOf = (secrets: readonly string[]): string[] => [...secretsIn(this.#runner.env), ...secrets]
-    const fit = (secrets: readonly string[]): Decision['versions'] => {
-      const fitted = decision === own ? versions(secrets) : versionsWithout(decision, secretsOf(secrets))
+    const fit = (): Decision['versions'] => {
+      const fitted = decision === own ? versions() : versionsWithout(decision, [...this.#runner.secrets])
       if (this.#marker.isMine()) this.#mark(by, { ...decision, versions: fitted })
       return fitted
     }

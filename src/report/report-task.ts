@@ -1,6 +1,5 @@
 import type { AwsSettings } from '../aws/settings.ts'
 import { Deadline, systemClock } from '../clock.ts'
-import { secretsIn } from '../environment-secrets.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Log } from '../github/log.ts'
 import type { Runner } from '../github/runner.ts'
@@ -57,7 +56,7 @@ export async function reportTask(
   const texts = await errorTexts(end, runner, deadline, evidenceDeadline)
   const fitTexts = fitter(texts, runner)
   if (route === undefined) {
-    const [fields] = fitTexts([])
+    const [fields] = fitTexts()
     const request = JSON.stringify(requestOf({ taskId: end.taskId, status }, fields), null, 2)
     runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${request}`)
     await tell(end, fields, 'no, this was a dry run', undefined, runner)
@@ -67,8 +66,8 @@ export async function reportTask(
   let fields: ErrorFields | undefined
   try {
     const { taskId, by, aws } = end
-    const versions = (secrets: readonly string[]): ErrorFieldVersions['versions'] => {
-      const fitted = fitTexts(secrets)
+    const versions = (): ErrorFieldVersions['versions'] => {
+      const fitted = fitTexts()
       fields = fitted[0]
       return fitted
     }
@@ -88,7 +87,7 @@ export async function reportTask(
     const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
     const why = explainFailure(cause, { aws: end.aws, region, env: runner.env })
     const message = `Could not report ${status} for task ${shortTaskId(end.taskId)}: ${why}`
-    await tell(end, fields ?? fitTexts([])[0], 'no', undefined, runner)
+    await tell(end, fields ?? fitTexts()[0], 'no', undefined, runner)
     if (end.reporting.failOnError) throw new Error(message, { cause })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
   }
@@ -102,11 +101,10 @@ const NOT_SENT = {
 } as const
 
 /** The error fields within the limits of the API; each thing that had to be changed for it is one warning. */
-function fitter(texts: ErrorTexts, runner: Runner): (secrets: readonly string[]) => ErrorFieldVersions['versions'] {
+function fitter(texts: ErrorTexts, runner: Runner): () => ErrorFieldVersions['versions'] {
   const told = new Set<string>()
-  return (secrets) => {
-    runner.hide(secrets)
-    const { versions, repairs } = errorFieldVersions(texts.fields, [...secretsIn(runner.env), ...secrets], {
+  return () => {
+    const { versions, repairs } = errorFieldVersions(texts.fields, [...runner.secrets], {
       errorStackTrace: texts.missing,
     })
     for (const repair of repairs) if (!told.has(repair)) runner.log.warning(repair)

@@ -8,10 +8,10 @@ export interface Report {
   readonly taskId: string
   readonly status: TaskStatus
   /**
-   * The error fields to send, without these secrets; the further versions are for a service that finds the request
+   * The error fields to send, without what is hidden by now; the further versions are for a service that finds the request
    * invalid.
    */
-  readonly versions: (secrets: readonly string[]) => readonly [ErrorFields, ...ErrorFields[]]
+  readonly versions: () => readonly [ErrorFields, ...ErrorFields[]]
 }
 
 /** A report that the service has. */
@@ -60,7 +60,7 @@ export async function sendReport(
   { isStillWanted = () => true, mayHaveLanded = false, hasOtherCredentials = false, onSend }: SendReportOptions = {},
 ): Promise<ReportedStatus> {
   const { dataPipeline, log } = dependencies
-  // Fitted anew for each try, when its credentials are known: they must not be in the texts.
+  // Fitted anew for each try, when its credentials are there and hidden: they must not be in the texts.
   let versions: readonly ErrorFields[] = []
   let version = 0
   const fieldsNow = (): ErrorFields => versions[version] ?? {}
@@ -69,7 +69,8 @@ export async function sendReport(
     const { answer, tries } = await callReliably(
       async (call) => {
         if (!isStillWanted()) throw new SupersededError()
-        versions = report.versions(await dataPipeline.secrets())
+        await dataPipeline.credentials()
+        versions = report.versions()
         // Getting credentials may have taken long.
         if (!isStillWanted()) throw new SupersededError()
         return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), {

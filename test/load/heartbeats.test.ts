@@ -148,7 +148,7 @@ describe('in real time', () => {
     for (let index = PROCESSES; index < JOBS; index++) {
       const dataPipeline = await connectDataPipeline(
         { region: undefined, role: undefined },
-        { env: process.env, requestLimitMs: BEAT_LIMIT_MS },
+        { env: process.env, hide: () => undefined, requestLimitMs: BEAT_LIMIT_MS },
       )
       clients.push(dataPipeline)
       const options = { dataPipeline, clock: systemClock, random: Math.random, intervalMs, isStopAsked: () => isOver }

@@ -38,8 +38,7 @@ export class LocalAccount {
     }
     return {
       region: 'us-east-1',
-      credentials: unused,
-      secrets: async () => [],
+      credentials: async () => ({ accessKeyId: '', secretAccessKey: '' }),
       renewCredentials: async () => false,
       hasNewSession: () => false,
       expiration: async () => undefined,

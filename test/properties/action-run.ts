@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, jest } from '@jest/globals'
 import { type Contexts, inputVariables, readActionFile } from '../runner/action-file.ts'
-import { type Command, commandsIn } from '../runner/commands.ts'
+import { type Command, commandsIn, withoutMasks } from '../runner/commands.ts'
 import { parseFileCommands } from '../runner/file-commands.ts'
 import { jobContexts, jobVariables } from '../runner/job-variables.ts'
 
@@ -59,6 +59,8 @@ export type ActionName = keyof typeof actions
 export interface ActionRun {
   readonly exitCode: number
   readonly stdout: string
+  /** The secrets that the runner was told to mask. */
+  readonly masks: readonly string[]
   readonly commands: readonly Command[]
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
@@ -126,12 +128,14 @@ export async function runInProcess(name: ActionName, options: ActionRunOptions):
   stdout = ''
   process.exitCode = undefined
   await runAction(action)
-  const commands = commandsIn(stdout)
+  const { shown, masks } = withoutMasks(stdout)
+  const commands = commandsIn(shown)
   const messages = (command: string): string[] =>
     commands.filter((each) => each.name === command).map(({ message }) => message)
   return {
     exitCode: Number(process.exitCode ?? 0),
-    stdout,
+    stdout: shown,
+    masks,
     commands,
     errors: messages('error'),
     warnings: messages('warning'),

@@ -13,6 +13,16 @@ export function commandsIn(output: string): Command[] {
   return output.split(/\r\n|\r|\n/).flatMap((line) => commandIn(line) ?? [])
 }
 
+/** A step's output as the log shows it: the runner takes commands to mask a secret away, and shows none of them. */
+export function withoutMasks(output: string): { shown: string; masks: string[] } {
+  const masks: string[] = []
+  const shown = output.replace(/^::add-mask::(.*)(?:\r\n|\n|$)/gm, (_line, secret: string) => {
+    masks.push(decode(secret))
+    return ''
+  })
+  return { shown, masks }
+}
+
 function commandIn(line: string): Command | undefined {
   // .NET's TrimStart takes U+0085 for white space, JavaScript's \s does not.
   const current = /^[\s\u0085]*::([^\s:]+)(?:\s+(.*?))?::(.*)$/s.exec(line)

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
-import { type Command, commandsIn } from './commands.ts'
+import { type Command, commandsIn, withoutMasks } from './commands.ts'
 import { parseFileCommands } from './file-commands.ts'
 import { jobContexts, jobVariables } from './job-variables.ts'
 import { node24 } from './node24.ts'
@@ -45,7 +45,9 @@ export interface StepResult {
   readonly exitCode: number | null
   readonly stdout: string
   readonly stderr: string
-  /** Every workflow command that the runner would find in the output. */
+  /** The secrets that the runner was told to mask; these commands are not in `stdout`, as the log does not show them. */
+  readonly masks: readonly string[]
+  /** Every other workflow command that the runner would find in the output. */
   readonly commands: readonly Command[]
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
@@ -114,9 +116,10 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
   }
   const child = options.worker === undefined ? start(stepCommand) : await options.worker.spawn(stepCommand)
   options.onStart?.(child)
-  const { exitCode, stdout, stderr } = await outcomeOf(child, options.limitMs ?? 30_000)
+  const { exitCode, stdout: output, stderr } = await outcomeOf(child, options.limitMs ?? 30_000)
   const tookMs = performance.now() - started
   const endedAt = Date.now()
+  const { shown: stdout, masks } = withoutMasks(output)
   // The runner reads both streams for commands.
   const commands = [...commandsIn(stdout), ...commandsIn(stderr)]
   const messages = (name: string): string[] =>
@@ -125,6 +128,7 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     exitCode,
     stdout,
     stderr,
+    masks,
     commands,
     errors: messages('error'),
     warnings: messages('warning'),

@@ -17,6 +17,7 @@ onPosix("a socket that is a file is this user's alone from its first moment", as
     arbiter: {} as Arbiter,
     state: () => ({}) as HolderState,
     onChange: () => undefined,
+    redact: (text) => text,
   })
   try {
     const listening = server.listen()

@@ -1,0 +1,211 @@
+// Credentials in use are hidden by whoever gets them, whatever they come from, and by every action.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { CredentialStore } from '../local-aws/credentials.ts'
+import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { error, on } from '../local-aws/faults.ts'
+import { LocalOidc } from '../local-aws/oidc.ts'
+import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
+import { leftOverProcesses } from '../runner/job.ts'
+import { runStep, type StepResult } from '../runner/step.ts'
+import { hold } from './holding.ts'
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+const KEYS = {
+  accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
+  sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE/session+token=='.repeat(8),
+}
+
+/** A service that refuses everything, and says in its message all that it was sent. */
+class EchoService {
+  readonly #server: Server
+  /** The tokens that it was sent. */
+  readonly tokens: string[] = []
+
+  private constructor(form: 'json' | 'xml') {
+    this.#server = createServer(async (request, response) => {
+      const body = await text(request)
+      const { authorization, ...headers } = request.headers
+      const sent = new URLSearchParams(body).get('WebIdentityToken') ?? headers['x-amz-security-token']
+      this.tokens.push(String(sent))
+      const message = `Refused ${sent}, with ${authorization}`
+      const id = { 'x-amzn-requestid': 'echo' }
+      if (form === 'json') {
+        response.writeHead(400, { ...id, 'content-type': 'application/x-amz-json-1.1' })
+        response.end(JSON.stringify({ __type: 'AccessDeniedException', message }))
+      } else {
+        response.writeHead(403, { ...id, 'content-type': 'text/xml' })
+        response.end(
+          `<ErrorResponse><Error><Code>AccessDenied</Code><Message>${message}</Message></Error></ErrorResponse>`,
+        )
+      }
+    })
+  }
+
+  static async start(form: 'json' | 'xml'): Promise<EchoService> {
+    const service = new EchoService(form)
+    await new Promise<void>((resolve) => service.#server.listen(0, '127.0.0.1', resolve))
+    return service
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+}
+
+/** All that a step says to people. */
+function said({ stdout, stderr, summary, outputs }: StepResult): string {
+  return [stdout, stderr, summary, ...Object.values(outputs)].join('\n')
+}
+
+const ACTIONS: [string, Record<string, string>][] = [
+  ['.', { 'task-id': 'a-task', status: 'FAILED' }],
+  ['poll-for-task', { 'worker-group': 'nightly' }],
+  ['activity', { 'task-id': 'a-task' }],
+]
+
+describe.each(ACTIONS)('the action in %s', (action, inputs) => {
+  // NODE_DEBUG makes Node itself print headers, which the runner masks, as it was told before.
+  const LOUD = { AWS_REGION: 'us-east-1', NODE_DEBUG: 'http,net' }
+
+  test.concurrent.each(['environment', 'profile'])('shows no credentials of the %s', async (source) => {
+    const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+    try {
+      await using service = await EchoService.start('json')
+      const { accessKeyId, secretAccessKey, sessionToken } = KEYS
+      const keys = {
+        Version: 1,
+        AccessKeyId: accessKeyId,
+        SecretAccessKey: secretAccessKey,
+        SessionToken: sessionToken,
+      }
+      writeFileSync(join(folder, 'keys.json'), JSON.stringify(keys))
+      const program = `"${process.execPath}" -e "console.log(fs.readFileSync('${join(folder, 'keys.json')}', 'utf8'))"`
+      writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${program}\n`)
+      const env =
+        source === 'profile'
+          ? { AWS_CONFIG_FILE: join(folder, 'config') }
+          : {
+              AWS_ACCESS_KEY_ID: accessKeyId,
+              AWS_SECRET_ACCESS_KEY: secretAccessKey,
+              AWS_SESSION_TOKEN: sessionToken,
+            }
+      const step = await runStep({
+        action,
+        inputs: { ...inputs, 'timeout-seconds': '20' },
+        env: { ...LOUD, ...env, AWS_ENDPOINT_URL_DATA_PIPELINE: service.url },
+      })
+      expect(service.tokens).toEqual([sessionToken])
+      expect(step.errors).toHaveLength(1)
+      expect(step.errors[0]).toContain('Refused ***')
+      expect(new Set(step.masks)).toEqual(new Set([secretAccessKey, sessionToken]))
+      expect(said({ ...step, stderr: '' })).not.toContain(sessionToken)
+      expect(said(step)).not.toContain(secretAccessKey)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  test.concurrent("shows neither a role's session nor the OIDC token", async () => {
+    await using service = await EchoService.start('json')
+    await using oidc = await LocalOidc.start()
+    await using sts = await LocalSts.start({ issuer: oidc, credentials: new CredentialStore([]) })
+    const role = { ...inputs, 'role-to-assume': TEST_ROLE.arn, 'timeout-seconds': '20' }
+    const env = { ...LOUD, ...oidc.env(), ...sts.env(), AWS_ENDPOINT_URL_DATA_PIPELINE: service.url }
+    const step = await runStep({ action, inputs: role, env })
+    const token = sts.requests[0]?.parameters['WebIdentityToken']
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('Refused ***')
+    expect(step.masks).toEqual(expect.arrayContaining([token, service.tokens[0]]))
+    expect(said({ ...step, stderr: '' })).not.toContain(service.tokens[0])
+  })
+
+  test.concurrent('does not show an OIDC token that STS repeats', async () => {
+    await using oidc = await LocalOidc.start()
+    await using sts = await EchoService.start('xml')
+    const role = { ...inputs, 'role-to-assume': TEST_ROLE.arn, 'timeout-seconds': '4' }
+    const step = await runStep({ action, inputs: role, env: { ...LOUD, ...oidc.env(), AWS_ENDPOINT_URL_STS: sts.url } })
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('Refused ***')
+    for (const token of sts.tokens) expect(said({ ...step, stderr: '' })).not.toContain(token)
+    expect(step.masks).toEqual(expect.arrayContaining(sts.tokens))
+  })
+})
+
+test.concurrent('the token of a token file is not shown when STS repeats it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+  try {
+    await using sts = await EchoService.start('xml')
+    const token = 'eyJhbGciOiJFUzI1NiJ9.a-token-of-a-pod.signature'
+    writeFileSync(join(folder, 'token'), token)
+    const step = await runStep({
+      inputs: { 'task-id': 'a-task', status: 'FAILED', 'timeout-seconds': '4' },
+      env: {
+        AWS_REGION: 'us-east-1',
+        AWS_ROLE_ARN: TEST_ROLE.arn,
+        AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, 'token'),
+        AWS_ENDPOINT_URL_STS: sts.url,
+      },
+    })
+    expect(sts.tokens).toContain(token)
+    expect(step.errors).toHaveLength(1)
+    expect(said(step)).not.toContain(token)
+    expect(step.masks).toEqual([token])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test.concurrent('a short placeholder is not masked, as it would shred the log', async () => {
+  await using service = await EchoService.start('json')
+  const step = await runStep({
+    inputs: { 'task-id': 'a-task', status: 'FAILED' },
+    env: {
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      AWS_ENDPOINT_URL_DATA_PIPELINE: service.url,
+    },
+  })
+  expect(step.masks).toEqual([])
+})
+
+describe('the heartbeat process', () => {
+  test.concurrent('writes no secret to its log, and its step shows none of those that only it knows', async () => {
+    await using oidc = await LocalOidc.start()
+    await using service = await LocalDataPipeline.start({ credentials: new CredentialStore([]) })
+    await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials })
+    const none = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+    const env = { ...oidc.env(), ...sts.env(), ...none, NODE_DEBUG: 'http,net' }
+    using held = await hold(service, { 'role-to-assume': TEST_ROLE.arn }, { env })
+    await held.beats(1)
+    // The first was that of the main step.
+    const { accessKeyId = '', parameters } = sts.requests[1] ?? {}
+    const { secretAccessKey = '', sessionToken = '' } = service.credentials.find(accessKeyId) ?? {}
+    const secrets = [secretAccessKey, sessionToken, String(parameters?.['WebIdentityToken'])]
+    service.keepMisbehaving(on('SetTaskStatus', error('InvalidRequestException', `You sent ${secrets.join(' and ')}.`)))
+    const post = await held.post()
+    expect(post.errors).toHaveLength(1)
+    expect(post.errors[0]).toContain('You sent ***')
+    const files = Object.values(held.job.files()).join('\n')
+    expect(files).toContain('Holding the task')
+    for (const secret of secrets) {
+      expect(`${files}${said(post)}`).not.toContain(secret)
+    }
+    expect(files).not.toContain('::add-mask::')
+  })
+})
