@@ -1,3 +1,4 @@
+import { profileInUse } from './aws/environment-credentials.ts'
 import { CallError } from './aws/reliable-call.ts'
 import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
@@ -49,7 +50,7 @@ export function explainFailure(
           timeSpent,
           isCutShort: error.isCutShort,
           answerLost,
-          profile: env['AWS_PROFILE'],
+          profile: aws.role === undefined ? profileInUse(env) : undefined,
         })
   return `${sentence}${requestId}${lost} ${hint}`
 }

@@ -1,3 +1,4 @@
+import type { NamedProfile } from './aws/environment-credentials.ts'
 import type { FailureKind } from './aws/failure.ts'
 
 /** The calls of AWS Data Pipeline that need permission. */
@@ -19,8 +20,8 @@ export interface HintContext {
   readonly isCutShort: boolean
   /** A try may have landed, as its answer was lost. */
   readonly answerLost: boolean
-  /** AWS_PROFILE, which the SDK prefers to keys in the environment. */
-  readonly profile: string | undefined
+  /** Whose credentials are used; undefined when no variable names a profile, or others are used. */
+  readonly profile: NamedProfile | undefined
 }
 
 const HINTS = {
@@ -45,8 +46,6 @@ const HINTS = {
   invalidRequest:
     'Data Pipeline found the request itself invalid; check the task-id, which must be the whole text from PollForTask.',
   lookAtAttempt: 'Look at the attempt: if the lost report landed, it has its status already.',
-  profile:
-    'AWS_PROFILE is set, so the keys in the environment, if there are any, are not used: check the profile, or unset AWS_PROFILE.',
   untrustedCertificate:
     'The certificate of the endpoint is not trusted here. If a proxy on the way has its own, set NODE_EXTRA_CA_CERTS to its certificate.',
   network:
@@ -56,15 +55,30 @@ const HINTS = {
   unknown: 'Run the job again with debug logging for the whole story.',
 } as const
 
-/** The one sentence that says how to mend a failed report. */
+/** Where whose credentials they are may be what is wrong. */
+const SAYS_WHOSE: ReadonlySet<FailureKind> = new Set([
+  'access-denied',
+  'credentials-expired',
+  'credentials-refused',
+  'pipeline-gone',
+  'task-not-found',
+])
+
+/** How to mend a failed report, in a sentence or two. */
 export function hintFor(context: HintContext): string {
+  const { kind, profile } = context
+  const whose = profile !== undefined && SAYS_WHOSE.has(kind) ? ` The credentials are those of ${named(profile)}.` : ''
+  return mainHint(context) + whose
+}
+
+function mainHint(context: HintContext): string {
   const { kind, gettingCredentials, usesRole } = context
   if (gettingCredentials && isRoleRefusal(kind, usesRole)) {
     return usesRole ? roleDeniedHint(context.issuer) : HINTS.roleOfProfileDenied
   }
   switch (kind) {
     case 'no-credentials':
-      return context.profile === undefined ? HINTS.noCredentials : HINTS.profile
+      return context.profile === undefined ? HINTS.noCredentials : profileWithoutCredentials(context.profile)
     case 'credentials-expired':
       return HINTS.credentialsExpired
     case 'credentials-refused':
@@ -105,6 +119,15 @@ function isRoleRefusal(kind: FailureKind, usesRole: boolean): boolean {
 
 function roleDeniedHint(issuer: string): string {
   return `Check that the account has an identity provider for ${issuer}, and the role's trust policy: it must allow sts:AssumeRoleWithWebIdentity for it with this repository's subject and the audience of the input.`
+}
+
+function named({ name, variable }: NamedProfile): string {
+  return `the profile ${JSON.stringify(name.slice(0, 100))}, which ${variable} names`
+}
+
+function profileWithoutCredentials(profile: NamedProfile): string {
+  const { variable } = profile
+  return `No credentials came from ${named(profile)}: check the profile, or unset ${variable}.`
 }
 
 function accessDeniedHint(operation: Operation): string {

@@ -1,4 +1,5 @@
 import { connectDataPipeline, type DataPipeline } from './aws/data-pipeline.ts'
+import { halfKeyPair } from './aws/environment-credentials.ts'
 import { tryLimitOf } from './aws/reliable-call.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS, isKnownRegion } from './aws/settings.ts'
 import type { Runner } from './github/runner.ts'
@@ -23,6 +24,8 @@ export interface OpenDataPipeline {
  */
 export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runner: Runner): Promise<OpenDataPipeline> {
   for (const problem of proxyEnvironment(runner.env).problems) runner.log.warning(problem)
+  const halfPair = aws.role === undefined ? halfKeyPair(runner.env) : undefined
+  if (halfPair !== undefined) runner.log.warning(halfPair)
   const tryLimitMs = tryLimitOf(budgetMs)
   const dataPipeline = await connectDataPipeline(aws, { ...runner, requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS })
   const { region } = dataPipeline

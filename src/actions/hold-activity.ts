@@ -6,6 +6,7 @@ import { filesIn } from '../activity/paths.ts'
 import type { ProcessIdentity } from '../activity/processes.ts'
 import { endpointsOf, type SavedHeartbeat, saveActivity } from '../activity/saved-activity.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
+import { environmentCredentials } from '../aws/environment-credentials.ts'
 import { isTaskGone } from '../aws/failure.ts'
 import { CallError, callReliably } from '../aws/reliable-call.ts'
 import { Deadline, systemClock } from '../clock.ts'
@@ -127,7 +128,7 @@ class LostTaskError extends Error {
 /** Says beforehand what would end the heartbeats in the middle of a long job. */
 async function warnOfExpiry(dataPipeline: DataPipeline, { aws }: ActivityInputs, { env, log }: Runner): Promise<void> {
   // A role is assumed anew, and profiles and the machine's role are read anew by the SDK.
-  const areFixed = aws.role === undefined && !env['AWS_PROFILE'] && env['AWS_ACCESS_KEY_ID'] && env['AWS_SESSION_TOKEN']
+  const areFixed = aws.role === undefined && environmentCredentials(env)?.sessionToken !== undefined
   if (!areFixed) return
   const expiration = await dataPipeline.expiration()
   const when =

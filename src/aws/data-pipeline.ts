@@ -12,6 +12,7 @@ import { membersOf } from '../json-members.ts'
 import type { ErrorFields } from '../report/error-fields.ts'
 import type { TaskStatus } from '../status.ts'
 import { checkEndpointVariable } from './endpoint.ts'
+import { environmentCredentials } from './environment-credentials.ts'
 import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
@@ -110,12 +111,17 @@ export async function connectDataPipeline(
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
   const role = settings.role
-  const client = new DataPipelineClient({
+  const credentialsGiven = (): Partial<ConstructorParameters<typeof DataPipelineClient>[0]> => {
+    if (fixed) return { credentials: fixed }
+    if (role) {
+      return { credentials: async () => assumeRole(role, await client.config.region(), transport, dependencies) }
+    }
+    const credentials = environmentCredentials(dependencies.env)
+    return credentials === undefined ? {} : { credentials }
+  }
+  const client: DataPipelineClient = new DataPipelineClient({
     ...(given ? { region: given } : {}),
-    ...(fixed ? { credentials: fixed } : {}),
-    ...(role && !fixed
-      ? { credentials: async () => assumeRole(role, await client.config.region(), transport, dependencies) }
-      : {}),
+    ...credentialsGiven(),
     ...READ_FILES_AGAIN,
     requestHandler: transport,
     // The retries are ours: the SDK's three quick attempts are over within seconds.

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import * as core from '@actions/core'
+import { adoptDefaultProfile } from '../aws/environment-credentials.ts'
 import { secretsIn } from '../environment-secrets.ts'
 import { redact, SHORTEST_SECRET } from '../text/redact.ts'
 import { type Log, withoutCommands } from './log.ts'
@@ -38,6 +39,7 @@ export interface Runner {
  */
 export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   tidyAwsVariables(process.env)
+  adoptDefaultProfile(process.env)
   giveHome(process.env)
   const secrets = new Set(secretsIn(process.env))
   const masked = new Set<string>()

@@ -145,6 +145,17 @@ describe('credentials of the environment', () => {
     await held.post()
   })
 
+  test.concurrent('go before a profile in the main step, in the beats and in the report', async () => {
+    await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
+    const env = { ...service.env(TEMPORARY), AWS_PROFILE: 'nobody', AWS_DEFAULT_PROFILE: 'nobody' }
+    using held = await hold(service, {}, { env })
+    expect(held.main).toMatchObject({ errors: [], warnings: [expect.stringMatching(/expire/)] })
+    await held.beats(1)
+    expect(await held.post()).toMatchObject({ exitCode: 0, errors: [] })
+    expect(new Set(service.requests.map(({ signedBy }) => signedBy))).toEqual(new Set([TEMPORARY.accessKeyId]))
+    expect(service.task(held.taskId).state).toBe('finished')
+  })
+
   test.concurrent('that last, or can be renewed: no warning', async () => {
     await using service = await LocalDataPipeline.start()
     using lasting = await hold(service)

@@ -152,20 +152,42 @@ aws_session_token = ${TEMPORARY.sessionToken}
     })
   })
 
-  test.concurrent('that does not exist, beside good keys: one error, that speaks of AWS_PROFILE', async () => {
+  const PROFILE = { AWS_PROFILE: 'reporter' }
+  const KEYS = {
+    AWS_ACCESS_KEY_ID: TEST_CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: TEST_CREDENTIALS.secretAccessKey,
+  }
+  const [ENVIRONMENT, REPORTER] = [TEST_CREDENTIALS.accessKeyId, TEMPORARY.accessKeyId]
+
+  // As the AWS CLI does, but for half a pair, which it refuses.
+  test.concurrent.each<[string, Record<string, string | undefined>, string, RegExp[]]>([
+    ['a key pair goes before AWS_PROFILE', { ...KEYS, ...PROFILE }, ENVIRONMENT, []],
+    ['a key pair goes before AWS_DEFAULT_PROFILE', { ...KEYS, AWS_DEFAULT_PROFILE: 'reporter' }, ENVIRONMENT, []],
+    ['a key pair does, where the profile does not exist', { ...KEYS, AWS_PROFILE: 'nobody' }, ENVIRONMENT, []],
+    ['AWS_DEFAULT_PROFILE is known', { AWS_DEFAULT_PROFILE: 'reporter' }, REPORTER, []],
+    ['AWS_PROFILE goes before AWS_DEFAULT_PROFILE', { ...PROFILE, AWS_DEFAULT_PROFILE: 'nobody' }, REPORTER, []],
+    ['an empty AWS_PROFILE is none', { AWS_PROFILE: '', AWS_DEFAULT_PROFILE: 'reporter' }, REPORTER, []],
+    [
+      'an id without its secret is no pair',
+      { ...PROFILE, AWS_ACCESS_KEY_ID: ENVIRONMENT },
+      REPORTER,
+      [/AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not/],
+    ],
+    [
+      'a secret without its id is no pair',
+      { ...PROFILE, ...KEYS, AWS_ACCESS_KEY_ID: ' ' },
+      REPORTER,
+      [/AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not/],
+    ],
+  ])('%s', async (_name, env, signer, warnings) => {
     await inFolder({ credentials: FILE }, async (folder) => {
-      await using service = await LocalDataPipeline.start()
-      const { step, bodies } = await reportTo(
-        service,
-        {},
-        { env: { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'), AWS_PROFILE: 'nobody' } },
-      )
-      expect(bodies).toEqual([])
-      expect(step.errors).toHaveLength(1)
-      expect(step.errors[0]).toMatch(/AWS_PROFILE is set.*unset AWS_PROFILE/)
-      expect(step.errors[0]).not.toContain('configure-aws-credentials')
-      expect(step.exitCode).toBe(1)
-      expect(step.outputs['reported']).toBe('false')
+      await using service = await LocalDataPipeline.start({ credentials: [TEST_CREDENTIALS, TEMPORARY] })
+      const files = { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') }
+      const { step } = await reportTo(service, {}, { env: { ...NO_CREDENTIALS, ...files, ...env } })
+      expect(step.errors).toEqual([])
+      expect(step.warnings).toEqual(warnings.map((text) => expect.stringMatching(text)))
+      expect(step.stderr).toBe('')
+      expect(service.requests.map(({ signedBy }) => signedBy)).toEqual([signer])
     })
   })
 

@@ -43,14 +43,10 @@ describe('the region', () => {
     ['AWS_DEFAULT_REGION, when AWS_REGION is empty', {}, { ...ALL, AWS_REGION: '' }, 'eu-west-1'],
     ['the default profile', {}, {}, 'ap-northeast-1'],
     ['the profile that AWS_PROFILE names', {}, { AWS_PROFILE: 'reporter' }, 'ap-southeast-2'],
+    ['the profile that AWS_DEFAULT_PROFILE names', {}, { AWS_DEFAULT_PROFILE: 'reporter' }, 'ap-southeast-2'],
     ['the profile, when both variables are empty', {}, { AWS_REGION: '', AWS_DEFAULT_REGION: '' }, 'ap-northeast-1'],
   ])('is taken from %s', async (_name, inputs, env, region) => {
-    // A profile would go before the keys in the environment.
-    const credentials =
-      'AWS_PROFILE' in env
-        ? '\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n'
-        : ''
-    expect(await regionOf(inputs, env, PROFILES + credentials)).toBe(region)
+    expect(await regionOf(inputs, env, PROFILES)).toBe(region)
   })
 })
 

@@ -1,0 +1,46 @@
+import type { AwsCredentialIdentity } from '@smithy/types'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** A profile of the AWS files, and the variable that names it. */
+export interface NamedProfile {
+  readonly name: string
+  readonly variable: 'AWS_PROFILE' | 'AWS_DEFAULT_PROFILE'
+}
+
+/**
+ * The key pair of the environment; undefined when it is not whole. As for the AWS CLI and botocore it goes before a profile
+ * that a variable names; for this SDK the profile does, and the keys that a step exported would not be used.
+ */
+export function environmentCredentials(env: Environment): AwsCredentialIdentity | undefined {
+  const [accessKeyId, secretAccessKey] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY']]
+  if (!accessKeyId || !secretAccessKey) return undefined
+  const sessionToken = env['AWS_SESSION_TOKEN']
+  const expiration = Date.parse(env['AWS_CREDENTIAL_EXPIRATION'] ?? '')
+  return {
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken && { sessionToken }),
+    ...(!Number.isNaN(expiration) && { expiration: new Date(expiration) }),
+  }
+}
+
+/** A sentence for an environment that has one half of a key pair, which nobody can sign with. */
+export function halfKeyPair(env: Environment): string | undefined {
+  const names = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
+  const [given, ...others] = names.filter((name) => env[name])
+  if (given === undefined || others.length > 0) return undefined
+  return `${given} is set and ${names.find((name) => name !== given)} is not, so the environment has no key pair.`
+}
+
+/** The profile that a variable names; undefined where the key pair of the environment is used in its place. */
+export function profileInUse(env: Environment): NamedProfile | undefined {
+  const name = env['AWS_PROFILE']
+  if (!name || environmentCredentials(env) !== undefined) return undefined
+  return { name, variable: env['AWS_DEFAULT_PROFILE'] === name ? 'AWS_DEFAULT_PROFILE' : 'AWS_PROFILE' }
+}
+
+/** Makes AWS_DEFAULT_PROFILE count where AWS_PROFILE is not set, as for the AWS CLI; this SDK does not know it. */
+export function adoptDefaultProfile(env: NodeJS.ProcessEnv): void {
+  if (!env['AWS_PROFILE'] && env['AWS_DEFAULT_PROFILE']) env['AWS_PROFILE'] = env['AWS_DEFAULT_PROFILE']
+}
