@@ -1,5 +1,9 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { isIPv4 } from 'node:net'
+
+import { ConfigurationError } from './errors.ts'
+import { isPrivate } from './util/address.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -17,15 +21,13 @@ export interface ProxyEnvironment {
 /**
  * Makes proxy variables usable: `proxy.example:3128` is taken for `http://proxy.example:3128`, as other programs do;
  * one that is no address of an HTTP proxy is left out, as it must not stop a report that perhaps needs no proxy. Lower
- * case goes before upper case.
+ * case goes before upper case. No proxy is used for this machine, where it would lead to another one, with tokens in plain
+ * http: so does Go.
  *
  * @param nodeVersion what runs this, as in `process.versions.node`
  */
 export function proxyEnvironment(env: Environment, nodeVersion = process.versions.node): ProxyEnvironment {
-  const usable: Record<string, string | undefined> = {
-    NO_PROXY: exceptions(env['NO_PROXY']),
-    no_proxy: exceptions(env['no_proxy']),
-  }
+  const usable: Record<string, string | undefined> = { no_proxy: exceptions(env['no_proxy'] || env['NO_PROXY']) }
   const problems: string[] = []
   for (const name of PROXY_VARIABLES) {
     const value = env[name]?.trim()
@@ -58,17 +60,34 @@ function proxyAddress(value: string): string | undefined {
   }
 }
 
+const THIS_MACHINE = ['localhost', '127.0.0.0-127.255.255.255', '::1', '[::1]']
+
 /**
- * NO_PROXY as Node takes it. For Node `example.com` is that host alone; for curl, and for GitHub's own actions, it is
- * every host below it, too. Node knows commas between entries only, and an IPv6 address only without brackets.
+ * NO_PROXY as Node takes it, and this machine. For Node `example.com` is that host alone; for curl, and for GitHub's own
+ * actions, it is every host below it, too. Node knows commas between entries only, an IPv6 address only without brackets,
+ * and ranges of addresses by their ends, not as 10.0.0.0/8.
  */
-function exceptions(value: string | undefined): string | undefined {
-  return value
-    ?.split(/[\s,]+/)
+function exceptions(value = ''): string {
+  const entries = value
+    .split(/[\s,]+/)
     .filter((entry) => entry !== '')
-    .map((entry) => entry.replace(/^\[(.*)\]$/, '$1'))
+    .map((entry) => rangeOf(entry) ?? entry.replace(/^\[(.*)\]$/, '$1'))
     .flatMap((entry) => (/^[*.]/.test(entry) ? [entry] : [entry, `.${entry}`]))
-    .join(',')
+  return [...entries, ...THIS_MACHINE].join(',')
+}
+
+/** The first and the last IPv4 address of a range in CIDR notation; undefined for anything else. */
+function rangeOf(entry: string): string | undefined {
+  const [address = '', bits = '', ...others] = entry.split('/')
+  if (!isIPv4(address) || !/^([0-9]|[12][0-9]|3[0-2])$/.test(bits) || others.length > 0) return undefined
+  const size = 2 ** (32 - Number(bits))
+  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+  const first = number - (number % size)
+  return `${toAddress(first)}-${toAddress(first + size - 1)}`
+}
+
+function toAddress(number: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.')
 }
 
 function knowsProxies(nodeVersion: string): boolean {
@@ -95,11 +114,21 @@ export interface ProxiedRequest {
   readonly body?: string
 }
 
-/** The answer to a request, whatever its status; its body is to be read. */
-export function requestThroughProxy(
+/**
+ * The answer to a request, whatever its status; its body is to be read.
+ *
+ * @throws ConfigurationError for a token that would go over plain http to another machine
+ */
+export async function requestThroughProxy(
   url: URL,
   { env, headers, signal, method = 'GET', body }: ProxiedRequest,
 ): Promise<IncomingMessage> {
+  if (hasToken(headers) && !isPrivate(url)) {
+    const address = `${url.protocol}//${url.host}`
+    throw new ConfigurationError(`${address} gets no token, as it is not https: everyone on the way would see it.`, {
+      hint: 'Use an https:// address; plain http is for this machine (127.0.0.1, localhost) only.',
+    })
+  }
   const agents = proxyAgents(env)
   const [request, agent] = url.protocol === 'http:' ? [requestHttp, agents.http] : [requestHttps, agents.https]
   return new Promise((resolve, reject) => {
@@ -136,5 +165,13 @@ export async function requestFollowing(
 }
 
 function withoutToken(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'))
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isToken(name)))
+}
+
+function hasToken(headers: Readonly<Record<string, string>>): boolean {
+  return Object.keys(headers).some(isToken)
+}
+
+function isToken(header: string): boolean {
+  return header.toLowerCase() === 'authorization'
 }

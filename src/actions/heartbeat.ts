@@ -20,7 +20,7 @@ import { findWorkerByTools, isReliable, watchedRunner, watchRunner } from '../ac
 import { connectDataPipeline, type DataPipeline } from '../aws/data-pipeline.ts'
 import { classify } from '../aws/failure.ts'
 import { Deadline, systemClock, wakeableSleep } from '../clock.ts'
-import { messageOf } from '../errors.ts'
+import { ConfigurationError, causesOf, messageOf } from '../errors.ts'
 import { connectGitHub, GitHubApiError } from '../github/api.ts'
 import { askForToken, endOfTokenLife, tokenWatch } from '../github/job-token.ts'
 import type { Runner } from '../github/runner.ts'
@@ -318,6 +318,7 @@ async function cancelRun({ onCancel, github }: HeartbeatSettings, log: (line: st
 /** GitHub's refusals stay as they are; asking twice to cancel a run does no harm. */
 function afterFailedCancel(error: unknown): Decision {
   if (!(error instanceof GitHubApiError)) return 'stop'
+  if (causesOf(error).some((cause) => cause instanceof ConfigurationError)) return 'stop'
   const { status = 500 } = error
   if (status === 429) return 'again-much-later'
   return status >= 500 ? 'again-later' : 'stop'

@@ -2,6 +2,7 @@ import { CONFIGURED_ENDPOINT_VARIABLES } from '../aws/endpoint.ts'
 import { ConfigurationError, messageOf } from '../errors.ts'
 import type { Runner } from '../github/runner.ts'
 import type { ActivityReportInputs } from '../inputs.ts'
+import { passwordIn } from '../util/address.ts'
 import type { ProcessIdentity } from './processes.ts'
 
 /** What the post step needs however far the main step got: not all inputs reach it as they were (actions/runner#3514). */
@@ -66,7 +67,9 @@ const MAX_ENDPOINT_CHARACTERS = 2048
 export function endpointsOf(env: Readonly<Record<string, string | undefined>>): Endpoints {
   const entries = CONFIGURED_ENDPOINT_VARIABLES.map((name): [string, string] => [name, env[name] ?? ''])
   return Object.fromEntries(
-    entries.filter(([, value]) => value !== '' && value.length <= MAX_ENDPOINT_CHARACTERS && !hasUser(value)),
+    entries.filter(
+      ([, value]) => value !== '' && value.length <= MAX_ENDPOINT_CHARACTERS && passwordIn(value) === undefined,
+    ),
   )
 }
 
@@ -76,12 +79,6 @@ export function restoreEndpoints(endpoints: Endpoints, env: NodeJS.ProcessEnv): 
     const saved = endpoints[name]
     // One that could not be saved is taken as it is now.
     if (saved !== undefined) env[name] = saved
-    else if (!hasUser(env[name] ?? '')) delete env[name]
+    else if (passwordIn(env[name] ?? '') === undefined) delete env[name]
   }
-}
-
-function hasUser(value: string): boolean {
-  if (!URL.canParse(value)) return false
-  const { username, password } = new URL(value)
-  return username !== '' || password !== ''
 }

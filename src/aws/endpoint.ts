@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors.ts'
+import { isPrivate, withoutUser } from '../util/address.ts'
 
 const ENDPOINT_HINT =
   'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'
@@ -22,9 +23,8 @@ export function checkEndpointVariable(env: Readonly<Record<string, string | unde
   const name = env['AWS_ENDPOINT_URL_DATA_PIPELINE'] ? 'AWS_ENDPOINT_URL_DATA_PIPELINE' : 'AWS_ENDPOINT_URL'
   const value = env[name]
   if (!value || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) return
-  throw new ConfigurationError(`${name} is ${JSON.stringify(value.slice(0, 200))}, which is no address of a service.`, {
-    hint: ENDPOINT_HINT,
-  })
+  const shown = JSON.stringify(withoutUser(value).slice(0, 200))
+  throw new ConfigurationError(`${name} is ${shown}, which is no address of a service.`, { hint: ENDPOINT_HINT })
 }
 
 /**
@@ -33,14 +33,8 @@ export function checkEndpointVariable(env: Readonly<Record<string, string | unde
  * @throws ConfigurationError for another protocol than https, unless it stays on this machine
  */
 export function checkEndpoint({ protocol, hostname }: { protocol: string; hostname: string }): void {
-  if (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))) return
+  if (isPrivate({ protocol, hostname })) return
   const why =
     protocol === 'http:' ? 'is plain http, which would show the session token to everyone on the way' : 'is not https'
   throw new ConfigurationError(`The endpoint ${protocol}//${hostname} ${why}.`, { hint: ENDPOINT_HINT })
-}
-
-/** Whether a host name of a URL is this machine. */
-export function isLoopback(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }

@@ -1,4 +1,3 @@
-import { isLoopback } from '../aws/endpoint.ts'
 import { requestThroughProxy } from '../proxy-agents.ts'
 
 /** What GitHub says of a token: that it is no good any more, anything else, or nothing. */
@@ -21,7 +20,6 @@ export interface TokenQuestion {
 export async function askForToken({ token, apiUrl, env, signal }: TokenQuestion): Promise<TokenVerdict> {
   try {
     const url = new URL(`${apiUrl.replace(/\/+$/, '')}/rate_limit`)
-    if (url.protocol !== 'https:' && !isLoopback(url.hostname)) return 'unknown'
     const headers = { accept: 'application/vnd.github+json', authorization: `Bearer ${token}` }
     const response = await requestThroughProxy(url, { env, headers, signal })
     response.resume()

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { ConfigurationError, messageOf } from '../errors.ts'
 import { requestThroughProxy } from '../proxy-agents.ts'
 import { contentOf } from './fetch.ts'
 
@@ -24,6 +24,7 @@ export class OidcTokenError extends Error {
  *
  * @param limitMs milliseconds until it is given up
  * @throws OidcTokenError when there is no token in the answer, or no answer in time
+ * @throws ConfigurationError for an address or a request token that can't be used
  */
 export async function requestIdToken(
   audience: string,
@@ -49,7 +50,7 @@ export async function requestIdToken(
     }
     body = await contentOf(response, MAX_RESPONSE_BYTES)
   } catch (cause) {
-    if (cause instanceof OidcTokenError) throw cause
+    if (cause instanceof OidcTokenError || cause instanceof ConfigurationError) throw cause
     // The signal ends the request as soon as it is aborted, so what comes after that comes of it.
     if (signal.aborted) throw noToken(`no answer from ${url.host} within ${limitMs / 1000} s`, { cause: signal.reason })
     throw noToken(`${url.host}: ${messageOf(cause)}`, { cause })

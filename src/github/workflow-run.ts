@@ -1,3 +1,5 @@
+import { withoutUser } from '../util/address.ts'
+
 /** The workflow run that this job belongs to, as the runner's default environment variables tell; parts may be missing. */
 export interface WorkflowRun {
   readonly id: string | undefined
@@ -18,7 +20,7 @@ export interface WorkflowRun {
 export function workflowRunOf(env: Readonly<Record<string, string | undefined>>): WorkflowRun {
   const value = (name: string): string | undefined => env[name]?.trim() || undefined
   const [id, repository, attempt] = [value('GITHUB_RUN_ID'), value('GITHUB_REPOSITORY'), value('GITHUB_RUN_ATTEMPT')]
-  const server = (value('GITHUB_SERVER_URL') ?? 'https://github.com').replace(/\/+$/, '')
+  const server = withoutUser(value('GITHUB_SERVER_URL') ?? 'https://github.com').replace(/\/+$/, '')
   return {
     id,
     repository,

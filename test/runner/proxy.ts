@@ -91,10 +91,15 @@ export class TlsFront {
     this.#server.on('tlsClientError', () => {})
   }
 
-  static async start(behind: string, names: readonly string[] = ['127.0.0.1', 'localhost']): Promise<TlsFront> {
+  /** @param behind where requests go, or where those for each of the names go */
+  static async start(
+    behind: string | Readonly<Record<string, string>>,
+    names: readonly string[] = typeof behind === 'string' ? ['127.0.0.1', 'localhost'] : Object.keys(behind),
+  ): Promise<TlsFront> {
     const front = new TlsFront(names, (incoming, outgoing) => {
       const options = { method: incoming.method, headers: incoming.headers, path: incoming.url }
-      const onward = request(behind, options, (answer) => {
+      const address = typeof behind === 'string' ? behind : (behind[incoming.headers.host ?? ''] ?? '')
+      const onward = request(address, options, (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
         answer.pipe(outgoing)
       })

@@ -8,7 +8,7 @@ import { bare, error, expiredToken, hang, html, reset, times, truncated } from '
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalSts, type Role, TEST_ROLE } from '../local-aws/sts.ts'
 import { STALL_MS } from '../runner/busy-machine.ts'
-import { LocalProxy } from '../runner/proxy.ts'
+import { LocalProxy, TlsFront } from '../runner/proxy.ts'
 import { localEvidence, NO_TOKEN_NOTICE, reportTo } from './reporting.ts'
 
 const NO_CREDENTIALS = {
@@ -598,12 +598,22 @@ describe('role-to-assume', () => {
   })
 
   test.concurrent('goes through the proxy for the role, too', async () => {
+    const [sts, service] = ['sts.us-east-1.amazonaws.com', 'datapipeline.us-east-1.amazonaws.com'] as const
     await using cloud = await startCloud()
-    await using proxy = await LocalProxy.start()
-    const { step } = await reportTo(cloud.service, WITH_ROLE, { env: { ...cloud.env, HTTP_PROXY: proxy.url } })
-    expect(step.errors).toEqual([])
-    expect(proxy.requests).toContain(`POST ${cloud.sts.url}/`)
-    expect(proxy.requests).toContain(`POST ${cloud.service.url}/`)
+    await using front = await TlsFront.start({ [sts]: cloud.sts.url, [service]: cloud.service.url })
+    await using proxy = await LocalProxy.start('forward', front.url)
+    await inFolder({ 'ca.pem': front.cert }, async (folder) => {
+      const env = {
+        ...cloud.env,
+        HTTPS_PROXY: proxy.url,
+        NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
+        AWS_ENDPOINT_URL_STS: undefined,
+        AWS_ENDPOINT_URL_DATA_PIPELINE: undefined,
+      }
+      const { step } = await reportTo(cloud.service, WITH_ROLE, { env })
+      expect(step.errors).toEqual([])
+      expect(proxy.requests).toEqual([`CONNECT ${sts}:443`, `CONNECT ${service}:443`])
+    })
   })
 
   test.concurrent('with surrounding variables of another role, which it does not mind', async () => {

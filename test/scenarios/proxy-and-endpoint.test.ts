@@ -10,51 +10,78 @@ import { LocalProxy, TlsFront } from '../runner/proxy.ts'
 import { reportTo } from './reporting.ts'
 
 // Lower and upper case of a name are one variable on Windows.
-const BOTH_CASES = process.platform === 'win32' ? ['HTTP_PROXY'] : ['HTTP_PROXY', 'http_proxy']
+const isWindows = process.platform === 'win32'
+const NAMES = isWindows ? ['HTTPS_PROXY'] : ['HTTPS_PROXY', 'https_proxy']
 
-describe('HTTP_PROXY', () => {
-  test.concurrent.each(BOTH_CASES)('%s is gone through', async (name) => {
-    await using service = await LocalDataPipeline.start()
-    await using proxy = await LocalProxy.start()
-    const { step } = await reportTo(service, {}, { env: { [name]: proxy.url } })
-    expect(step.errors).toEqual([])
-    expect(proxy.requests).toEqual([`POST ${service.url}/`])
-    expect(step.exitCode).toBe(0)
+/** The name of Data Pipeline at AWS, which only a proxy leads to here. */
+const AWS_HOST = 'datapipeline.us-east-1.amazonaws.com'
+const TUNNEL = `CONNECT ${AWS_HOST}:443`
+
+describe('HTTPS_PROXY', () => {
+  interface Tunnel {
+    readonly service: LocalDataPipeline
+    readonly proxy: LocalProxy
+    readonly env: Record<string, string | undefined>
+  }
+
+  /** A proxy that leads to a Data Pipeline under its name at AWS. */
+  async function throughTunnel(work: (tunnel: Tunnel) => Promise<void>): Promise<void> {
+    await inFolder(async (folder) => {
+      await using service = await LocalDataPipeline.start()
+      await using front = await TlsFront.start(service.url, [AWS_HOST])
+      await using proxy = await LocalProxy.start('forward', front.url)
+      writeFileSync(join(folder, 'ca.pem'), front.cert)
+      const env = { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'), AWS_ENDPOINT_URL_DATA_PIPELINE: undefined }
+      await work({ service, proxy, env })
+    })
+  }
+
+  test.concurrent.each(NAMES)('%s leads to the service through a tunnel', async (name) => {
+    await throughTunnel(async ({ service, proxy, env }) => {
+      const { step } = await reportTo(service, {}, { env: { ...env, [name]: proxy.url } })
+      expect(step.errors).toEqual([])
+      expect(proxy.requests).toEqual([TUNNEL])
+      expect(service.requests[0]?.headers.host).toBe(AWS_HOST)
+      expect(step.exitCode).toBe(0)
+    })
   })
 
-  test.concurrent.each(
-    BOTH_CASES.map((name) => name.replace(/http_proxy/, 'no_proxy').replace(/HTTP_PROXY/, 'NO_PROXY')),
-  )('%s goes around it', async (name) => {
-    await using service = await LocalDataPipeline.start()
-    await using proxy = await LocalProxy.start()
-    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url, [name]: 'example.com,127.0.0.1' } })
-    expect(step.errors).toEqual([])
-    expect(proxy.requests).toEqual([])
-    expect(step.exitCode).toBe(0)
-  })
-
-  test.concurrent('NO_PROXY=* goes around it', async () => {
-    await using service = await LocalDataPipeline.start()
-    await using proxy = await LocalProxy.start()
-    await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url, NO_PROXY: '*' } })
-    expect(proxy.requests).toEqual([])
+  test.concurrent('without a scheme is taken for http', async () => {
+    await throughTunnel(async ({ service, proxy, env }) => {
+      const { step } = await reportTo(service, {}, { env: { ...env, HTTPS_PROXY: proxy.url.replace('http://', '') } })
+      expect(step.errors).toEqual([])
+      expect(proxy.requests).toEqual([TUNNEL])
+    })
   })
 
   test.concurrent('NO_PROXY of another host changes nothing', async () => {
-    await using service = await LocalDataPipeline.start()
-    await using proxy = await LocalProxy.start()
-    await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url, NO_PROXY: 'example.com,.internal' } })
-    expect(proxy.requests).toHaveLength(1)
+    await throughTunnel(async ({ service, proxy, env }) => {
+      await reportTo(service, {}, { env: { ...env, HTTPS_PROXY: proxy.url, NO_PROXY: 'example.com,.internal' } })
+      expect(proxy.requests).toEqual([TUNNEL])
+    })
   })
 
   test.concurrent('is given the user and password of its URL', async () => {
-    await using service = await LocalDataPipeline.start()
-    await using proxy = await LocalProxy.start()
-    const url = proxy.url.replace('://', '://user:pass%40word@')
-    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: url } })
-    expect(step.exitCode).toBe(0)
-    expect(proxy.authorizations).toEqual([`Basic ${Buffer.from('user:pass@word').toString('base64')}`])
+    await throughTunnel(async ({ service, proxy, env }) => {
+      const url = proxy.url.replace('://', '://user:pass%40word@')
+      const { step } = await reportTo(service, {}, { env: { ...env, HTTPS_PROXY: url } })
+      expect(step.exitCode).toBe(0)
+      expect(proxy.authorizations).toEqual([`Basic ${Buffer.from('user:pass@word').toString('base64')}`])
+    })
   })
+
+  const EXCEPTIONS = isWindows ? ['NO_PROXY'] : ['NO_PROXY', 'no_proxy']
+  test.concurrent.each(EXCEPTIONS.flatMap((name) => ['*', '.invalid'].map((value) => [name, value])))(
+    '%s=%s goes around it',
+    async (name, value) => {
+      await using service = await LocalDataPipeline.start()
+      await using proxy = await LocalProxy.start({ status: 502, page: '' })
+      const env = { AWS_ENDPOINT_URL_DATA_PIPELINE: 'https://datapipeline.invalid', HTTPS_PROXY: proxy.url }
+      const { step } = await reportTo(service, { 'timeout-seconds': '1' }, { env: { ...env, [name]: value } })
+      expect(step.errors).toHaveLength(1)
+      expect(proxy.requests).toEqual([])
+    },
+  )
 
   test.concurrent('empty is none', async () => {
     await using service = await LocalDataPipeline.start()
@@ -67,18 +94,7 @@ describe('HTTP_PROXY', () => {
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('that refuses with a page: one error at once, that names proxies', async () => {
-    await using service = await LocalDataPipeline.start()
-    await using proxy = await LocalProxy.start({ status: 407, page: '<html>Sign in</html>' })
-    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url } })
-    expect(step.errors).toHaveLength(1)
-    expect(step.errors[0]).toContain('407')
-    expect(step.errors[0]).toContain('HTTPS_PROXY')
-    expect(step.exitCode).toBe(1)
-    expect(step.stdout).not.toContain('Trying again')
-  })
-
-  // As curl and @actions/http-client take it; a proxy for http says nothing of https either.
+  // As curl and @actions/http-client take it.
   test.concurrent('without a scheme, or unusable, does not stop a report that does not need it', async () => {
     await using service = await LocalDataPipeline.start()
     for (const value of ['proxy.internal:3128', '10.0.0.1:3128', 'http://']) {
@@ -88,47 +104,10 @@ describe('HTTP_PROXY', () => {
     }
   })
 
-  test.concurrent('without a scheme is taken for http', async () => {
-    await using service = await LocalDataPipeline.start()
-    await using proxy = await LocalProxy.start()
-    const { step } = await reportTo(service, {}, { env: { HTTP_PROXY: proxy.url.replace('http://', '') } })
-    expect(step.errors).toEqual([])
-    expect(proxy.requests).toHaveLength(1)
-  })
-})
-
-describe('HTTPS_PROXY', () => {
-  const names = process.platform === 'win32' ? ['HTTPS_PROXY'] : ['HTTPS_PROXY', 'https_proxy']
-
-  /** A Data Pipeline under the name it has at AWS, which only the proxy can reach. */
-  test.concurrent.each(names)('%s leads to the service through a tunnel', async (name) => {
-    await inFolder(async (folder) => {
-      await using service = await LocalDataPipeline.start()
-      await using front = await TlsFront.start(service.url, ['datapipeline.eu-west-1.amazonaws.com'])
-      await using proxy = await LocalProxy.start('forward', front.url)
-      writeFileSync(join(folder, 'ca.pem'), front.cert)
-      const { step } = await reportTo(
-        service,
-        { 'aws-region': 'eu-west-1' },
-        {
-          env: {
-            [name]: proxy.url,
-            NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
-            AWS_ENDPOINT_URL_DATA_PIPELINE: undefined,
-          },
-        },
-      )
-      expect(step.errors).toEqual([])
-      expect(proxy.requests).toEqual(['CONNECT datapipeline.eu-west-1.amazonaws.com:443'])
-      expect(service.requests[0]?.headers.host).toBe('datapipeline.eu-west-1.amazonaws.com')
-      expect(step.exitCode).toBe(0)
-    })
-  })
-
-  test.concurrent('two proxies: https goes through HTTPS_PROXY', async () => {
+  test.concurrent('that refuses with a page: one error that names proxies, and HTTP_PROXY is not asked', async () => {
     await using service = await LocalDataPipeline.start()
     await using plain = await LocalProxy.start()
-    await using tls = await LocalProxy.start({ status: 403, page: 'no' })
+    await using tls = await LocalProxy.start({ status: 407, page: '<html>Sign in</html>' })
     // The last try, of which the error tells, begins in the last second.
     const { step } = await reportTo(
       service,
@@ -143,8 +122,9 @@ describe('HTTPS_PROXY', () => {
       },
     )
     expect(plain.requests).toEqual([])
-    expect(tls.requests[0]).toBe('CONNECT datapipeline.us-east-1.amazonaws.com:443')
+    expect(tls.requests[0]).toBe(TUNNEL)
     expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('407')
     expect(step.errors[0]).toContain('HTTPS_PROXY')
     expect(step.exitCode).toBe(1)
   })
@@ -184,6 +164,60 @@ describe('HTTPS_PROXY', () => {
     )
     expect(step.errors).toHaveLength(1)
     expect(step.stdout + step.stderr + step.summary).not.toContain('hunter2secret')
+  })
+})
+
+describe('a proxy', () => {
+  // It would be another machine, and the session token would go there in plain http.
+  test.concurrent.each(
+    isWindows ? ['HTTP_PROXY', 'HTTPS_PROXY'] : ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'],
+  )('%s is not used for this machine', async (name) => {
+    await inFolder(async (folder) => {
+      await using service = await LocalDataPipeline.start()
+      await using front = await TlsFront.start(service.url)
+      await using proxy = await LocalProxy.start()
+      writeFileSync(join(folder, 'ca.pem'), front.cert)
+      const env = { [name]: proxy.url, NO_PROXY: 'example.com', NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') }
+      for (const url of [service.url, service.url.replace('127.0.0.1', 'localhost'), front.url]) {
+        const { step } = await reportTo(service, {}, { env: { ...env, AWS_ENDPOINT_URL_DATA_PIPELINE: url } })
+        expect(step.errors).toEqual([])
+        expect(step.exitCode).toBe(0)
+      }
+      expect(proxy.requests).toEqual([])
+    })
+  })
+})
+
+describe('plain http to another machine', () => {
+  test.concurrent('GITHUB_API_URL: no token goes there, the notice says so, and the report goes out', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start({ status: 502, page: '' })
+    const env = {
+      GITHUB_API_URL: 'http://user:hunter2secret@ghe.internal/api/v3',
+      GITHUB_SERVER_URL: 'https://user:hunter2secret@ghe.internal',
+      HTTP_PROXY: proxy.url,
+    }
+    const { step, bodies } = await reportTo(service, { status: 'FAILED', 'github-token': 'ghs_aTokenOfAJob' }, { env })
+    expect(proxy.requests).toEqual([])
+    expect(bodies).toMatchObject([{ errorMessage: expect.stringContaining('\nhttps://ghe.internal/octo-org/') }])
+    expect(step.notices).toEqual([expect.stringMatching(/http:\/\/ghe.internal gets no token, as it is not https/)])
+    expect(step.stdout + step.summary).not.toContain('hunter2secret')
+    expect(step.exitCode).toBe(0)
+  })
+
+  test.concurrent('ACTIONS_ID_TOKEN_REQUEST_URL: no token goes there, and one error says so at once', async () => {
+    await using service = await LocalDataPipeline.start()
+    await using proxy = await LocalProxy.start({ status: 502, page: '' })
+    const env = {
+      ACTIONS_ID_TOKEN_REQUEST_URL: 'http://user:hunter2secret@tokens.internal/token?v=2',
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'request-token',
+      HTTP_PROXY: proxy.url,
+    }
+    const { step } = await reportTo(service, { 'role-to-assume': 'arn:aws:iam::123456789012:role/ci' }, { env })
+    expect(proxy.requests).toEqual([])
+    expect(step.errors).toEqual([expect.stringMatching(/http:\/\/tokens.internal gets no token.*Use an https/)])
+    expect(step.stdout).not.toContain('Trying again')
+    expect(step.stdout + step.summary).not.toContain('hunter2secret')
   })
 })
 
@@ -321,21 +355,26 @@ describe('the endpoint', () => {
     expect(step.stdout).not.toContain('Trying again')
   })
 
-  test.concurrent.each(['not a url', 'ftp://127.0.0.1', '127.0.0.1:8080'])(
-    '%j is no endpoint: one error at once',
-    async (url) => {
-      await using service = await LocalDataPipeline.start()
-      const { step } = await reportTo(
-        service,
-        { 'timeout-seconds': '4' },
-        { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: url } },
-      )
-      expect(step.errors).toHaveLength(1)
-      expect(step.errors[0]).toContain('AWS_ENDPOINT_URL')
-      expect(step.exitCode).toBe(1)
-      expect(step.stdout).not.toContain('Trying again')
-    },
-  )
+  test.concurrent.each([
+    'not a url',
+    'ftp://127.0.0.1',
+    '127.0.0.1:8080',
+    'ftp://me:hunter2secret@127.0.0.1',
+    'me:hunter2secret@127.0.0.1:8080',
+    'http://me:hunter2secret@192.168.0.1',
+  ])('%j is no endpoint: one error at once', async (url) => {
+    await using service = await LocalDataPipeline.start()
+    const { step } = await reportTo(
+      service,
+      { 'timeout-seconds': '4' },
+      { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: url } },
+    )
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('AWS_ENDPOINT_URL')
+    expect(step.exitCode).toBe(1)
+    expect(step.stdout).not.toContain('Trying again')
+    expect(step.stdout + step.summary).not.toMatch(/hunter2secret|me:/)
+  })
 })
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

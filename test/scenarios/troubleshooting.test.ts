@@ -148,6 +148,10 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     {},
     { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'http://pipeline.example' } },
   ),
+  'gets no token, as it is not https': reportWith(
+    { 'role-to-assume': TEST_ROLE.arn },
+    { env: { ACTIONS_ID_TOKEN_REQUEST_URL: 'http://tokens.example', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a-token' } },
+  ),
 
   'Could not hold task …: the service has cancelled it': async () => {
     await using service = await LocalDataPipeline.start()

@@ -38,6 +38,12 @@ test.each(['AWS_ACCESS_KEY_ID', 'AWS_REGION', 'PATH', 'constructor', ''])('%j is
   expect(secretsIn({ [name]: 'a value' })).toEqual([])
 })
 
+test.each(['HTTPS_PROXY', 'http_proxy', 'AWS_ENDPOINT_URL', 'GITHUB_API_URL'])('a password in %s is one', (name) => {
+  expect(secretsIn({ [name]: 'https://user:p%40ssword@example.com' })).toEqual(['p%40ssword', 'p@ssword'])
+  expect(secretsIn({ [name]: 'https://user:100%@example.com' })).toEqual(['100%'])
+  expect(secretsIn({ [name]: 'https://example.com' })).toEqual([])
+})
+
 test('an empty environment has none', () => {
   expect(secretsIn({})).toEqual([])
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { isLoopback } from '../../src/aws/endpoint.ts'
 import { shortTaskId } from '../../src/task-id.ts'
+import { isLoopback, passwordIn, withoutUser } from '../../src/util/address.ts'
 
 describe('isLoopback', () => {
   test.each([
@@ -25,6 +25,24 @@ describe('isLoopback', () => {
     ['', false],
   ])('%j: %s', (host, expected) => {
     expect(isLoopback(host)).toBe(expected)
+  })
+})
+
+describe('an address', () => {
+  test.each([
+    ['https://user:hunter2secret@example.com/x', 'hunter2secret', 'https://example.com/x'],
+    ['HTTP://user:a:b@example.com', 'a:b', 'HTTP://example.com'],
+    ['user:hunter2secret@proxy.internal:3128', 'hunter2secret', 'proxy.internal:3128'],
+    ['https://ghp_token@example.com', 'ghp_token', 'https://example.com'],
+    ['https://ghp_token:@example.com', 'ghp_token', 'https://example.com'],
+    ['https://a@b:hunter2secret@example.com', 'hunter2secret', 'https://example.com'],
+    [' https://@example.com ', undefined, 'https://example.com'],
+    ['https://example.com/path@v1?x=a@b', undefined, 'https://example.com/path@v1?x=a@b'],
+    ['127.0.0.1:8080', undefined, '127.0.0.1:8080'],
+    ['', undefined, ''],
+  ])('%j: the password is %j, and without it %j', (address, password, rest) => {
+    expect(passwordIn(address)).toBe(password)
+    expect(withoutUser(address)).toBe(rest)
   })
 })
 

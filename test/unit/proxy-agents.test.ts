@@ -54,8 +54,8 @@ describe('goes around the proxy', () => {
     ['this host and port', 'example.com:PORT', 'example.com'],
     ['between commas and spaces', 'x.org , example.com ,y.org', 'example.com'],
     ['between spaces', 'x.org example.com y.org', 'example.com'],
-    ['an address', '127.0.0.1', '127.0.0.1'],
-    ['a range of addresses', '127.0.0.0-127.0.0.9', '127.0.0.1'],
+    ['this machine, whatever is said', '', 'localhost'],
+    ['its address', 'example.com', '127.0.0.1'],
   ])('%s: %j for %s', async (_name, noProxy, host) => {
     expect(await way(host, { HTTP_PROXY: 'PROXY', NO_PROXY: noProxy })).toBe('directly')
     expect(await way(host, { http_proxy: 'PROXY', no_proxy: noProxy })).toBe('directly')
@@ -70,12 +70,27 @@ describe('goes through the proxy', () => {
     ['another port', 'example.com:1', 'example.com'],
     ['nothing', '', 'example.com'],
     ['nothing but separators', ' , ', 'example.com'],
+    ['an address out of the range', '10.0.0.0-10.0.0.9', '10.0.0.10'],
+    ['an address out of the range in CIDR notation', '10.1.0.0/16', '10.0.0.10'],
+    ['a range of no addresses', '10.0.0.10/33', '10.0.0.10'],
+    ['a host, as ranges are for addresses', '0.0.0.0/0', 'example.com'],
   ])('%s: %j for %s', async (_name, noProxy, host) => {
     expect(await way(host, { HTTP_PROXY: 'PROXY', NO_PROXY: noProxy })).toBe('through a proxy')
   })
 
   test('an IPv6 address may be in brackets', () => {
-    expect(proxyEnvironment({ NO_PROXY: '[fd00::1]' }).env['NO_PROXY']?.split(',')).toContain('fd00::1')
+    expect(proxyEnvironment({ NO_PROXY: '[fd00::1]' }).env['no_proxy']?.split(',')).toContain('fd00::1')
+  })
+
+  // Node itself knows ranges by their ends only.
+  test.each([
+    ['10.0.0.0/8', '10.0.0.0-10.255.255.255'],
+    ['192.168.17.5/24', '192.168.17.0-192.168.17.255'],
+    ['172.16.0.0/12', '172.16.0.0-172.31.255.255'],
+    ['10.1.2.3/32', '10.1.2.3-10.1.2.3'],
+    ['0.0.0.0/0', '0.0.0.0-255.255.255.255'],
+  ])('%s is the range %s', (given, range) => {
+    expect(proxyEnvironment({ NO_PROXY: `a.example, ${given}` }).env['no_proxy']?.split(',')).toContain(range)
   })
 })
 
