@@ -1,7 +1,9 @@
-import { connectDataPipeline, type DataPipeline } from './aws/data-pipeline.ts'
-import { halfKeyPair } from './aws/environment-credentials.ts'
+import { connectDataPipeline, type DataPipeline, hideLocalCredentials } from './aws/data-pipeline.ts'
+import { environmentCredentials, halfKeyPair } from './aws/environment-credentials.ts'
 import { tryLimitOf } from './aws/reliable-call.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS, isKnownRegion } from './aws/settings.ts'
+import { Deadline, systemClock } from './clock.ts'
+import { messageOf } from './errors.ts'
 import type { Runner } from './github/runner.ts'
 import { proxyEnvironment } from './proxy-agents.ts'
 
@@ -27,7 +29,13 @@ export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runne
   const halfPair = aws.role === undefined ? halfKeyPair(runner.env) : undefined
   if (halfPair !== undefined) runner.log.warning(halfPair)
   const tryLimitMs = tryLimitOf(budgetMs)
-  const dataPipeline = await connectDataPipeline(aws, { ...runner, requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS })
+  const dataPipeline = await connectDataPipeline(aws, {
+    ...runner,
+    requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS,
+  }).catch(async (error: unknown) => {
+    await hideOwnCredentials(aws, runner, new Deadline(systemClock, tryLimitMs))
+    throw error
+  })
   const { region } = dataPipeline
   if (!isKnownRegion(region)) {
     runner.log.warning(
@@ -35,4 +43,23 @@ export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runne
     )
   }
   return { dataPipeline, tryLimitMs }
+}
+
+/** A program that gives credentials, or the machine's metadata service, may take long, and nothing depends on it here. */
+const MAX_SEARCH_MS = 3_000
+
+/**
+ * Hides the credentials that a step would use, where it has to show texts without having used them: of a dry run, or of a
+ * report that could not be made. Never fails.
+ */
+export async function hideOwnCredentials({ role }: AwsSettings, runner: Runner, deadline: Deadline): Promise<void> {
+  // There are none before the role is assumed; those of the environment are hidden.
+  if (role !== undefined || environmentCredentials(runner.env) !== undefined) return
+  await deadline
+    .within(
+      Math.min(MAX_SEARCH_MS, deadline.remaining() / 2),
+      () => hideLocalCredentials(runner.hide),
+      (ms) => new Error(`no credentials within ${ms} ms`),
+    )
+    .catch((error: unknown) => runner.log.debug(messageOf(error)))
 }

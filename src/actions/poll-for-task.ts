@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
-import { systemClock } from '../clock.ts'
+import { Deadline, systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { explainFailure } from '../explain-failure.ts'
 import type { Runner } from '../github/runner.ts'
@@ -8,7 +8,7 @@ import type { SummaryRow } from '../github/summary.ts'
 import { tellSummary } from '../github/tell.ts'
 import type { Operation } from '../hints.ts'
 import { inputAdjustments, type PollForTaskInputs, readPollForTaskInputs } from '../inputs.ts'
-import { openDataPipeline } from '../open-data-pipeline.ts'
+import { hideOwnCredentials, openDataPipeline } from '../open-data-pipeline.ts'
 import { type TakenTasks, takeTasks } from '../poll/take-tasks.ts'
 import { fittingOutputs, type TaskOutputs } from '../poll/task-outputs.ts'
 import type { Invocation } from '../run-action.ts'
@@ -25,6 +25,11 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
   const inputs = readPollForTaskInputs(runner.input)
   for (const adjustment of inputAdjustments(runner.input)) runner.log.warning(adjustment)
   if (inputs.reporting.dryRun) {
+    await hideOwnCredentials(
+      inputs.aws,
+      runner,
+      stoppable(new Deadline(systemClock, inputs.reporting.timeoutSeconds * 1000)),
+    )
     runner.log.info(
       `Dry run, nothing was sent. PollForTask would be asked for worker group ${JSON.stringify(inputs.workerGroup)}.`,
     )

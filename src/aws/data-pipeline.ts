@@ -214,6 +214,26 @@ function hideCredentials({ config }: DataPipelineClient, hide: OidcDependencies[
   config.credentials = Object.assign(provideHidden, provide)
 }
 
+/** For credentials that are wanted without a call: a session of a role that is made only now stands in no text. */
+const NO_CALLS = {
+  metadata: { handlerProtocol: 'http/1.1' },
+  handle: async (): Promise<never> => {
+    throw new Error('no service is called')
+  },
+  updateHttpClientConfig: () => undefined,
+  httpHandlerConfigs: () => ({}),
+}
+
+/**
+ * Hides the credentials that the environment, a profile or the machine has for the actions, as far as they can be had
+ * without a call to AWS. Needs no region. Never fails, and has no limit of time.
+ */
+export async function hideLocalCredentials(hide: OidcDependencies['hide']): Promise<void> {
+  const client = new DataPipelineClient({ region: DATA_PIPELINE_REGIONS[0], requestHandler: NO_CALLS })
+  hideCredentials(client, hide)
+  await client.config.credentials().catch(() => undefined)
+}
+
 function areSame(one: AwsCredentialIdentity | undefined, other: AwsCredentialIdentity): boolean {
   return (
     one?.accessKeyId === other.accessKeyId &&

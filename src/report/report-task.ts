@@ -6,6 +6,7 @@ import type { Runner } from '../github/runner.ts'
 import type { SummaryRow } from '../github/summary.ts'
 import { tellOutputs, tellSummary } from '../github/tell.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
+import { hideOwnCredentials } from '../open-data-pipeline.ts'
 import type { Invocation } from '../run-action.ts'
 import type { TaskStatus } from '../status.ts'
 import { shortTaskId } from '../task-id.ts'
@@ -53,6 +54,7 @@ export async function reportTask(
   const evidenceMs = Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4)
   const evidenceDeadline = stoppable(new Deadline(systemClock, evidenceMs), 1 / 4)
   const { status } = end.status
+  if (route === undefined) await hideOwnCredentials(end.aws, runner, deadline)
   const texts = await errorTexts(end, runner, deadline, evidenceDeadline)
   const fitTexts = fitter(texts, runner)
   if (route === undefined) {
@@ -64,6 +66,11 @@ export async function reportTask(
   }
 
   let fields: ErrorFields | undefined
+  // They were not sent, and this step may not have got to its credentials.
+  const unsentFields = async (): Promise<ErrorFields> => {
+    if (Object.keys(texts.fields).length > 0) await hideOwnCredentials(end.aws, runner, deadline)
+    return fitTexts()[0]
+  }
   try {
     const { taskId, by, aws } = end
     const versions = (): ErrorFieldVersions['versions'] => {
@@ -78,7 +85,7 @@ export async function reportTask(
       const message = `Nothing is reported for task ${shortTaskId(taskId)}: ${reason}.`
       if (delivery.outcome === 'superseded') runner.log.warning(message)
       else runner.log.info(message)
-      await tell(end, fields ?? {}, `no: ${reason}`, undefined, runner)
+      await tell(end, fields === undefined ? {} : await unsentFields(), `no: ${reason}`, undefined, runner)
       return
     }
     announce(end, delivery, runner.log)
@@ -87,7 +94,7 @@ export async function reportTask(
     const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
     const why = explainFailure(cause, { aws: end.aws, region, env: runner.env })
     const message = `Could not report ${status} for task ${shortTaskId(end.taskId)}: ${why}`
-    await tell(end, fields ?? fitTexts()[0], 'no', undefined, runner)
+    await tell(end, await unsentFields(), 'no', undefined, runner)
     if (end.reporting.failOnError) throw new Error(message, { cause })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
   }

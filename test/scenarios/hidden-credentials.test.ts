@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { CredentialStore } from '../local-aws/credentials.ts'
+import { CredentialStore, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { error, on } from '../local-aws/faults.ts'
+import { error, on, taskNotFound } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { leftOverProcesses } from '../runner/job.ts'
@@ -184,6 +184,83 @@ test.concurrent('a short placeholder is not masked, as it would shred the log', 
   expect(step.masks).toEqual([])
 })
 
+describe('where nothing is sent, credentials of a profile are asked for first', () => {
+  const SECRET = 'a-secret-that/only+the-profile-has='
+  const KEYS_OF_PROFILE = `aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = ${SECRET}\n`
+  const ANSWER = JSON.stringify({ Version: 1, AccessKeyId: 'AKIAIOSFODNN7EXAMPLE', SecretAccessKey: SECRET })
+  const PRINT = `"${process.execPath}" -e "console.log(process.env.ANSWER)"`
+  const TEXTS = { status: 'FAILED', 'error-id': SECRET, 'error-message': `why ${SECRET}`, 'error-stack-trace': SECRET }
+
+  interface Case {
+    readonly config: string
+    readonly inputs: Readonly<Record<string, string>>
+    readonly action?: string
+    readonly region?: string
+    readonly exitCode: number
+  }
+
+  test.concurrent.each<[string, Case]>([
+    ['dry run', { config: KEYS_OF_PROFILE, inputs: { ...TEXTS, 'dry-run': 'true' }, exitCode: 0 }],
+    [
+      'dry run, without a region',
+      { config: KEYS_OF_PROFILE, inputs: { ...TEXTS, 'dry-run': 'true' }, region: '', exitCode: 0 },
+    ],
+    [
+      'dry run, with a program',
+      { config: `credential_process = ${PRINT}`, inputs: { ...TEXTS, 'dry-run': 'true' }, exitCode: 0 },
+    ],
+    ['no region', { config: KEYS_OF_PROFILE, inputs: TEXTS, region: '', exitCode: 1 }],
+    ['no region, with a program', { config: `credential_process = ${PRINT}`, inputs: TEXTS, region: '', exitCode: 1 }],
+    [
+      'dry run of poll-for-task',
+      {
+        config: KEYS_OF_PROFILE,
+        action: 'poll-for-task',
+        inputs: { 'worker-group': SECRET, 'dry-run': 'true' },
+        exitCode: 0,
+      },
+    ],
+    [
+      'no region in poll-for-task',
+      { config: KEYS_OF_PROFILE, action: 'poll-for-task', inputs: { 'worker-group': SECRET }, region: '', exitCode: 1 },
+    ],
+  ])('%s', async (_name, { config, inputs, action = '.', region = 'us-east-1', exitCode }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+    try {
+      writeFileSync(join(folder, 'config'), `[default]\n${config}\n`)
+      const step = await runStep({
+        action,
+        inputs: { ...(action === '.' && { 'task-id': 'a-task' }), ...inputs },
+        env: { AWS_REGION: region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER },
+      })
+      expect(step.exitCode).toBe(exitCode)
+      expect(said(step)).toContain('***')
+      expect(said(step)).not.toContain(SECRET)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  test.concurrent('by a program that hangs, or a role: the dry run goes on, and calls nothing', async () => {
+    await using sts = await EchoService.start('xml')
+    const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+    try {
+      const role = `[default]\nrole_arn = ${TEST_ROLE.arn}\nsource_profile = keys\n[profile keys]\n${KEYS_OF_PROFILE}`
+      for (const config of ['[default]\ncredential_process = sleep 60\n', role, 'not a config']) {
+        writeFileSync(join(folder, 'config'), config)
+        const step = await runStep({
+          inputs: { 'task-id': 'a-task', ...TEXTS, 'dry-run': 'true' },
+          env: { AWS_REGION: 'us-east-1', AWS_CONFIG_FILE: join(folder, 'config'), AWS_ENDPOINT_URL_STS: sts.url },
+        })
+        expect(step).toMatchObject({ exitCode: 0, errors: [] })
+      }
+      expect(sts.tokens).toEqual([])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
+
 describe('the heartbeat process', () => {
   test.concurrent('writes no secret to its log, and its step shows none of those that only it knows', async () => {
     await using oidc = await LocalOidc.start()
@@ -207,5 +284,26 @@ describe('the heartbeat process', () => {
       expect(`${files}${said(post)}`).not.toContain(secret)
     }
     expect(files).not.toContain('::add-mask::')
+  })
+
+  test.concurrent('makes a report that is refused: the step shows no secret of the profile in its texts', async () => {
+    await using service = await LocalDataPipeline.start()
+    const none = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+    const { accessKeyId, secretAccessKey } = TEST_CREDENTIALS
+    const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+    try {
+      const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}`
+      writeFileSync(join(folder, 'config'), `[default]\n${keys}\n`)
+      const env = { ...none, AWS_CONFIG_FILE: join(folder, 'config') }
+      using held = await hold(service, {}, { env })
+      service.misbehave(on('SetTaskStatus', taskNotFound()))
+      const step = await held.root({ status: 'FAILED', 'error-message': `key ${secretAccessKey}` })
+      expect(step.errors).toEqual([expect.stringContaining('TaskNotFoundException')])
+      expect(step.outputs['error-message']).toBe('key ***')
+      expect(said(step)).not.toContain(secretAccessKey)
+      await held.post()
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 })
