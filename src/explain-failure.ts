@@ -4,6 +4,7 @@ import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import { issuerOf } from './github/oidc.ts'
 import { hintFor, type Operation } from './hints.ts'
+import { hasRangesWithoutProxy } from './proxy-agents.ts'
 
 /** What the call was made with. */
 export interface FailureContext {
@@ -32,7 +33,7 @@ export function explainFailure(
   if (!(error instanceof CallError)) {
     return error instanceof ConfigurationError && error.hint ? `${error.message} ${error.hint}` : messageOf(error)
   }
-  const { failure, timeSpent, answerLost } = error
+  const { failure, timeSpent, answerLost, origin } = error
   const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
   const requestId = failure.requestId ? ` Request id: ${failure.requestId}.` : ''
   const lost = answerLost ? LOST[operation] : ''
@@ -47,6 +48,8 @@ export function explainFailure(
           issuer: issuerOf(env),
           region,
           regionIsKnown: region !== undefined && isKnownRegion(region),
+          origin,
+          hasProxyRanges: hasRangesWithoutProxy(env),
           timeSpent,
           isCutShort: error.isCutShort,
           answerLost,

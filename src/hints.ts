@@ -15,6 +15,10 @@ export interface HintContext {
   readonly issuer: string
   readonly region: string | undefined
   readonly regionIsKnown: boolean
+  /** Where the call went, when that is not the address of AWS for the region. */
+  readonly origin: string | undefined
+  /** Whether NO_PROXY has ranges of addresses, beside a proxy that is used. */
+  readonly hasProxyRanges: boolean
   readonly timeSpent: boolean
   /** The runner wanted the step to end before its time was spent. */
   readonly isCutShort: boolean
@@ -47,9 +51,11 @@ const HINTS = {
     'Data Pipeline found the request itself invalid; check the task-id, which must be the whole text from PollForTask.',
   lookAtAttempt: 'Look at the attempt: if the lost report landed, it has its status already.',
   untrustedCertificate:
-    'The certificate of the endpoint is not trusted here. If a proxy on the way has its own, set NODE_EXTRA_CA_CERTS to its certificate.',
+    'The certificate of the endpoint is not trusted here. If a proxy on the way has its own, set NODE_EXTRA_CA_CERTS, or AWS_CA_BUNDLE for AWS alone, to its certificate.',
   network:
     'Check the network of this runner: HTTPS_PROXY and NO_PROXY, if it needs a proxy, and AWS_ENDPOINT_URL_DATA_PIPELINE, if it is set.',
+  proxyRanges:
+    'A range in NO_PROXY, such as 10.0.0.0/8, counts for addresses, not for names: add the name of the host.',
   timeSpent: 'If the service was only busy, run the job again, or raise timeout-seconds.',
   cutShort: 'The runner ended this step before there was a response, as when the job is cancelled.',
   unknown: 'Run the job again with debug logging for the whole story.',
@@ -66,9 +72,26 @@ const SAYS_WHOSE: ReadonlySet<FailureKind> = new Set([
 
 /** How to mend a failed report, in a sentence or two. */
 export function hintFor(context: HintContext): string {
-  const { kind, profile } = context
-  const whose = profile !== undefined && SAYS_WHOSE.has(kind) ? ` The credentials are those of ${named(profile)}.` : ''
-  return mainHint(context) + whose
+  const { kind, profile, origin, gettingCredentials } = context
+  const sentences = [
+    mainHint(context),
+    profile !== undefined && SAYS_WHOSE.has(kind) ? `The credentials are those of ${named(profile)}.` : '',
+    origin !== undefined && !gettingCredentials ? whereTo(origin) : '',
+  ]
+  return sentences.filter((sentence) => sentence !== '').join(' ')
+}
+
+/** Says where a call went that did not go where AWS documents the service, and by which settings. */
+function whereTo(origin: string): string {
+  const { hostname } = new URL(origin)
+  const variables = [
+    ...(hostname.startsWith('datapipeline-fips.') ? ['AWS_USE_FIPS_ENDPOINT'] : []),
+    ...(hostname.endsWith('.api.aws') ? ['AWS_USE_DUALSTACK_ENDPOINT'] : []),
+  ]
+  if (variables.length > 0) {
+    return `AWS does not document ${origin} for Data Pipeline: unset ${variables.join(' and ')}, or what the profile has for it.`
+  }
+  return `The call went to ${origin}, as AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile's endpoint_url says.`
 }
 
 function mainHint(context: HintContext): string {
@@ -102,7 +125,7 @@ function mainHint(context: HintContext): string {
       return HINTS.untrustedCertificate
     case 'network':
       if (!context.regionIsKnown) return regionHint(context.region)
-      return HINTS.network
+      return context.hasProxyRanges ? `${HINTS.network} ${HINTS.proxyRanges}` : HINTS.network
     case 'broken-answer':
       return HINTS.network
     default:

@@ -4,6 +4,7 @@ import { isIPv4 } from 'node:net'
 
 import { ConfigurationError } from './errors.ts'
 import { isPrivate } from './util/address.ts'
+import { unsendableHeader } from './util/header.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -90,6 +91,13 @@ function toAddress(number: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.')
 }
 
+/** Whether a proxy is used, and NO_PROXY has ranges in CIDR notation, which people expect to count for names, too. */
+export function hasRangesWithoutProxy(env: Environment): boolean {
+  const { env: usable } = proxyEnvironment(env)
+  const isProxied = PROXY_VARIABLES.some((name) => usable[name] !== undefined)
+  return isProxied && /\d\/\d/.test(env['no_proxy'] || env['NO_PROXY'] || '')
+}
+
 function knowsProxies(nodeVersion: string): boolean {
   const [major = 0, minor = 0] = nodeVersion.split('.').map(Number)
   return major > 24 || (major === 24 && minor >= 5)
@@ -98,10 +106,12 @@ function knowsProxies(nodeVersion: string): boolean {
 /**
  * Agents for Node's HTTP clients that honour HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case: Node's own support,
  * since 24.5. Sockets are not kept, since one that is kept for a later request only keeps the process from ending.
+ *
+ * @param ca the certificates to trust, in PEM; default Node's own
  */
-export function proxyAgents(env: Environment): { http: HttpAgent; https: HttpsAgent } {
+export function proxyAgents(env: Environment, ca?: readonly string[]): { http: HttpAgent; https: HttpsAgent } {
   const options = { keepAlive: false, proxyEnv: proxyEnvironment(env).env }
-  return { http: new HttpAgent(options), https: new HttpsAgent(options) }
+  return { http: new HttpAgent(options), https: new HttpsAgent({ ...options, ...(ca && { ca: [...ca] }) }) }
 }
 
 /** A request that goes through the proxies of the environment. */
@@ -109,6 +119,8 @@ export interface ProxiedRequest {
   readonly env: Environment
   readonly headers: Readonly<Record<string, string>>
   readonly signal: AbortSignal
+  /** What the token in the headers comes from, for messages. */
+  readonly tokenFrom?: string
   /** Default GET. */
   readonly method?: string
   readonly body?: string
@@ -117,18 +129,13 @@ export interface ProxiedRequest {
 /**
  * The answer to a request, whatever its status; its body is to be read.
  *
- * @throws ConfigurationError for a token that would go over plain http to another machine
+ * @throws ConfigurationError for a token that would go over plain http to another machine, or that no header can have
  */
 export async function requestThroughProxy(
   url: URL,
-  { env, headers, signal, method = 'GET', body }: ProxiedRequest,
+  { env, headers, signal, tokenFrom = 'the token', method = 'GET', body }: ProxiedRequest,
 ): Promise<IncomingMessage> {
-  if (hasToken(headers) && !isPrivate(url)) {
-    const address = `${url.protocol}//${url.host}`
-    throw new ConfigurationError(`${address} gets no token, as it is not https: everyone on the way would see it.`, {
-      hint: 'Use an https:// address; plain http is for this machine (127.0.0.1, localhost) only.',
-    })
-  }
+  if (hasToken(headers)) checkToken(url, headers, tokenFrom)
   const agents = proxyAgents(env)
   const [request, agent] = url.protocol === 'http:' ? [requestHttp, agents.http] : [requestHttps, agents.https]
   return new Promise((resolve, reject) => {
@@ -170,6 +177,20 @@ function withoutToken(headers: Readonly<Record<string, string>>): Record<string,
 
 function hasToken(headers: Readonly<Record<string, string>>): boolean {
   return Object.keys(headers).some(isToken)
+}
+
+function checkToken(url: URL, headers: Readonly<Record<string, string>>, tokenFrom: string): void {
+  if (!isPrivate(url)) {
+    const address = `${url.protocol}//${url.host}`
+    throw new ConfigurationError(`${address} gets no token, as it is not https: everyone on the way would see it.`, {
+      hint: 'Use an https:// address; plain http is for this machine (127.0.0.1, localhost) only.',
+    })
+  }
+  if (unsendableHeader(headers) !== undefined) {
+    throw new ConfigurationError(`A character of ${tokenFrom} can't be sent in a header.`, {
+      hint: 'It must be the token alone, without quotes or line ends.',
+    })
+  }
 }
 
 function isToken(header: string): boolean {

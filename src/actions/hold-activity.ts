@@ -85,7 +85,10 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
       region,
       endpoints: endpointsOf(runner.env),
     })
-    runner.log.info(`Holding task ${shortTaskId(taskId)} in ${region}, with a beat every ${inputs.heartbeatSeconds} s.`)
+    const at = pipeline.unusualOrigin === undefined ? '' : ` at ${pipeline.unusualOrigin}`
+    runner.log.info(
+      `Holding task ${shortTaskId(taskId)} in ${region}${at}, with a beat every ${inputs.heartbeatSeconds} s.`,
+    )
   } catch (error) {
     heartbeat?.abandon()
     const isGone = error instanceof CallError && isTaskGone(error.failure)

@@ -74,7 +74,7 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
   // What was taken is handed on whatever came after it: the tasks are held, and nobody else gets them.
   if (failure !== undefined && tasks.length === 0) return giveUp(failure.error, failure.operation)
   if (failure !== undefined) runner.log.warning(`Polling ended early: ${explain(failure.error, failure.operation)}`)
-  announce(taken, inputs, runner)
+  announce(taken, inputs, dataPipeline.unusualOrigin, runner)
   await handOn(tasks, inputs, runner)
 
   function explain(error: unknown, operation: Operation): string {
@@ -94,8 +94,15 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
   }
 }
 
-function announce({ tasks }: TakenTasks, { workerGroup }: PollForTaskInputs, { log }: Runner): void {
-  if (tasks.length === 0) log.info(`No task for worker group ${JSON.stringify(workerGroup)}.`)
+/** @param origin where tasks were asked for, when that is not the address of AWS */
+function announce(
+  { tasks }: TakenTasks,
+  { workerGroup }: PollForTaskInputs,
+  origin: string | undefined,
+  { log }: Runner,
+): void {
+  const at = origin === undefined ? '' : ` at ${origin}`
+  if (tasks.length === 0) log.info(`No task for worker group ${JSON.stringify(workerGroup)}${at}.`)
   for (const task of tasks)
     log.info(`Took task ${shortTaskId(task.taskId)} of pipeline ${task.pipelineId}, attempt ${task.attemptId}.`)
   const encrypted = new Set(tasks.flatMap((task) => task.encrypted.map(({ key }) => key)))

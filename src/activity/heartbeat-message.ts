@@ -57,6 +57,7 @@ export type HolderResult =
       readonly requestId: string | undefined
       readonly tries: number
       readonly fields: ErrorFields
+      readonly origin: string | undefined
       readonly presumed: boolean
       readonly region: string
     }
@@ -70,6 +71,7 @@ export type HolderResult =
       readonly tries: number
       readonly timeSpent: boolean
       readonly answerLost: boolean
+      readonly origin: string | undefined
       readonly hint: string | undefined
       readonly region: string
     }

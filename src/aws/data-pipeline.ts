@@ -8,10 +8,13 @@ import {
 import type { AwsCredentialIdentity } from '@smithy/types'
 import { Deadline, systemClock } from '../clock.ts'
 import { ConfigurationError } from '../errors.ts'
+import type { Log } from '../github/log.ts'
 import { membersOf } from '../json-members.ts'
 import type { ErrorFields } from '../report/error-fields.ts'
 import type { TaskStatus } from '../status.ts'
-import { checkEndpointVariable } from './endpoint.ts'
+import { trustedCertificates } from './ca-bundle.ts'
+import { CredentialSearch } from './credential-search.ts'
+import { checkEndpointVariable, unusualOrigin } from './endpoint.ts'
 import { environmentCredentials } from './environment-credentials.ts'
 import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
@@ -66,6 +69,8 @@ export interface Task {
 /** The calls of AWS Data Pipeline that a task runner makes: one try each, no retries, no limits of their own. */
 export interface DataPipeline {
   readonly region: string
+  /** Where the last call went, as `https://host:port`, when that is not the address of AWS for the region. */
+  readonly unusualOrigin: string | undefined
   /** The credentials in use, whose secret parts are hidden by now. Fails with what getting them met. */
   credentials(): Promise<AwsCredentialIdentity>
   /**
@@ -94,6 +99,12 @@ export interface DataPipeline {
   close(): void
 }
 
+/** What a client is made with. */
+export interface ConnectDependencies extends OidcDependencies {
+  readonly redact: (text: string) => string
+  readonly log: Pick<Log, 'warning'>
+}
+
 /**
  * A client for the settings. Nothing is sent yet, and no credentials are looked for. What it gets of them later is hidden
  * before anything is signed with it.
@@ -103,14 +114,15 @@ export interface DataPipeline {
  */
 export async function connectDataPipeline(
   settings: AwsSettings,
-  dependencies: OidcDependencies,
+  dependencies: ConnectDependencies,
   fixed?: AwsCredentialIdentity,
 ): Promise<DataPipeline> {
   checkEndpointVariable(dependencies.env)
-  const transport = new Transport(dependencies)
+  const transport = new Transport({ ...dependencies, ca: await trustedCertificates(dependencies) })
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
   const role = settings.role
+  const search = new CredentialSearch(dependencies.redact)
   const credentialsGiven = (): Partial<ConstructorParameters<typeof DataPipelineClient>[0]> => {
     if (fixed) return { credentials: fixed }
     if (role) {
@@ -123,6 +135,7 @@ export async function connectDataPipeline(
     ...(given ? { region: given } : {}),
     ...credentialsGiven(),
     ...READ_FILES_AGAIN,
+    logger: search.logger,
     requestHandler: transport,
     // The retries are ours: the SDK's three quick attempts are over within seconds.
     maxAttempts: 1,
@@ -138,7 +151,7 @@ export async function connectDataPipeline(
     try {
       return await client.config.credentials({ forceRefresh })
     } catch (cause) {
-      throw new CredentialsError('No AWS credentials could be had', { cause })
+      throw new CredentialsError('No AWS credentials could be had', { cause: search.explain(cause) })
     }
   }
 
@@ -152,6 +165,9 @@ export async function connectDataPipeline(
 
   return {
     region,
+    get unusualOrigin() {
+      return transport.lastOrigin === undefined ? undefined : unusualOrigin(transport.lastOrigin, region)
+    },
     credentials: () => credentials(false),
     async renewCredentials() {
       // Not those that the SDK has now: it may have renewed them itself after the call failed.

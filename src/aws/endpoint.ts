@@ -4,6 +4,14 @@ import { isPrivate, withoutUser } from '../util/address.ts'
 const ENDPOINT_HINT =
   'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'
 
+/**
+ * An origin, as messages name it, when it is not the one that AWS documents for the region; undefined when it is. The
+ * documented ones are neither for FIPS nor for IPv6.
+ */
+export function unusualOrigin(origin: string, region: string): string | undefined {
+  return new URL(origin).hostname.startsWith(`datapipeline.${region}.amazonaws.`) ? undefined : origin
+}
+
 /** The variables by which the SDK is told to call services elsewhere. */
 export const CONFIGURED_ENDPOINT_VARIABLES = [
   'AWS_ENDPOINT_URL',

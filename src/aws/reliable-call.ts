@@ -39,6 +39,13 @@ export interface CallResult<T> {
   readonly tries: number
 }
 
+interface CallErrorOptions {
+  readonly tries: number
+  readonly answerLost: boolean
+  readonly origin?: string | undefined
+  readonly cause: unknown
+}
+
 /** A call that did not succeed. The cause is the error of the last try. */
 export class CallError extends Error {
   override readonly name = 'CallError'
@@ -49,13 +56,11 @@ export class CallError extends Error {
   readonly isCutShort: boolean
   /** A try may have taken effect all the same, as its answer was lost. */
   readonly answerLost: boolean
+  /** Where the call went, when that is not the address of AWS for the region. */
+  readonly origin: string | undefined
 
   /** @param spent the deadline, where there was no more time for another try */
-  constructor(
-    failure: Failure,
-    { tries, answerLost, cause }: { tries: number; answerLost: boolean; cause: unknown },
-    spent?: SpentTime,
-  ) {
+  constructor(failure: Failure, { tries, answerLost, origin, cause }: CallErrorOptions, spent?: SpentTime) {
     const times =
       spent && `gave up after ${tries} ${tries === 1 ? 'attempt' : 'attempts'}${inTime(spent)}. Last error: `
     super(`${times ?? ''}${failure.message}`, { cause })
@@ -64,11 +69,12 @@ export class CallError extends Error {
     this.timeSpent = spent !== undefined
     this.isCutShort = spent?.isShortened === true
     this.answerLost = answerLost
+    this.origin = origin
   }
 
   /** The same failure, where there was no more time to do something about it. */
-  static spent({ failure, tries, answerLost }: CallError, deadline: SpentTime): CallError {
-    return new CallError(failure, { tries, answerLost, cause: undefined }, deadline)
+  static spent({ failure, tries, answerLost, origin }: CallError, deadline: SpentTime): CallError {
+    return new CallError(failure, { tries, answerLost, origin, cause: undefined }, deadline)
   }
 
   /** What was thrown by a call, or before one could be made. */
@@ -185,7 +191,7 @@ export async function callReliably<T>(
     const { input, isShortened } = deadline
     throw new CallError(
       classify(cause),
-      { tries, answerLost, cause },
+      { tries, answerLost, origin: dataPipeline.unusualOrigin, cause },
       spent?.timeSpent ? { budgetMs: deadline.budgetMs - (lastTryMs ?? 0), input, isShortened } : undefined,
     )
   }

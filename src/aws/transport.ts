@@ -4,8 +4,9 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { HttpHandlerOptions, HttpRequest, HttpResponse, RequestHandler } from '@smithy/types'
-import { causesOf } from '../errors.ts'
+import { ConfigurationError, causesOf } from '../errors.ts'
 import { proxyAgents } from '../proxy-agents.ts'
+import { unsendableHeader } from '../util/header.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { BrokenAnswerError, TryTimeoutError } from './failure.ts'
 
@@ -22,6 +23,8 @@ export interface TransportSettings {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds that a request may take which comes without an abort signal. */
   readonly requestLimitMs: number
+  /** The certificates to trust, in PEM; undefined for Node's own. */
+  readonly ca: readonly string[] | undefined
   /** Told the tokens in a request before it is sent. */
   readonly hide: (secrets: Iterable<string>) => void
 }
@@ -41,13 +44,21 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Tran
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #env: TransportSettings['env']
   readonly #limitMs: number
+  readonly #ca: TransportSettings['ca']
   readonly #hide: TransportSettings['hide']
   readonly #underWay = new Set<NodeHttpHandler>()
+  #lastOrigin: string | undefined
 
-  constructor({ env, requestLimitMs, hide }: TransportSettings) {
+  constructor({ env, requestLimitMs, ca, hide }: TransportSettings) {
     this.#env = env
     this.#limitMs = requestLimitMs
+    this.#ca = ca
     this.#hide = hide
+  }
+
+  /** Where the last call of Data Pipeline went, as `https://host:port`; undefined before the first. */
+  get lastOrigin(): string | undefined {
+    return this.#lastOrigin
   }
 
   /** Ends every connection, also those in use. */
@@ -59,10 +70,12 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Tran
     request: HttpRequest,
     { onSend, ...options }: TransportOptions = {},
   ): Promise<{ response: HttpResponse }> {
+    if (formOf(request) === 'JSON') this.#lastOrigin = originOf(request)
     checkEndpoint(request)
+    checkHeaders(request)
     this.#hide(tokensIn(request))
     // For each request its own, as it is known by its agent. Connections are not kept anyway.
-    const agents = proxyAgents(this.#env)
+    const agents = proxyAgents(this.#env, this.#ca)
     const handler = new NodeHttpHandler({
       httpAgent: agents.http,
       httpsAgent: agents.https,
@@ -135,6 +148,26 @@ function onConnectionReady(request: ClientRequest, onReady: () => void): void {
     else if (socket.connecting) socket.once('connect', onReady)
     else onReady()
   })
+}
+
+/** What the value of a header is made of, by its name. */
+const SOURCE_OF_HEADER: Readonly<Record<string, string>> = {
+  authorization: 'the access key id: AWS_ACCESS_KEY_ID, or that of the profile',
+  'x-amz-security-token': 'the session token: AWS_SESSION_TOKEN, or that of the profile',
+  'x-amzn-trace-id': '_X_AMZN_TRACE_ID',
+}
+
+function checkHeaders({ headers }: HttpRequest): void {
+  const name = unsendableHeader(headers)
+  if (name === undefined) return
+  const source = SOURCE_OF_HEADER[name.toLowerCase()]
+  throw new ConfigurationError(`A character in the header ${name} can't be sent.`, {
+    ...(source && { hint: `Check ${source}. It must be the value alone, without quotes or line ends.` }),
+  })
+}
+
+function originOf({ protocol, hostname, port }: HttpRequest): string {
+  return `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`
 }
 
 /**

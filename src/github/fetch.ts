@@ -29,7 +29,14 @@ interface FetchResponse {
 export function fetchThroughProxy(env: Readonly<Record<string, string | undefined>>) {
   return async function fetch(address: string, options: FetchOptions): Promise<FetchResponse> {
     const { method, headers: sent, body, signal, redirect } = options
-    const request = { env, method, headers: sent, signal, ...(body === undefined ? {} : { body }) }
+    const request = {
+      env,
+      method,
+      headers: sent,
+      signal,
+      tokenFrom: 'the input github-token',
+      ...(body === undefined ? {} : { body }),
+    }
     const asked = new URL(address)
     // A repository that was renamed answers with a redirect.
     const { url, response } =

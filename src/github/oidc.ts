@@ -42,7 +42,12 @@ export async function requestIdToken(
   const signal = AbortSignal.timeout(limitMs)
   let body: Buffer
   try {
-    const response = await requestThroughProxy(url, { env, headers, signal })
+    const response = await requestThroughProxy(url, {
+      env,
+      headers,
+      signal,
+      tokenFrom: 'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
+    })
     const { statusCode } = response
     if (statusCode !== 200) {
       response.destroy()

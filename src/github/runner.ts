@@ -95,7 +95,8 @@ function tidyAwsVariables(env: NodeJS.ProcessEnv): void {
   for (const [name, value = ''] of Object.entries(env)) {
     // In any case, as Windows knows no other.
     if (!/^AWS_/i.test(name)) continue
-    if (value.trim() === '') delete env[name]
+    // It decides about waits and retries, which are the action's own, and a wrong one would fail every call.
+    if (value.trim() === '' || /^AWS_DEFAULTS_MODE$/i.test(name)) delete env[name]
     else if (value !== value.trim()) env[name] = value.trim()
   }
 }

@@ -122,7 +122,8 @@ function fitter(texts: ErrorTexts, runner: Runner): () => ErrorFieldVersions['ve
 
 function announce(end: TaskEnd, reported: SentReport, log: Log): void {
   const task = shortTaskId(end.taskId)
-  const { status, region } = reported
+  const { status, region, origin } = reported
+  const to = origin === undefined ? 'AWS Data Pipeline' : origin
   if (reported.presumed) {
     log.warning(
       `The answer to a report of ${status} for task ${task} was lost, and now Data Pipeline does not find the task: ` +
@@ -132,7 +133,7 @@ function announce(end: TaskEnd, reported: SentReport, log: Log): void {
   }
   const tries = reported.tries === 1 ? '' : ` at try ${reported.tries}`
   log.info(
-    `Reported ${status} for task ${task} to AWS Data Pipeline in ${region}${tries} (request id ${reported.requestId ?? 'not given'}).`,
+    `Reported ${status} for task ${task} to ${to} in ${region}${tries} (request id ${reported.requestId ?? 'not given'}).`,
   )
 }
 

@@ -20,6 +20,8 @@ export interface ReportedStatus {
   readonly tries: number
   /** The error fields that the service took: all, shortened ones, or none. */
   readonly fields: ErrorFields
+  /** Where it went, when that is not the address of AWS for the region. */
+  readonly origin: string | undefined
   /** The answer was lost, and the task is gone since: the report most likely landed. */
   readonly presumed: boolean
 }
@@ -92,13 +94,20 @@ export async function sendReport(
         return 'again-now'
       },
     )
-    return { requestId: answer.requestId, tries, fields: fieldsNow(), presumed: false }
+    return {
+      requestId: answer.requestId,
+      tries,
+      fields: fieldsNow(),
+      origin: dataPipeline.unusualOrigin,
+      presumed: false,
+    }
   } catch (error) {
     if (error instanceof CallError && error.cause instanceof SupersededError) throw error.cause
     const isGone = error instanceof CallError && error.failure.kind === 'task-not-found'
     if (isGone && (error.answerLost || mayHaveLanded)) {
       const fields = error.answerLost ? fieldsOfLostAnswer : fieldsNow()
-      return { requestId: error.failure.requestId, tries: error.tries, fields, presumed: true }
+      const { failure, tries, origin } = error
+      return { requestId: failure.requestId, tries, fields, origin, presumed: true }
     }
     throw error
   }

@@ -148,7 +148,13 @@ describe('in real time', () => {
     for (let index = PROCESSES; index < JOBS; index++) {
       const dataPipeline = await connectDataPipeline(
         { region: undefined, role: undefined },
-        { env: process.env, hide: () => undefined, requestLimitMs: BEAT_LIMIT_MS },
+        {
+          env: process.env,
+          requestLimitMs: BEAT_LIMIT_MS,
+          hide: () => undefined,
+          redact: (text) => text,
+          log: { warning: () => undefined },
+        },
       )
       clients.push(dataPipeline)
       const options = { dataPipeline, clock: systemClock, random: Math.random, intervalMs, isStopAsked: () => isOver }

@@ -38,6 +38,7 @@ export class LocalAccount {
     }
     return {
       region: 'us-east-1',
+      unusualOrigin: undefined,
       credentials: async () => ({ accessKeyId: '', secretAccessKey: '' }),
       renewCredentials: async () => false,
       hasNewSession: () => false,

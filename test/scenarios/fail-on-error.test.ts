@@ -9,7 +9,7 @@ describe('fail-on-error: false', () => {
     ['access is denied', accessDenied(), {}],
     ['the request is invalid', invalidRequest(), {}],
     ['nobody answers', hang(), {}],
-    ['there are no credentials', undefined, { AWS_ACCESS_KEY_ID: undefined }],
+    ['there are no credentials', undefined, { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }],
     ['there is no region', undefined, { AWS_REGION: undefined }],
     ['the endpoint is plain http', undefined, { AWS_ENDPOINT_URL_DATA_PIPELINE: 'http://example.com' }],
     ['nobody listens', undefined, { AWS_ENDPOINT_URL_DATA_PIPELINE: 'http://127.0.0.1:9' }],

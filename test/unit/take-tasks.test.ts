@@ -82,6 +82,7 @@ async function take(course: Course) {
   }
   const dataPipeline: DataPipeline = {
     region: 'us-east-1',
+    unusualOrigin: undefined,
     credentials: async () => ({ accessKeyId: '', secretAccessKey: '' }),
     renewCredentials: async () => false,
     hasNewSession: () => false,

@@ -1,0 +1,68 @@
+import { cleanText } from '../text/clean.ts'
+
+/** What a program may say of why it failed. */
+const MAX_CHARACTERS = 500
+
+/** What the SDK's chain of credential sources says to its logger as it comes to a profile, and of a source that failed. */
+const PROFILE_BEGINS = '@aws-sdk/credential-provider-ini - fromIni'
+const SOURCE_FAILED = /^@smithy\/property-provider (?:->|\(!\)) ([\s\S]*)$/
+
+/** That there is no default profile is nothing that anyone did wrong. */
+const NO_DEFAULT_PROFILE = /^Could not resolve credentials using profile: \[default\]/
+
+/**
+ * Listens to how the SDK looks for credentials: of all sources, its error is that of the last, the machine's role, and
+ * never says why a profile, which somebody made on purpose, gave none.
+ */
+export class CredentialSearch {
+  readonly #redact: (text: string) => string
+  #isInProfile = false
+  #reason: string | undefined
+
+  /** @param redact takes secrets out of what a program said */
+  constructor(redact: (text: string) => string) {
+    this.#redact = redact
+  }
+
+  /** For the SDK. It also says whole requests, which are of no interest here. */
+  readonly logger = {
+    debug: (text: unknown): void => this.#hear(String(text)),
+    info: (): void => undefined,
+    warn: (): void => undefined,
+    error: (): void => undefined,
+  }
+
+  /** The error of a search, with why the profile gave no credentials. */
+  explain(error: unknown): unknown {
+    if (this.#reason === undefined || (error as Error | undefined)?.name !== 'CredentialsProviderError') return error
+    return new CredentialsProviderError(`${(error as Error).message} (the profile: ${this.#reason})`, { cause: error })
+  }
+
+  #hear(text: string): void {
+    if (text === PROFILE_BEGINS) {
+      this.#isInProfile = true
+      this.#reason = undefined
+    }
+    const [, message] = SOURCE_FAILED.exec(text) ?? []
+    if (!this.#isInProfile || message === undefined) return
+    this.#isInProfile = false
+    if (!NO_DEFAULT_PROFILE.test(message)) this.#reason = this.#shorten(withoutCommand(message))
+  }
+
+  #shorten(text: string): string {
+    const line = this.#redact(cleanText(text).text).replace(/\s+/g, ' ').trim()
+    return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)}…` : line
+  }
+}
+
+/** Named as the SDK's own, by which failures are told apart. */
+class CredentialsProviderError extends Error {
+  override readonly name = 'CredentialsProviderError'
+}
+
+/** Without the command line of credential_process, which may have a password in it. */
+function withoutCommand(message: string): string {
+  const [, said] = /^Command failed: [^\n]*\n?([\s\S]*)$/.exec(message) ?? []
+  if (said === undefined) return message
+  return `the program of credential_process failed, and said ${said.trim() === '' ? 'nothing' : said}`
+}
