@@ -4,7 +4,7 @@ import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import { issuerOf } from './github/oidc.ts'
 import { hintFor, type Operation } from './hints.ts'
-import { hasRangesWithoutProxy } from './proxy-agents.ts'
+import { hasRangesInNoProxy } from './proxy-agents.ts'
 
 /** What the call was made with. */
 export interface FailureContext {
@@ -37,7 +37,9 @@ export function explainFailure(
   const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
   const requestId = failure.requestId ? ` Request id: ${failure.requestId}.` : ''
   const lost = answerLost ? LOST[operation] : ''
-  const configuration = causesOf(error).find((cause) => cause instanceof ConfigurationError)
+  const causes = causesOf(error)
+  const configuration = causes.find((cause) => cause instanceof ConfigurationError)
+  const isNoAddress = causes.some((cause) => (cause as NodeJS.ErrnoException).code === 'ERR_INVALID_URL')
   const hint =
     configuration?.hint !== undefined
       ? configuration.hint
@@ -49,7 +51,8 @@ export function explainFailure(
           region,
           regionIsKnown: region !== undefined && isKnownRegion(region),
           origin,
-          hasProxyRanges: hasRangesWithoutProxy(env),
+          hasProxyRanges: hasRangesInNoProxy(env),
+          isNoAddress,
           timeSpent,
           isCutShort: error.isCutShort,
           answerLost,

@@ -17,6 +17,8 @@ export interface HintContext {
   readonly regionIsKnown: boolean
   /** Where the call went, when that is not the address of AWS for the region. */
   readonly origin: string | undefined
+  /** Whether it failed on a setting that should be an address. */
+  readonly isNoAddress: boolean
   /** Whether NO_PROXY has ranges of addresses, beside a proxy that is used. */
   readonly hasProxyRanges: boolean
   readonly timeSpent: boolean
@@ -56,6 +58,8 @@ const HINTS = {
     'Check the network of this runner: HTTPS_PROXY and NO_PROXY, if it needs a proxy, and AWS_ENDPOINT_URL_DATA_PIPELINE, if it is set.',
   proxyRanges:
     'A range in NO_PROXY, such as 10.0.0.0/8, counts for addresses, not for names: add the name of the host.',
+  noAddress:
+    'A setting has no address (https://host): check AWS_ENDPOINT_URL_STS, AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_EC2_METADATA_SERVICE_ENDPOINT and endpoint_url in the profile.',
   timeSpent: 'If the service was only busy, run the job again, or raise timeout-seconds.',
   cutShort: 'The runner ended this step before there was a response, as when the job is cancelled.',
   unknown: 'Run the job again with debug logging for the whole story.',
@@ -95,6 +99,7 @@ function whereTo(origin: string): string {
 }
 
 function mainHint(context: HintContext): string {
+  if (context.isNoAddress) return HINTS.noAddress
   const { kind, gettingCredentials, usesRole } = context
   if (gettingCredentials && isRoleRefusal(kind, usesRole)) {
     return usesRole ? roleDeniedHint(context.issuer) : HINTS.roleOfProfileDenied

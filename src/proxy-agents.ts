@@ -92,7 +92,7 @@ function toAddress(number: number): string {
 }
 
 /** Whether a proxy is used, and NO_PROXY has ranges in CIDR notation, which people expect to count for names, too. */
-export function hasRangesWithoutProxy(env: Environment): boolean {
+export function hasRangesInNoProxy(env: Environment): boolean {
   const { env: usable } = proxyEnvironment(env)
   const isProxied = PROXY_VARIABLES.some((name) => usable[name] !== undefined)
   return isProxied && /\d\/\d/.test(env['no_proxy'] || env['NO_PROXY'] || '')

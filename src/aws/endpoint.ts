@@ -2,14 +2,26 @@ import { ConfigurationError } from '../errors.ts'
 import { isPrivate, withoutUser } from '../util/address.ts'
 
 const ENDPOINT_HINT =
-  'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'
+  'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'
+
+/** The domains of AWS's partitions, as the SDK has them. */
+const AWS_DOMAINS = [
+  'amazonaws.com',
+  'amazonaws.com.cn',
+  'amazonaws.eu',
+  'c2s.ic.gov',
+  'cloud.adc-e.uk',
+  'csp.hci.ic.gov',
+  'sc2s.sgov.gov',
+]
 
 /**
  * An origin, as messages name it, when it is not the one that AWS documents for the region; undefined when it is. The
  * documented ones are neither for FIPS nor for IPv6.
  */
 export function unusualOrigin(origin: string, region: string): string | undefined {
-  return new URL(origin).hostname.startsWith(`datapipeline.${region}.amazonaws.`) ? undefined : origin
+  const { hostname } = new URL(origin)
+  return AWS_DOMAINS.some((domain) => hostname === `datapipeline.${region}.${domain}`) ? undefined : origin
 }
 
 /** The variables by which the SDK is told to call services elsewhere. */

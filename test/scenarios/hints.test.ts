@@ -193,6 +193,17 @@ describe('the endpoint', () => {
   })
 })
 
+test.concurrent.each([
+  ['AWS_ENDPOINT_URL_STS', { AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/ci', AWS_WEB_IDENTITY_TOKEN_FILE: 'token' }],
+  ['AWS_CONTAINER_CREDENTIALS_FULL_URI', {}],
+])('%s that is no address: the error names it, without its password', async (name, more) => {
+  await using service = await LocalDataPipeline.start()
+  const env = { ...NO_KEYS, ...more, [name]: 'no address of me:hunter2secret@example.com' }
+  const { step } = await reportTo(service, { 'timeout-seconds': '8' }, { env, files: { token: 'a-token-of-a-pod' } })
+  expect(step.errors).toEqual([expect.stringMatching(new RegExp(`Invalid URL.*${name}`))])
+  expect(step.stdout).not.toContain('hunter2secret')
+})
+
 describe('a value that no header can have', () => {
   test.concurrent.each([
     ['AWS_SESSION_TOKEN', 'a\u20acb'],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { unusualOrigin } from '../../src/aws/endpoint.ts'
 import { shortTaskId } from '../../src/task-id.ts'
 import { isLoopback, passwordIn, withoutUser } from '../../src/util/address.ts'
 
@@ -26,6 +27,19 @@ describe('isLoopback', () => {
   ])('%j: %s', (host, expected) => {
     expect(isLoopback(host)).toBe(expected)
   })
+})
+
+test.each([
+  ['https://datapipeline.us-east-1.amazonaws.com', 'us-east-1', true],
+  ['https://datapipeline.us-iso-east-1.c2s.ic.gov', 'us-iso-east-1', true],
+  ['https://datapipeline.us-east-1.amazonaws.com', 'eu-west-1', false],
+  ['https://datapipeline-fips.us-east-1.amazonaws.com', 'us-east-1', false],
+  ['https://datapipeline.us-east-1.api.aws', 'us-east-1', false],
+  ['https://datapipeline.us-east-1.amazonaws.com.example.com', 'us-east-1', false],
+  ['https://vpce-1.datapipeline.us-east-1.vpce.amazonaws.com', 'us-east-1', false],
+  ['http://127.0.0.1:8080', 'us-east-1', false],
+])('%s is where AWS documents the service for %s: %s', (origin, region, isUsual) => {
+  expect(unusualOrigin(origin, region)).toBe(isUsual ? undefined : origin)
 })
 
 describe('an address', () => {
