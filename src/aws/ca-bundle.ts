@@ -8,7 +8,6 @@ import { openRegularFile } from '../util/regular-file.ts'
 const MAX_BYTES = 1024 * 1024
 
 export interface CaBundleDependencies {
-  readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds that reading may take. */
   readonly requestLimitMs: number
   readonly log: Pick<Log, 'warning'>
@@ -17,11 +16,13 @@ export interface CaBundleDependencies {
 /**
  * The certificates to trust in connections to AWS: those of AWS_CA_BUNDLE, and Node's own. Undefined for Node's own alone.
  * A file that is no use is a warning: the certificate of AWS needs none.
+ *
+ * @param path of the file
  */
-export async function trustedCertificates(dependencies: CaBundleDependencies): Promise<string[] | undefined> {
-  const { env, requestLimitMs, log } = dependencies
-  const path = env['AWS_CA_BUNDLE']
-  if (!path) return undefined
+export async function trustedCertificates(
+  path: string,
+  { requestLimitMs, log }: CaBundleDependencies,
+): Promise<string[] | undefined> {
   try {
     const bundle = await new Deadline(systemClock, requestLimitMs).within(
       requestLimitMs,

@@ -12,7 +12,6 @@ import type { Log } from '../github/log.ts'
 import { membersOf } from '../json-members.ts'
 import type { ErrorFields } from '../report/error-fields.ts'
 import type { TaskStatus } from '../status.ts'
-import { trustedCertificates } from './ca-bundle.ts'
 import { CredentialSearch } from './credential-search.ts'
 import { checkEndpointVariable, unusualOrigin } from './endpoint.ts'
 import { environmentCredentials } from './environment-credentials.ts'
@@ -118,7 +117,11 @@ export async function connectDataPipeline(
   fixed?: AwsCredentialIdentity,
 ): Promise<DataPipeline> {
   checkEndpointVariable(dependencies.env)
-  const transport = new Transport({ ...dependencies, ca: await trustedCertificates(dependencies) })
+  // Loaded only where it is needed, which is seldom.
+  const ca = dependencies.env['AWS_CA_BUNDLE']
+    ? await (await import('./ca-bundle.ts')).trustedCertificates(dependencies.env['AWS_CA_BUNDLE'], dependencies)
+    : undefined
+  const transport = new Transport({ ...dependencies, ca })
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
   const role = settings.role
