@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { anyLongText, anyText } from '../unit/texts.ts'
-import { type HostileAnswer, refusal, success } from './hostile-server.ts'
+import { ECHO, type HostileAnswer, refusal, success } from './hostile-server.ts'
 
 // Node refuses to send anything else in a header.
 const headerText = anyText.map((text) => text.replaceAll(/[^\t\u0020-\u007e\u00a0-\u00ff]/g, '').trim())
@@ -74,7 +74,11 @@ const errorName = fc.oneof(
   fc.constantFrom(...ERROR_NAMES).map((each) => `com.x#${each}`),
 )
 
-const errorBody = nearly({ __type: fc.oneof(errorName, anyText), message: anyLongText, Message: anyText })
+const errorBody = nearly({
+  __type: fc.oneof(errorName, anyText),
+  message: fc.oneof(anyLongText, fc.constant(`x ${ECHO} y`)),
+  Message: anyText,
+})
 
 /** The value of every encrypted field is one of these. */
 export const ENCRYPTED = ['open sesame 1', 'open "sesame" 2', 'open\nsesame 3']
@@ -151,7 +155,10 @@ export const stsAnswer: fc.Arbitrary<HostileAnswer> = answer(
     fc.constant(credentialsXml('stsSecretStsSecretStsSecret', 'stsSession//Token+StsSession')),
     fc
       .constantFrom('ExpiredTokenException', 'AccessDenied', 'InvalidIdentityToken')
-      .map((code) => `<ErrorResponse><Error><Code>${code}</Code><Message>::error::x</Message></Error></ErrorResponse>`),
+      .map(
+        (code) =>
+          `<ErrorResponse><Error><Code>${code}</Code><Message>::error::x ${ECHO}</Message></Error></ErrorResponse>`,
+      ),
     anyText.map((text) => `<AssumeRoleWithWebIdentityResponse>${text}</AssumeRoleWithWebIdentityResponse>`),
     anyBody(anyValue),
   ),
@@ -162,6 +169,16 @@ export const oidcAnswer: fc.Arbitrary<HostileAnswer> = answer(
   fc.oneof(fc.constant('{"value":"eyJhbGciOiJub25lIn0.id-token.signature"}'), anyBody(nearly({ value: anyText }))),
   fc.constantFrom({}, { 'content-type': 'application/json' }),
 )
+
+/** A token, and a session for it, as they should be. */
+export const GOOD_ROLE: Readonly<Record<string, HostileAnswer>> = {
+  oidc: { status: 200, headers: {}, body: '{"value":"eyJhbGciOiJub25lIn0.id-token.signature"}' },
+  sts: {
+    status: 200,
+    headers: { 'content-type': 'text/xml' },
+    body: credentialsXml('stsSecretStsSecretStsSecret', 'stsSession//Token+StsSession'),
+  },
+}
 
 /** What STS and GitHub's token service give that must not be said. */
 export const GIVEN_SECRETS = [

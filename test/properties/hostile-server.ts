@@ -10,6 +10,9 @@ export interface HostileAnswer {
   readonly breaks?: 'before the answer' | 'within the answer' | undefined
 }
 
+/** Stands for the token that a request was sent with: AWS shows it where a signature does not match. */
+export const ECHO = 'the-token-of-this-request'
+
 /** A request, and what it got. */
 export interface Exchange {
   readonly method: string
@@ -50,7 +53,7 @@ export class HostileServer {
     const body = await readBody(request)
     const path = request.url ?? ''
     const call = callOf(request, path, body)
-    const answer = this.answer(call, path, this.of(call).length)
+    const answer = echoing(this.answer(call, path, this.of(call).length), request, body)
     this.exchanges.push({ method: request.method ?? '', path, call, body, answer })
     // What has no body can't break within it.
     const hasBody = answer.status !== 204 && answer.status !== 304
@@ -64,6 +67,12 @@ export class HostileServer {
     if (answer.breaks === undefined) response.end(bytes)
     else response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy())
   }
+}
+
+function echoing(answer: HostileAnswer, { headers }: IncomingMessage, sent: string): HostileAnswer {
+  if (typeof answer.body !== 'string') return answer
+  const token = headers['x-amz-security-token'] ?? new URLSearchParams(sent).get('WebIdentityToken') ?? ''
+  return { ...answer, body: answer.body.replaceAll(ECHO, String(token)) }
 }
 
 function callOf({ headers }: IncomingMessage, path: string, body: string): string {

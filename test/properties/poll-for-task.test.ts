@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
-import { awsAnswer } from './any-answer.ts'
+import { awsAnswer, GOOD_ROLE, stsAnswer } from './any-answer.ts'
 import { INPUT_TOKEN, pollForTaskInputs, SECRETS } from './any-inputs.ts'
 import { asRead, expectCleanEnd, expectNoSecret, withoutSecrets } from './expectations.ts'
 import { type Exchange, HostileServer, saysSuccess, success } from './hostile-server.ts'
@@ -18,29 +18,35 @@ const answers = fc.record({
   PollForTask: fc.array(awsAnswer('PollForTask'), { maxLength: 6 }),
   ReportTaskProgress: fc.array(awsAnswer('ReportTaskProgress'), { maxLength: 6 }),
   ReportTaskRunnerHeartbeat: fc.array(awsAnswer('ReportTaskRunnerHeartbeat'), { maxLength: 3 }),
+  sts: fc.array(stsAnswer, { maxLength: 2 }),
 })
 
 test(
   'any inputs, any answers: one clean end, and every task that was acknowledged is handed on',
   async () => {
     await fc.assert(
-      fc.asyncProperty(pollForTaskInputs, answers, async (inputs, scripts) => {
+      fc.asyncProperty(pollForTaskInputs, answers, fc.boolean(), async (inputs, scripts, hasRole) => {
         server.exchanges.length = 0
-        server.answer = (call, _path, before) => scripts[call as keyof typeof scripts]?.[before] ?? success()
+        server.answer = (call, _path, before) =>
+          scripts[call as keyof typeof scripts]?.[before] ?? GOOD_ROLE[call] ?? success()
         const run = await runInProcess('poll-for-task', {
-          inputs,
+          inputs: { ...inputs, ...(hasRole && { 'role-to-assume': 'arn:aws:iam::123456789012:role/pipeline' }) },
           env: {
             ...SECRETS,
             GH_TOKEN: INPUT_TOKEN,
             AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
             AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
+            AWS_ENDPOINT_URL_STS: server.url,
+            ACTIONS_ID_TOKEN_REQUEST_URL: `${server.url}/oidc?x=1`,
           },
         })
         expectCleanEnd('poll-for-task', run)
         const shown = [run.stdout, run.summary, ...Object.values(run.outputs)].join('\n')
         expect(shown).not.toMatch(/sesame/)
         // A task id is the service's own, and goes back to it as it is.
-        for (const { call, body } of server.exchanges) if (call !== 'ReportTaskProgress') expectNoSecret(body)
+        for (const { call, body } of server.exchanges) {
+          if (call !== 'ReportTaskProgress' && call !== 'sts') expectNoSecret(body)
+        }
         if (Object.keys(run.outputs).length === 0) {
           // Wrong inputs: nothing was asked.
           expect(run.exitCode).toBe(1)

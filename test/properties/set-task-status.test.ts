@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
-import { awsAnswer, githubAnswers, githubAnswerTo, oidcAnswer, stsAnswer } from './any-answer.ts'
+import { awsAnswer, GOOD_ROLE, githubAnswers, githubAnswerTo, oidcAnswer, stsAnswer } from './any-answer.ts'
 import { INPUT_TOKEN, longVariable, SECRETS, setTaskStatusInputs, variable } from './any-inputs.ts'
 import { expectCleanEnd, expectTrueReport } from './expectations.ts'
 import { HostileServer, success } from './hostile-server.ts'
@@ -48,7 +48,7 @@ test(
           server.answer = (call, path, before) => {
             if (call === 'github') return githubAnswerTo(github, path, before)
             const script = call === 'oidc' ? role?.oidc : call === 'sts' ? role?.sts : aws
-            return script?.[before] ?? GOOD[call] ?? success()
+            return script?.[before] ?? GOOD_ROLE[call] ?? success()
           }
           const withRole = role === null ? {} : { 'role-to-assume': 'arn:aws:iam::123456789012:role/pipeline' }
           const run = await runInProcess('set-task-status', {
@@ -69,19 +69,6 @@ test(
   },
   PROPERTY_LIMIT_MS,
 )
-
-const GOOD: Readonly<Record<string, { status: number; headers: Record<string, string>; body: string }>> = {
-  oidc: { status: 200, headers: {}, body: '{"value":"eyJhbGciOiJub25lIn0.id-token.signature"}' },
-  sts: {
-    status: 200,
-    headers: { 'content-type': 'text/xml' },
-    body:
-      '<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>' +
-      '<AccessKeyId>ASIA0123456789ABCDEF</AccessKeyId><SecretAccessKey>stsSecretStsSecretStsSecret</SecretAccessKey>' +
-      '<SessionToken>stsSession//Token+StsSession</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>' +
-      '</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>',
-  },
-}
 
 test(
   'whatever GitHub answers: the status gets through at once, with an error id and a message',
