@@ -58,7 +58,7 @@ export async function hideOwnCredentials({ role }: AwsSettings, runner: Runner, 
   await deadline
     .within(
       Math.min(MAX_SEARCH_MS, deadline.remaining() / 2),
-      () => hideLocalCredentials(runner.hide),
+      () => hideLocalCredentials(runner),
       (ms) => new Error(`no credentials within ${ms} ms`),
     )
     .catch((error: unknown) => runner.log.debug(messageOf(error)))

@@ -144,7 +144,8 @@ export async function connectDataPipeline(
     maxAttempts: 1,
     customUserAgent: 'aws-datapipeline-set-task-status',
   })
-  hideCredentials(client, dependencies.hide)
+  const isOfChain = fixed === undefined && role === undefined && environmentCredentials(dependencies.env) === undefined
+  hideCredentials(client, dependencies, isOfChain)
   const region = await regionOf(client, given, dependencies.requestLimitMs)
 
   let lastUsed: AwsCredentialIdentity | undefined
@@ -221,10 +222,22 @@ export async function connectDataPipeline(
 /**
  * Everyone gets credentials from the client by the same function: its signer, and this file. It also renews them unasked.
  * The id of an access key is no secret, and says which credentials a step has.
+ *
+ * @param isOfChain whether the SDK looks for them: keys in files may then be behind what it finds
  */
-function hideCredentials({ config }: DataPipelineClient, hide: OidcDependencies['hide']): void {
+function hideCredentials(
+  { config }: DataPipelineClient,
+  { env, hide }: Pick<OidcDependencies, 'env' | 'hide'>,
+  isOfChain: boolean,
+): void {
   const provide = config.credentials
+  let areFilesHidden = !isOfChain
   const provideHidden: typeof provide = async (options) => {
+    if (!areFilesHidden || (isOfChain && options?.forceRefresh)) {
+      areFilesHidden = true
+      const { secretsOfProfile } = await import('./profile-secrets.ts')
+      hide(await secretsOfProfile(env))
+    }
     const credentials = await provide(options)
     hide([credentials.secretAccessKey, credentials.sessionToken ?? ''])
     return credentials
@@ -247,9 +260,9 @@ const NO_CALLS = {
  * Hides the credentials that the environment, a profile or the machine has for the actions, as far as they can be had
  * without a call to AWS. Needs no region. Never fails, and has no limit of time.
  */
-export async function hideLocalCredentials(hide: OidcDependencies['hide']): Promise<void> {
+export async function hideLocalCredentials(dependencies: Pick<OidcDependencies, 'env' | 'hide'>): Promise<void> {
   const client = new DataPipelineClient({ region: DATA_PIPELINE_REGIONS[0], requestHandler: NO_CALLS })
-  hideCredentials(client, hide)
+  hideCredentials(client, dependencies, true)
   await client.config.credentials().catch(() => undefined)
 }
 

@@ -209,6 +209,14 @@ describe('where nothing is sent, credentials of a profile are asked for first', 
       'dry run, with a program',
       { config: `credential_process = ${PRINT}`, inputs: { ...TEXTS, 'dry-run': 'true' }, exitCode: 0 },
     ],
+    [
+      'dry run, with a role by other keys',
+      {
+        config: `role_arn = ${TEST_ROLE.arn}\nsource_profile = keys\n[profile keys]\n${KEYS_OF_PROFILE}`,
+        inputs: { ...TEXTS, 'dry-run': 'true' },
+        exitCode: 0,
+      },
+    ],
     ['no region', { config: KEYS_OF_PROFILE, inputs: TEXTS, region: '', exitCode: 1 }],
     ['no region, with a program', { config: `credential_process = ${PRINT}`, inputs: TEXTS, region: '', exitCode: 1 }],
     [
