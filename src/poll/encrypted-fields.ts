@@ -1,5 +1,5 @@
 import type { Task } from '../aws/data-pipeline.ts'
-import { SHORTEST_SECRET } from '../text/redact.ts'
+import { SHORTEST_SECRET } from '../text/secret-forms.ts'
 import { taskOutputs } from './task-outputs.ts'
 
 /**

@@ -1,8 +1,9 @@
+import { readingsOf } from './readings.ts'
+import { mergeRanges, SecretFinder } from './secret-finder.ts'
+import { formsOf } from './secret-forms.ts'
+
 /** What stands in place of a secret, as in GitHub's own logs. */
 export const MASK = '***'
-
-// Shorter "secrets" are placeholders of local set-ups (AWS_SECRET_ACCESS_KEY=x); masking them would shred every text.
-export const SHORTEST_SECRET = 6
 
 /** A text without secrets, and how many were taken out of it. */
 export interface RedactedText {
@@ -11,31 +12,39 @@ export interface RedactedText {
 }
 
 /**
- * The text with every occurrence of each secret replaced by `***`: its exact value, and its URL-encoded form, in which
- * a key with `/` or `+` stands in a logged request. Longer secrets go first, so that one inside another leaves no rest.
+ * The text with everything that shows secrets replaced by `***`: each in any of its forms (`formsOf`), also where colours
+ * or invisible characters stand in it, and each part of one that has 12 characters or more, as a cut may leave it. Time is
+ * proportional to the text.
+ *
+ * @param secrets those of less than 6 characters are not looked for
  */
 export function redact(text: string, secrets: Iterable<string>): RedactedText {
-  const forms = new Set<string>()
-  for (const secret of secrets) {
-    if (secret.length < SHORTEST_SECRET) continue
-    forms.add(secret)
-    forms.add(encodeForUrl(secret))
-  }
-  let count = 0
-  let redacted = text
-  for (const form of [...forms].sort((a, b) => b.length - a.length)) {
-    const parts = redacted.split(form)
-    count += parts.length - 1
-    redacted = parts.join(MASK)
-  }
-  return { text: redacted, secrets: count }
+  return redactFound(text, finderFor(new Set(secrets)))
 }
 
-function encodeForUrl(secret: string): string {
-  try {
-    return encodeURIComponent(secret)
-  } catch {
-    // A lone surrogate can't be encoded; such a value can't be sent either.
-    return secret
+/** The same for what a finder finds. */
+export function redactFound(text: string, finder: SecretFinder): RedactedText {
+  const lists = [...readingsOf(text)].map(({ text: read, toSource }) => finder.find(read).map(toSource))
+  const ranges = mergeRanges(lists)
+  const parts: string[] = []
+  let done = 0
+  for (const { start, end } of ranges) {
+    parts.push(text.slice(done, start))
+    done = end
   }
+  return { text: [...parts, text.slice(done)].join(MASK), secrets: ranges.length }
+}
+
+/** The last finder, and whose secrets it finds: a process has the same ones almost always, and gets a few more. */
+let last = { finder: new SecretFinder(), secrets: new Set<string>() }
+
+function finderFor(secrets: ReadonlySet<string>): SecretFinder {
+  const isKnown = [...last.secrets].every((secret) => secrets.has(secret))
+  if (!isKnown) last = { finder: new SecretFinder(), secrets: new Set() }
+  for (const secret of secrets) {
+    if (last.secrets.has(secret)) continue
+    for (const form of formsOf(secret)) last.finder.add(form)
+    last.secrets.add(secret)
+  }
+  return last.finder
 }
