@@ -1,3 +1,5 @@
+import { shownLines } from './known-secrets.ts'
+
 /**
  * A mistake that the user can mend in the workflow or in the account's set-up: a wrong input, no region, no credentials.
  * `hint` is one sentence that says how.
@@ -12,11 +14,20 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** The text of anything that was thrown: people throw strings, objects and undefined, too. */
-export function messageOf(thrown: unknown): string {
+/**
+ * The text of anything that was thrown, as it can be shown: clean, without secrets, and cut. People throw strings,
+ * objects and undefined, too.
+ *
+ * @param limit characters; default about 2 KB, so that what others say leaves room for what is said of it
+ */
+export function messageOf(thrown: unknown, limit?: number): string {
+  return shownLines(wholeMessageOf(thrown), limit)
+}
+
+function wholeMessageOf(thrown: unknown): string {
   if (thrown instanceof Error) {
     // An AggregateError (Node's "happy eyeballs" connecting to several addresses) has no message of its own.
-    if (thrown.message === '' && thrown instanceof AggregateError) return thrown.errors.map(messageOf).join('; ')
+    if (thrown.message === '' && thrown instanceof AggregateError) return thrown.errors.map(wholeMessageOf).join('; ')
     return thrown.message || thrown.name
   }
   if (typeof thrown === 'string') return thrown

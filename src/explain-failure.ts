@@ -4,6 +4,7 @@ import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
 import { issuerOf } from './github/oidc.ts'
 import { hintFor, type Operation } from './hints.ts'
+import { shownId } from './known-secrets.ts'
 import { hasRangesInNoProxy } from './proxy-agents.ts'
 
 /** What the call was made with. */
@@ -35,7 +36,7 @@ export function explainFailure(
   }
   const { failure, timeSpent, answerLost, origin } = error
   const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
-  const requestId = failure.requestId ? ` Request id: ${failure.requestId}.` : ''
+  const requestId = failure.requestId ? ` Request id: ${shownId(failure.requestId)}.` : ''
   const lost = answerLost ? LOST[operation] : ''
   const causes = causesOf(error)
   const configuration = causes.find((cause) => cause instanceof ConfigurationError)

@@ -3,6 +3,7 @@ import { DEFAULT_SESSION_NAME, toSessionName } from './aws/session-name.ts'
 import type { AwsSettings } from './aws/settings.ts'
 import { ConfigurationError } from './errors.ts'
 import type { Cause } from './evidence/cause.ts'
+import { quoted } from './known-secrets.ts'
 import { badJobs, checkAllowances, type NeededJob, parseNeeds, worst } from './needs.ts'
 import { deriveStatus, JOB_STATUSES, parseJobStatus, parseStatus, STATUS_WORDS, type TaskStatus } from './status.ts'
 
@@ -224,13 +225,13 @@ function readTaskId(read: ReadInput): string {
   const length = [...taskId].length
   if (length > LONGEST_TASK_ID) {
     throw new ConfigurationError(
-      `The input task-id has ${length} characters (it begins with ${shown(taskId.slice(0, 40))}); at most ${LONGEST_TASK_ID} are allowed.`,
+      `The input task-id has ${length} characters (it begins with ${quoted(taskId, 40)}); at most ${LONGEST_TASK_ID} are allowed.`,
       { hint: 'Pass only the taskId of the answer of PollForTask, not the whole answer.' },
     )
   }
   if (!API_TEXT.test(taskId)) {
     throw new ConfigurationError(
-      `The input task-id (${shown(taskId.slice(0, 40))}…) has characters that no task id has: control characters or broken Unicode.`,
+      `The input task-id (${quoted(taskId, 40)}) has characters that no task id has: control characters or broken Unicode.`,
       { hint: 'Pass the taskId of the answer of PollForTask as it is.' },
     )
   }
@@ -308,7 +309,7 @@ export function inputAdjustments(read: ReadInput): string[] {
   const name = toSessionName(given)
   if (name === given) return []
   return [
-    `The input role-session-name is ${shown(given)}. Valid: 2 to 64 letters, digits or any of _+=,.@-. The session is named "${name}".`,
+    `The input role-session-name is ${quoted(given)}. Valid: 2 to 64 letters, digits or any of _+=,.@-. The session is named "${name}".`,
   ]
 }
 
@@ -369,10 +370,5 @@ function readWholeNumber(read: ReadInput, name: string, byDefault: number, least
 }
 
 function unknownValue(name: string, value: string, valid: string): ConfigurationError {
-  return new ConfigurationError(`The input ${name} is ${shown(value)}. Valid: ${valid}.`)
-}
-
-/** A value as it is shown in an error: quoted, on one line, not endless. */
-function shown(value: string): string {
-  return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value)
+  return new ConfigurationError(`The input ${name} is ${quoted(value)}. Valid: ${valid}.`)
 }

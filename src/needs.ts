@@ -1,4 +1,5 @@
 import { ConfigurationError } from './errors.ts'
+import { quoted, shown } from './known-secrets.ts'
 import { NEEDED_RESULTS, type Outcome } from './status.ts'
 
 /** A job that this one needs; a matrix is one. */
@@ -13,6 +14,10 @@ export interface Allowances {
   readonly skips: readonly string[]
   readonly failures: readonly string[]
 }
+
+/** A name in a message, and several of them. */
+const MAX_NAME_CHARACTERS = 120
+const MAX_NAMES_CHARACTERS = 500
 
 /** The line that the workflow should have. */
 const NEEDS_LINE = 'needs: ${{ toJSON(needs) }}'
@@ -62,7 +67,7 @@ function resultsIn(list: readonly unknown[], text: string): NeededJob[] {
     if (result !== undefined) return { key: undefined, result }
     if (typeof word !== 'string') throw notNeeds(text)
     throw new ConfigurationError(
-      `The input needs lists the result ${JSON.stringify(shown(word))}. Valid: ${NEEDED_RESULTS.join(', ')}.`,
+      `The input needs lists the result ${quoted(word, MAX_NAME_CHARACTERS)}. Valid: ${NEEDED_RESULTS.join(', ')}.`,
       { hint: `Write the line ${RESULTS_LINE}` },
     )
   })
@@ -95,8 +100,8 @@ export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob
       })
     }
     throw new ConfigurationError(
-      `The input ${input} names ${shown(unknown.map((name) => JSON.stringify(name)).join(', '))}, which this job does not need. ` +
-        `It needs: ${jobs.map(({ key }) => key).join(', ')}.`,
+      `The input ${input} names ${shown(unknown.map((name) => quoted(name, MAX_NAME_CHARACTERS)).join(', '), MAX_NAMES_CHARACTERS)}, which this job does not need. ` +
+        `It needs: ${shown(jobs.map(({ key }) => key).join(', '), MAX_NAMES_CHARACTERS)}.`,
     )
   }
 }
@@ -121,12 +126,7 @@ export function worst<T extends Outcome>(outcomes: readonly T[]): T | 'success' 
 
 function notNeeds(text: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
-    `The input needs is ${JSON.stringify(shown(text))}, which is not the needs context of a job.`,
+    `The input needs is ${quoted(text, MAX_NAME_CHARACTERS)}, which is not the needs context of a job.`,
     { hint: `Write the line ${NEEDS_LINE}`, cause },
   )
-}
-
-/** A value as it is shown in an error: not endless. */
-function shown(text: string): string {
-  return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }

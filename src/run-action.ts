@@ -1,7 +1,7 @@
 import { type Deadline, systemClock } from './clock.ts'
 import { endProcess } from './end-process.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
-import { currentRunner, type Runner } from './github/runner.ts'
+import { ANNOTATION_CHARACTERS, currentRunner, type Runner } from './github/runner.ts'
 
 /**
  * The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later: what is under way must end before that. On Windows
@@ -98,5 +98,6 @@ export async function runAction(
 /** The message of an error annotation: what failed, and how to mend it. */
 export function explain(thrown: unknown): string {
   const hint = thrown instanceof ConfigurationError ? thrown.hint : undefined
-  return hint === undefined ? messageOf(thrown) : `${messageOf(thrown)} ${hint}`
+  const message = messageOf(thrown, ANNOTATION_CHARACTERS)
+  return hint === undefined ? message : `${message} ${hint}`
 }

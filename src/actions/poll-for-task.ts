@@ -8,6 +8,7 @@ import type { SummaryRow } from '../github/summary.ts'
 import { tellSummary } from '../github/tell.ts'
 import type { Operation } from '../hints.ts'
 import { inputAdjustments, type PollForTaskInputs, readPollForTaskInputs } from '../inputs.ts'
+import { quoted, shownId, withoutSecretsIn } from '../known-secrets.ts'
 import { hideOwnCredentials, openDataPipeline } from '../open-data-pipeline.ts'
 import { type TakenTasks, takeTasks } from '../poll/take-tasks.ts'
 import { fittingOutputs, type TaskOutputs } from '../poll/task-outputs.ts'
@@ -31,7 +32,7 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
       stoppable(new Deadline(systemClock, inputs.reporting.timeoutSeconds * 1000)),
     )
     runner.log.info(
-      `Dry run, nothing was sent. PollForTask would be asked for worker group ${JSON.stringify(inputs.workerGroup)}.`,
+      `Dry run, nothing was sent. PollForTask would be asked for worker group ${quoted(inputs.workerGroup)}.`,
     )
     await handOn([], inputs, runner)
     return
@@ -59,7 +60,7 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
         clock: systemClock,
         random: Math.random,
         log: runner.log,
-        mask: runner.hide,
+        mask: runner.mask,
         isStopping,
         stoppable,
       },
@@ -81,8 +82,8 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
     const { aws, workerGroup } = inputs
     const what =
       operation === 'PollForTask'
-        ? `Could not poll worker group ${JSON.stringify(workerGroup)} for tasks`
-        : `Could not acknowledge a task of worker group ${JSON.stringify(workerGroup)}, which goes to another poll after two minutes`
+        ? `Could not poll worker group ${quoted(workerGroup)} for tasks`
+        : `Could not acknowledge a task of worker group ${quoted(workerGroup)}, which goes to another poll after two minutes`
     return `${what}: ${explainFailure(error, { aws, region: dataPipeline?.region, env: runner.env, operation })}`
   }
 
@@ -102,12 +103,15 @@ function announce(
   { log }: Runner,
 ): void {
   const at = origin === undefined ? '' : ` at ${origin}`
-  if (tasks.length === 0) log.info(`No task for worker group ${JSON.stringify(workerGroup)}${at}.`)
+  if (tasks.length === 0) log.info(`No task for worker group ${quoted(workerGroup)}${at}.`)
   for (const task of tasks)
-    log.info(`Took task ${shortTaskId(task.taskId)} of pipeline ${task.pipelineId}, attempt ${task.attemptId}.`)
+    log.info(
+      `Took task ${shortTaskId(task.taskId)} of pipeline ${shownId(task.pipelineId)}, ` +
+        `attempt ${shownId(task.attemptId)}.`,
+    )
   const encrypted = new Set(tasks.flatMap((task) => task.encrypted.map(({ key }) => key)))
   if (encrypted.size === 0) return
-  const names = [...encrypted].slice(0, MOST_NAMES).map((key) => JSON.stringify(key))
+  const names = [...encrypted].slice(0, MOST_NAMES).map((key) => quoted(key))
   const more = encrypted.size > MOST_NAMES ? ` and ${encrypted.size - MOST_NAMES} more` : ''
   log.info(`Left out of the outputs, as they are encrypted in the pipeline: ${names.join(', ')}${more}.`)
 }
@@ -118,7 +122,7 @@ async function handOn(
   { workerGroup, reporting }: PollForTaskInputs,
   runner: Runner,
 ): Promise<void> {
-  const { outputs, leftOut } = fittingOutputs(tasks)
+  const { outputs, leftOut } = fittingOutputs(tasks, withoutSecretsIn)
   if (leftOut.length > 0) {
     runner.log.warning(
       `The outputs of a job may have 1 MB, and the task is larger: left out are ${leftOut.join(', ')}.`,
@@ -136,7 +140,7 @@ async function handOn(
 
 /** What people look for first stands first: the attempt tells activity and time. */
 function summaryOf({ attemptId, taskId, pipelineId }: Task): string {
-  return `${attemptId}\n${shortTaskId(taskId)} of ${pipelineId}`
+  return `${shownId(attemptId)}\n${shortTaskId(taskId)} of ${shownId(pipelineId)}`
 }
 
 /** @throws Error that says which tasks are lost to this job */
@@ -147,13 +151,13 @@ function setOutputs(
   runner: Runner,
 ): void {
   try {
-    for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
+    for (const [name, value] of Object.entries(outputs)) runner.output(name, value, true)
   } catch (cause) {
     const why = `the outputs could not be set: ${messageOf(cause)}.`
     const ids = tasks.map(({ taskId }) => shortTaskId(taskId)).join(', ')
     throw new Error(
       tasks.length === 0
-        ? `Could not poll worker group ${JSON.stringify(workerGroup)} for tasks: ${why} No task was taken.`
+        ? `Could not poll worker group ${quoted(workerGroup)} for tasks: ${why} No task was taken.`
         : `Could not hand on task ${ids}: ${why} No job hears of what was acknowledged, and it comes back only when the ` +
             'reportProgressTimeout of its activity is over.',
       { cause },

@@ -1,4 +1,5 @@
 import type { ErrorInputs } from '../inputs.ts'
+import { quoted } from '../known-secrets.ts'
 import { fitErrorFields, PUBLISHED_LIMITS } from '../report/error-fields.ts'
 
 /** Linux, limits.h: PATH_MAX. */
@@ -40,7 +41,7 @@ export function fitErrorInputs(error: ErrorInputs, secrets: readonly string[]): 
 function ignoredPath(path: string): string {
   return (
     `error-stack-trace-file: ignored, because the path has ${path.length} characters (it begins with ` +
-    `${JSON.stringify(path.slice(0, 40))}). At most ${MAX_PATH_CHARACTERS} are allowed. Give a shorter path, relative to ` +
+    `${quoted(path, 40)}). At most ${MAX_PATH_CHARACTERS} are allowed. Give a shorter path, relative to ` +
     'the workspace.'
   )
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Clock, Deadline } from '../clock.ts'
 import { isSecretVariable } from '../environment-secrets.ts'
 import { messageOf } from '../errors.ts'
+import { withoutSecrets } from '../known-secrets.ts'
 import type { Invocation } from '../run-action.ts'
 import { readOwnFile } from '../util/own-file.ts'
 import type { HeartbeatSettings } from './heartbeat-settings.ts'
@@ -171,7 +172,10 @@ function makePlace(temp: string, taskId: string): { folder: string; log: number 
 /** The end of the log of the heartbeat process. */
 export function endOfLog(files: ActivityFiles): string {
   try {
-    return (readOwnFile(files.log, SHOWN_LOG_BYTES, 'end') ?? '').trim()
+    const text = readOwnFile(files.log, SHOWN_LOG_BYTES, 'end') ?? ''
+    // Where it is cut, there may be a part of a secret in what is left of a line.
+    const lines = Buffer.byteLength(text) < SHOWN_LOG_BYTES ? text : text.replace(/^.*\n/, '')
+    return withoutSecrets(lines).trim()
   } catch {
     return ''
   }

@@ -1,5 +1,6 @@
 import { renameSync } from 'node:fs'
 import { membersOf } from '../json-members.ts'
+import { shown } from '../known-secrets.ts'
 import type { Reporter } from '../report/decision.ts'
 import type { TaskStatus } from '../status.ts'
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
@@ -36,7 +37,6 @@ export interface HeartbeatState {
 
 /** Far above any state; the message is cut. */
 const MAX_BYTES = 64 * 1024
-const MAX_MESSAGE_CHARACTERS = 2_000
 
 /**
  * Writes the state such that a reader sees the old one or the new one, and never a part.
@@ -44,7 +44,7 @@ const MAX_MESSAGE_CHARACTERS = 2_000
  * @throws Error when the file can't be written
  */
 export function writeState(file: OwnFile, state: HeartbeatState, rename = renameSync): void {
-  const message = state.message?.slice(0, MAX_MESSAGE_CHARACTERS)
+  const message = state.message && shown(state.message)
   replaceOwnFile(file, JSON.stringify({ ...state, message }), rename)
 }
 

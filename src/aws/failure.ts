@@ -1,5 +1,6 @@
 import { causesOf, messageOf } from '../errors.ts'
 import { OidcTokenError } from '../github/oidc.ts'
+import { shown, shownId } from '../known-secrets.ts'
 
 /** What kind of failure a call to AWS met; hints and retries are decided by it. */
 export type FailureKind =
@@ -278,9 +279,9 @@ function isUnsettled(kind: FailureKind, error: ErrorShape, gettingCredentials: b
 const IS_UNKNOWN = new Set(['UnrecognizedClient', 'InvalidClientTokenId'])
 
 function describe(error: unknown): string {
-  const message = messageOf(error)
+  const message = shown(messageOf(error))
   // Only answers of AWS have names that say something; the SDK gives $metadata to Node's errors and to ours as well.
   const isAnswer =
     error instanceof Error && (error as ErrorShape).$metadata?.httpStatusCode !== undefined && error.name !== 'Error'
-  return isAnswer && !(error instanceof BrokenAnswerError) ? `${error.name}: ${message}` : message
+  return isAnswer && !(error instanceof BrokenAnswerError) ? `${shownId(error.name)}: ${message}` : message
 }

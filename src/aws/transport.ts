@@ -5,6 +5,7 @@ import { TLSSocket } from 'node:tls'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { HttpHandlerOptions, HttpRequest, HttpResponse, RequestHandler } from '@smithy/types'
 import { ConfigurationError, causesOf } from '../errors.ts'
+import { quoted, shown } from '../known-secrets.ts'
 import { proxyAgents } from '../proxy-agents.ts'
 import { unsendableHeader } from '../util/header.ts'
 import { checkEndpoint } from './endpoint.ts'
@@ -222,8 +223,8 @@ function refuseForeignAnswer(response: HttpResponse, body: Uint8Array, form: For
   const text = Buffer.from(body).toString('utf8')
   // Untrimmed: the SDK reads it so, and what it can't read it would take for something that no retry mends.
   if (form === 'JSON' ? isDataPipelines(response, text) : isXmlResponse(text.trim())) return
-  const type = response.headers['content-type'] ?? 'no content type'
-  const start = text === '' ? 'an empty body' : `a body that begins with ${JSON.stringify(text.slice(0, 80))}`
+  const type = shown(response.headers['content-type'] ?? 'no content type', 100)
+  const start = text === '' ? 'an empty body' : `a body that begins with ${quoted(text, 80)}`
   throw new BrokenAnswerError(
     response.statusCode,
     `the answer is not from AWS, or was cut short: status ${response.statusCode}, ${type}, ${start}`,

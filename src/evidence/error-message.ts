@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../known-secrets.ts'
 import { cleanText } from '../text/clean.ts'
 import { cutMiddle, sizeOf } from '../text/cut.ts'
 
@@ -114,7 +115,7 @@ function quoted(name: string): string {
 }
 
 function clean(text: string): string {
-  return cleanText(text).text.trim()
+  return cleanText(withoutSecrets(text)).text.trim()
 }
 
 function oneLine(text: string): string {

@@ -1,5 +1,6 @@
 import { causesOf, messageOf } from '../errors.ts'
 import { membersOf } from '../json-members.ts'
+import { shown } from '../known-secrets.ts'
 import { fetchThroughProxy } from './fetch.ts'
 import { downloadLogEnd, LogDownloadError } from './log-download.ts'
 
@@ -190,7 +191,7 @@ function toApiError(cause: unknown): GitHubApiError {
   const [line = ''] = messageOf(cause)
     .trim()
     .split(/[\r\n]/)
-  const said = line.startsWith('<') ? '' : line.slice(0, 200)
+  const said = line.startsWith('<') ? '' : shown(line, 200)
   // octokit gives status 500 to what was no answer.
   const answered = typeof status === 'number' && (cause as { response?: unknown }).response !== undefined
   const message = answered

@@ -2,7 +2,9 @@ import { homedir } from 'node:os'
 import * as core from '@actions/core'
 import { adoptDefaultProfile } from '../aws/environment-credentials.ts'
 import { secretsIn } from '../environment-secrets.ts'
-import { redact, SHORTEST_SECRET } from '../text/redact.ts'
+import { beginWithSecrets, hideSecrets, hideTexts, knownSecrets, shownLines, withoutSecrets } from '../known-secrets.ts'
+import { isOwnWord } from '../own-words.ts'
+import { SHORTEST_SECRET } from '../text/secret-forms.ts'
 import { type Log, withoutCommands } from './log.ts'
 
 /** What the runner offers to an action; the only file that knows @actions/core. */
@@ -11,8 +13,13 @@ export interface Runner {
   readonly log: Log
   /** An input, trimmed; empty when it isn't given. */
   input(name: string): string
-  /** @throws when the runner's file can't be written */
-  output(name: string, value: string): void
+  /**
+   * Sets an output, without what is hidden.
+   *
+   * @param isSafe whether that was taken out of it before
+   * @throws when the runner's file can't be written
+   */
+  output(name: string, value: string, isSafe?: boolean): void
   /** Keeps a text for the post step of this action; what is saved later replaces it. */
   saveState(name: string, value: string): void
   /** What was saved; empty when nothing was. */
@@ -26,11 +33,18 @@ export interface Runner {
    * also tells the runner to mask them, in what Node and other programs say.
    */
   hide(secrets: Iterable<string>): void
-  /** All that is hidden. */
+  /** The same for texts that are no credentials, as a whole: a part of one may be an id that an output must have. */
+  mask(texts: Iterable<string>): void
+  /** The secrets that are hidden. */
   readonly secrets: ReadonlySet<string>
   /** The text without what is hidden. */
   redact(text: string): string
 }
+
+/** What GitHub shows of an annotation. */
+export const ANNOTATION_CHARACTERS = 4_096
+/** Above a request of a dry run, with all of its texts escaped. */
+const LOG_CHARACTERS = 128 * 1024
 
 /**
  * The runner that started this process.
@@ -41,9 +55,10 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   tidyAwsVariables(process.env)
   adoptDefaultProfile(process.env)
   giveHome(process.env)
-  const secrets = new Set(secretsIn(process.env))
+  beginWithSecrets(secretsIn(process.env))
+  const line = (text: string): string => withoutCommands(shownLines(text, LOG_CHARACTERS))
+  const annotation = (text: string): string => shownLines(text, ANNOTATION_CHARACTERS)
   const masked = new Set<string>()
-  const safe = (text: string): string => redact(text, secrets).text
   const mask = (secret: string): void => {
     // Of a secret with several lines the runner would mask each, also one that is a bracket.
     for (const line of secret.split(/[\r\n]+/).map((each) => each.trim())) {
@@ -55,34 +70,38 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   return {
     env: process.env,
     log: {
-      info: (text) => core.info(withoutCommands(safe(text))),
+      info: (text) => core.info(line(text)),
       debug: (text) => {
-        if (core.isDebug()) core.debug(safe(text))
+        if (core.isDebug()) core.debug(shownLines(text, LOG_CHARACTERS))
       },
       group(title, text) {
-        core.startGroup(withoutCommands(safe(title)))
-        if (text !== '') core.info(withoutCommands(safe(text)))
+        core.startGroup(line(title))
+        if (text !== '') core.info(line(text))
         core.endGroup()
       },
-      notice: (text) => core.notice(safe(text)),
-      warning: (text) => core.warning(safe(text)),
+      notice: (text) => core.notice(annotation(text)),
+      warning: (text) => core.warning(annotation(text)),
     },
     input: core.getInput,
-    output: (name, value) => core.setOutput(name, safe(value)),
+    output: (name, value, isSafe = isOwnWord(value)) => core.setOutput(name, isSafe ? value : withoutSecrets(value)),
     saveState: core.saveState,
     state: core.getState,
     async summarize(html) {
-      await core.summary.addRaw(safe(html), true).write()
+      await core.summary.addRaw(withoutSecrets(html), true).write()
     },
-    fail: (message) => core.setFailed(safe(message)),
+    fail: (message) => core.setFailed(annotation(message)),
     hide(more) {
-      for (const secret of more) {
-        secrets.add(secret)
-        if (reader === 'runner') mask(secret)
-      }
+      const secrets = [...more]
+      hideSecrets(secrets)
+      if (reader === 'runner') secrets.forEach(mask)
     },
-    secrets,
-    redact: safe,
+    mask(more) {
+      const texts = [...more]
+      hideTexts(texts)
+      texts.forEach(mask)
+    },
+    secrets: knownSecrets(),
+    redact: withoutSecrets,
   }
 }
 

@@ -1,4 +1,4 @@
-import { cutMiddle } from '../text/cut.ts'
+import { shown, shownLines } from '../known-secrets.ts'
 
 /** A value of a summary table: text as it is, or a link. */
 export type SummaryValue = string | { readonly text: string; readonly link: string }
@@ -6,7 +6,7 @@ export type SummaryValue = string | { readonly text: string; readonly link: stri
 export type SummaryRow = readonly [name: string, value: SummaryValue]
 
 /** The summary is short: whole texts are in the outputs. */
-const LONGEST_VALUE = { characters: 600, bytes: Number.POSITIVE_INFINITY }
+const MAX_VALUE_CHARACTERS = 600
 
 /**
  * A table for the job summary. HTML rather than Markdown: inside of it no text is taken for Markdown, as long as there
@@ -19,20 +19,16 @@ export function summaryTable(heading: string, rows: readonly SummaryRow[]): stri
 }
 
 function cell(value: SummaryValue): string {
+  // An empty line would end the HTML, and what follows would be Markdown.
   if (typeof value !== 'string') {
-    return `<a href="${escapeHtml(oneLine(value.link))}">${escapeHtml(oneLine(value.text))}</a>`
+    return `<a href="${escapeHtml(shown(value.link))}">${escapeHtml(shown(value.text))}</a>`
   }
-  const lines = cutMiddle(value, LONGEST_VALUE).split(/\r\n|\r|\n/)
+  const lines = shownLines(value, MAX_VALUE_CHARACTERS).split(/\r\n|\r|\n/)
   // No <wbr> in long words, which make the table scroll: the runner would not find a secret in pieces to mask it.
   return lines
     .filter((line) => line.trim() !== '')
     .map((line) => `<code>${escapeHtml(line)}</code>`)
     .join('<br>')
-}
-
-/** An empty line would end the HTML, and what follows would be Markdown. */
-function oneLine(text: string): string {
-  return text.replace(/[\r\n]+/g, ' ')
 }
 
 /** The text as HTML shows it: nothing of it is markup. */

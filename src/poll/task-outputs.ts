@@ -21,42 +21,49 @@ export interface TaskOutputs {
  */
 export const MOST_OUTPUT_CHARACTERS = 450_000
 
+/** Takes what must not be shown out of the texts of a value. */
+export type MakeSafe = <T>(value: T) => T
+
 /**
  * The outputs for the tasks that were taken: the first one in outputs of its own, and all of them as the arrays that
  * `strategy.matrix` takes. `task-ids` has nothing but ids: GitHub drops an output of a job in which a word of a field is
  * also a secret of the repository, and the tasks must be known still.
  */
-export function taskOutputs(tasks: readonly Task[]): TaskOutputs {
+export function taskOutputs(tasks: readonly Task[], safe: MakeSafe = asItIs): TaskOutputs {
   const [first] = tasks
   return {
     found: first === undefined ? 'false' : 'true',
     count: String(tasks.length),
-    ...outputsOfFirst(first),
-    tasks: JSON.stringify(tasks.map(matrixEntry)),
-    'task-ids': JSON.stringify(tasks.map(({ taskId }) => taskId)),
+    ...outputsOfFirst(first, safe),
+    tasks: JSON.stringify(tasks.map((task) => matrixEntry(task, safe))),
+    'task-ids': JSON.stringify(tasks.map(({ taskId }) => safe(taskId))),
   }
 }
 
-function outputsOfFirst(task: Task | undefined) {
+function asItIs<T>(value: T): T {
+  return value
+}
+
+function outputsOfFirst(task: Task | undefined, safe: MakeSafe = asItIs) {
   return {
-    'task-id': task?.taskId ?? '',
-    'pipeline-id': task?.pipelineId ?? '',
-    'attempt-id': task?.attemptId ?? '',
+    'task-id': safe(task?.taskId ?? ''),
+    'pipeline-id': safe(task?.pipelineId ?? ''),
+    'attempt-id': safe(task?.attemptId ?? ''),
     precondition: task !== undefined && isPrecondition(task) ? 'true' : 'false',
-    fields: task === undefined ? '{}' : JSON.stringify(fieldsOf(task)),
-    objects: task === undefined ? '{}' : JSON.stringify(task.objects),
+    fields: task === undefined ? '{}' : JSON.stringify(safe(fieldsOf(task))),
+    objects: task === undefined ? '{}' : JSON.stringify(safe(task.objects)),
   } as const
 }
 
-function matrixEntry(task: Task): Record<string, unknown> {
+function matrixEntry(task: Task, safe: MakeSafe = asItIs): Record<string, unknown> {
   return {
-    'task-id': task.taskId,
-    'pipeline-id': task.pipelineId,
-    'attempt-id': task.attemptId,
+    'task-id': safe(task.taskId),
+    'pipeline-id': safe(task.pipelineId),
+    'attempt-id': safe(task.attemptId),
     // Empty, which counts as false: repositories have flags among their secrets, and GitHub would drop every `tasks`
     // that has the word.
     precondition: isPrecondition(task) ? 'true' : '',
-    fields: fieldsOf(task),
+    fields: safe(fieldsOf(task)),
   }
 }
 
@@ -87,12 +94,15 @@ export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
  * The outputs, without the parts that a single huge task has too much of: its id is what matters, and it is held
  * already.
  */
-export function fittingOutputs(tasks: readonly Task[]): { outputs: TaskOutputs; leftOut: readonly string[] } {
-  const outputs = taskOutputs(tasks)
+export function fittingOutputs(
+  tasks: readonly Task[],
+  safe: MakeSafe = asItIs,
+): { outputs: TaskOutputs; leftOut: readonly string[] } {
+  const outputs = taskOutputs(tasks, safe)
   if (charactersOf(outputs) <= MOST_OUTPUT_CHARACTERS) return { outputs, leftOut: [] }
   const withoutObjects = { ...outputs, objects: '{}' }
   if (charactersOf(withoutObjects) <= MOST_OUTPUT_CHARACTERS) return { outputs: withoutObjects, leftOut: ['objects'] }
-  const entries = tasks.map((task) => ({ ...matrixEntry(task), fields: {} }))
+  const entries = tasks.map((task) => ({ ...matrixEntry(task, safe), fields: {} }))
   return {
     outputs: { ...withoutObjects, fields: '{}', tasks: JSON.stringify(entries) },
     leftOut: ['objects', 'fields', 'the fields in tasks'],

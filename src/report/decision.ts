@@ -1,3 +1,4 @@
+import { isOwnWord } from '../own-words.ts'
 import type { TaskStatus } from '../status.ts'
 import { redact } from '../text/redact.ts'
 import type { ErrorFields } from './error-fields.ts'
@@ -28,7 +29,9 @@ export function prevailing(open: Decision | undefined, post: Decision): Decision
 /** The texts of a decision with these secrets replaced by `***`, as who sends it may have others than who made it. */
 export function versionsWithout({ versions }: Decision, secrets: readonly string[]): Decision['versions'] {
   const clean = (fields: ErrorFields): ErrorFields =>
-    Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, redact(text, secrets).text]))
+    Object.fromEntries(
+      Object.entries(fields).map(([name, text]) => [name, isOwnWord(text) ? text : redact(text, secrets).text]),
+    )
   const [first, ...others] = versions
   return [clean(first), ...others.map(clean)]
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isOwnWord } from '../own-words.ts'
 import { cleanText } from '../text/clean.ts'
 import { cutMiddle, fits, type Limit, sizeOf } from '../text/cut.ts'
 import { redact } from '../text/redact.ts'
@@ -74,10 +75,7 @@ export function fitErrorFields(
     const given = raw[name]
     if (given === undefined) continue
     const input = INPUT_OF_FIELD[name]
-    // Before and after: what is removed may have stood within a secret, or take the beginning of one with it.
-    const redacted = redact(given, secrets)
-    const cleaned = removeForbidden(input, redacted.text, repairs)
-    let text = removeSecrets(input, cleaned, secrets, redacted.secrets, repairs)
+    let text = isOwnWord(given) ? given : removeSecrets(input, given, secrets, repairs)
     if (name === 'errorId') text = leaveReservedNames(input, text, repairs)
     // The trace comes last: where the three are too large together, it is what gives way.
     const { characters, bytes } = limits[name]
@@ -112,6 +110,19 @@ export function errorFieldVersions(
   return { versions, repairs }
 }
 
+/**
+ * Cleans a text and takes secrets out of it. Before and after: what is removed may take the beginning of a secret with it, or
+ * make one of two parts.
+ */
+function removeSecrets(input: string, given: string, secrets: readonly string[], repairs: string[]): string {
+  const before = redact(given, secrets)
+  const text = removeForbidden(input, before.text, repairs)
+  const after = text === before.text ? { text, secrets: 0 } : redact(text, secrets)
+  const count = before.secrets + after.secrets
+  if (count > 0) repairs.push(`${input}: replaced ${counted(count, 'credential')} of this job by ***.`)
+  return after.text
+}
+
 function removeForbidden(input: string, text: string, repairs: string[]): string {
   const cleaned = cleanText(text)
   const removed = [
@@ -123,19 +134,6 @@ function removeForbidden(input: string, text: string, repairs: string[]): string
     repairs.push(`${input}: removed ${removed.join(', ')}, which Data Pipeline does not accept.`)
   }
   return cleaned.text
-}
-
-function removeSecrets(
-  input: string,
-  text: string,
-  secrets: readonly string[],
-  removedBefore: number,
-  repairs: string[],
-): string {
-  const redacted = redact(text, secrets)
-  const count = removedBefore + redacted.secrets
-  if (count > 0) repairs.push(`${input}: replaced ${counted(count, 'credential')} of this job by ***.`)
-  return redacted.text
 }
 
 function leaveReservedNames(input: string, text: string, repairs: string[]): string {

@@ -6,6 +6,7 @@ import type { Runner } from '../github/runner.ts'
 import type { SummaryRow } from '../github/summary.ts'
 import { tellOutputs, tellSummary } from '../github/tell.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
+import { shownId } from '../known-secrets.ts'
 import { hideOwnCredentials } from '../open-data-pipeline.ts'
 import type { Invocation } from '../run-action.ts'
 import type { TaskStatus } from '../status.ts'
@@ -133,7 +134,7 @@ function announce(end: TaskEnd, reported: SentReport, log: Log): void {
   }
   const tries = reported.tries === 1 ? '' : ` at try ${reported.tries}`
   log.info(
-    `Reported ${status} for task ${task} to ${to} in ${region}${tries} (request id ${reported.requestId ?? 'not given'}).`,
+    `Reported ${status} for task ${task} to ${to} in ${region}${tries} (request id ${shownId(reported.requestId ?? 'not given')}).`,
   )
 }
 

@@ -169,6 +169,30 @@ describe('an object of the name', () => {
   })
 })
 
+describe('secrets of the job in a task', () => {
+  const KEY = TEST_CREDENTIALS.secretAccessKey
+
+  test.concurrent('are taken out of the texts, and the outputs stay JSON', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask({ texts: { command: `load --key '${KEY}'`, [KEY]: `"${encodeURIComponent(KEY)}\\` } })
+    const step = await poll(service)
+    const expected = { command: "load --key '***'", '***': '"***\\' }
+    expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject(expected)
+    expect(JSON.parse(step.outputs['tasks'] ?? '')).toMatchObject([{ fields: expected }])
+  })
+
+  test.concurrent('an escape in JSON is no part of one', async () => {
+    await using service = await LocalDataPipeline.start()
+    // With the letter of its escape, the line end is like twelve characters of the key: in text\nFEMI/K7MDEN.
+    const command = 'text\nFEMI/K7MDEN'
+    service.addTask({ texts: { command } })
+    const step = await poll(service)
+    expect(KEY).toContain(JSON.stringify(command).slice(6, -1))
+    expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject({ command })
+    expect(JSON.parse(step.outputs['tasks'] ?? '')).toMatchObject([{ fields: { command } }])
+  })
+})
+
 describe('encrypted fields', () => {
   const PASSWORD = 'open "sesame" 100%'
 
@@ -195,6 +219,15 @@ describe('encrypted fields', () => {
     const step = await poll(service)
     expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject({ command: 'load --password ***' })
     expect(Object.values(step.outputs).join()).not.toContain('sesame')
+  })
+
+  test.concurrent('in whose value an id of the task stands do not keep that from being handed on', async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId, pipelineId, attemptId } = service.addTask({ attemptId: '@nightly-load_Attempt=1' })
+    service.addTask({ texts: { '*a': `of ${pipelineId}`, '*b': `x@nightly-load_Attempt=1`, '*c': `x${taskId}` } })
+    const step = await poll(service, { 'max-tasks': '2' })
+    expect(step.outputs).toMatchObject({ 'task-id': taskId, 'pipeline-id': pipelineId, 'attempt-id': attemptId })
+    expect(JSON.parse(step.outputs['task-ids'] ?? '')).toContain(taskId)
   })
 
   test.concurrent('whose value is a part of what a job needs of the task do not keep it from being handed on', async () => {

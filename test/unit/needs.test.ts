@@ -164,7 +164,7 @@ describe('checkAllowances', () => {
       hint: undefined,
     })
     const long = thrownBy(() => checkAllowances({ skips: ['x'.repeat(5_000)], failures: [] }, known))
-    expect(long).toMatchObject({ message: expect.stringMatching(/^The input allowed-skips names "x+…, which/) })
+    expect(long).toMatchObject({ message: expect.stringMatching(/^The input allowed-skips names "x+…", which/) })
     expect(String(long).length).toBeLessThan(300)
   })
 
