@@ -10,8 +10,10 @@ export interface CleanText {
 // escapes, each in its 7-bit form (ESC x) and its 8-bit form. A string sequence without an end is taken for its
 // introducer only: cutting to the end of the text would lose what the text says. What it may contain leaves out every
 // introducer, too, or a text full of them would be scanned again and again, for minutes.
-export const ANSI_SEQUENCE =
-  /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u0090\u0098\u009c-\u009f]*(?:\u0007|\u001b\\|\u009c)|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b[ -/]*[0-~]/g
+const STRING_SEQUENCE =
+  /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u0090\u0098\u009c-\u009f]*(?:\u0007|\u001b\\|\u009c)/
+export const SHORT_SEQUENCE = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b[ -/]*[0-~]/
+const ANSI_SEQUENCE = new RegExp(`${STRING_SEQUENCE.source}|${SHORT_SEQUENCE.source}`, 'g')
 
 // What is not allowed in a field of the API: [\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]* (API
 // reference). DEL and the C1 controls would pass the pattern, yet nobody can read them.

@@ -1,4 +1,4 @@
-import { ANSI_SEQUENCE, CONTROL_CHARACTER } from './clean.ts'
+import { CONTROL_CHARACTER, SHORT_SEQUENCE } from './clean.ts'
 
 /** A part of a text, by the indexes of its first character and of the one behind it. */
 export interface Range {
@@ -22,8 +22,9 @@ const INVISIBLE = /[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/
 const ESCAPE =
   /%([\da-fA-F]{2})|\\(?:u([\da-fA-F]{4})|x([\da-fA-F]{2})|(["'\\/bfnrt]))|&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(amp|lt|gt|quot|apos));/
 
+// Of string sequences only their ends: what stands in them may be read, too.
 const READ_OTHERWISE = new RegExp(
-  [ANSI_SEQUENCE, CONTROL_CHARACTER, INVISIBLE, ESCAPE].map(({ source }) => `(?:${source})`).join('|'),
+  [SHORT_SEQUENCE, CONTROL_CHARACTER, INVISIBLE, ESCAPE].map(({ source }) => `(?:${source})`).join('|'),
   'g',
 )
 

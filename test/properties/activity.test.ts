@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
 import { awsAnswer, githubAnswers, githubAnswerTo } from './any-answer.ts'
 import { activityInputs, longVariable, SECRETS } from './any-inputs.ts'
+import { credentialSource, environmentOf, GOOD_ANSWERS, inputsOf, secretsHad } from './credential-source.ts'
 import { expectCleanEnd, expectNoSecret, expectTrueReport } from './expectations.ts'
 import { type Exchange, HostileServer, saysError, saysSuccess, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
@@ -30,22 +31,20 @@ test(
         answers,
         githubAnswers,
         fc.record({ 'trace.log': longVariable }),
-        async (inputs, scripts, github, files) => {
+        credentialSource,
+        async (given, scripts, github, files, source) => {
+          const inputs = { ...given, ...inputsOf(source) }
           server.exchanges.length = 0
           server.answer = (call, path, before) =>
             call === 'github'
               ? githubAnswerTo(github, path, before)
-              : (scripts[call as keyof typeof scripts]?.[before] ?? success())
-          const env = {
-            ...SECRETS,
-            AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
-            AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
-            GITHUB_API_URL: server.url,
-          }
+              : (scripts[call as keyof typeof scripts]?.[before] ?? GOOD_ANSWERS[call] ?? success())
+          const env = { ...SECRETS, ...environmentOf(source, server.url) }
           const main = await runInProcess('activity', { inputs, env, files })
-          expectCleanEnd('activity', main)
+          const secrets = secretsHad(source, server.exchanges)
+          expectCleanEnd('activity', main, secrets)
           expect(server.of('SetTaskStatus')).toEqual([])
-          for (const { body } of server.exchanges) expectNoSecret(body)
+          for (const { call, body } of server.exchanges) if (call !== 'sts') expectNoSecret(body, secrets)
           const beats = server.of('ReportTaskProgress')
           const dryRun = /^true$/i.test(inputs['dry-run']?.trim() ?? '')
           const failOnError = !isFalse(inputs['fail-on-error'])
@@ -57,13 +56,15 @@ test(
             expect(main.outputs['canceled']).toBe('false')
           } else expect(isHeld).toBe(false)
 
+          const before = server.exchanges.length
           const state = Object.entries(main.state).map(([name, value]) => [`STATE_${name}`, value])
           const post = await runInProcess('activity-post', {
             inputs,
             env: { ...env, ...Object.fromEntries(state) },
             files,
           })
-          expectCleanEnd('activity', post)
+          const secretsOfPost = secretsHad(source, server.exchanges.slice(before))
+          expectCleanEnd('activity', post, secretsOfPost)
           const reports = server.of('SetTaskStatus')
           const saved = JSON.parse(main.state['activity'] ?? '') as { outcome: string; reason?: string }
           const lost = saved.outcome === 'invalid-inputs' ? saved.outcome : saved.reason
@@ -79,6 +80,7 @@ test(
           expect(isCanceled).toBe(false)
           expectTrueReport(post, reports, {
             taskId: (inputs['task-id'] ?? '').trim(),
+            secrets: secretsOfPost,
             failOnError,
             dryRun: dryRun && post.exitCode === 0,
           })

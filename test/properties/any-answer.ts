@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import { anyLongText, anyText } from '../unit/texts.ts'
+import { ALL_SECRETS, withSecrets } from './any-inputs.ts'
+import { GIVEN_SECRETS, GOOD_ANSWERS, sessionXml } from './credential-source.ts'
 import { ECHO, type HostileAnswer, refusal, success } from './hostile-server.ts'
 
 // Node refuses to send anything else in a header.
@@ -74,23 +76,26 @@ const errorName = fc.oneof(
   fc.constantFrom(...ERROR_NAMES).map((each) => `com.x#${each}`),
 )
 
-const errorBody = nearly({
-  __type: fc.oneof(errorName, anyText),
-  message: fc.oneof(anyLongText, fc.constant(`x ${ECHO} y`)),
-  Message: anyText,
-})
+/** What is said by those who know the secrets of the environment. */
+const said = fc.oneof(anyLongText, withSecrets(ALL_SECRETS))
+/** What Data Pipeline says, which has seen what a request was signed with. */
+const saidByService = fc.oneof(anyLongText, withSecrets([...ALL_SECRETS, ...GIVEN_SECRETS]), fc.constant(`x ${ECHO} y`))
+
+function errorBody(words: fc.Arbitrary<string>): fc.Arbitrary<unknown> {
+  return nearly({ __type: fc.oneof(errorName, anyText, words), message: words, Message: words })
+}
 
 /** The value of every encrypted field is one of these. */
 export const ENCRYPTED = ['open sesame 1', 'open "sesame" 2', 'open\nsesame 3']
 const encrypted = fc.record({ key: anyText.map((each) => `*${each}`), stringValue: fc.constantFrom(...ENCRYPTED) })
 const field = fc.oneof(
-  { arbitrary: nearly({ key: anyText, stringValue: anyLongText, refValue: anyText }), weight: 4 },
+  { arbitrary: nearly({ key: anyText, stringValue: saidByService, refValue: saidByService }), weight: 4 },
   { arbitrary: encrypted, weight: 1 },
 )
 const object = nearly({ id: anyText, name: anyText, fields: fc.array(field, { maxLength: 5 }) })
 const task = nearly({
   taskId: fc.oneof(anyText, fc.string({ minLength: 1, maxLength: 900 })),
-  pipelineId: anyText,
+  pipelineId: saidByService,
   attemptId: fc.constantFrom('@A', '__proto__', ''),
   objects: fc.dictionary(fc.constantFrom('@A', '__proto__', 'toString', 'B'), object, { maxKeys: 3 }),
 })
@@ -102,11 +107,11 @@ const BODY_OF_CALL: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   SetTaskStatus: fc.oneof(fc.constant({}), anyValue),
 }
 
-const anyBody = (value: fc.Arbitrary<unknown>): fc.Arbitrary<string | Uint8Array> =>
+const anyBody = (value: fc.Arbitrary<unknown>, words = said): fc.Arbitrary<string | Uint8Array> =>
   fc.oneof(
     { arbitrary: value.map((each) => JSON.stringify(each) ?? ''), weight: 6 },
-    { arbitrary: errorBody.map((each) => JSON.stringify(each) ?? ''), weight: 3 },
-    { arbitrary: anyLongText, weight: 1 },
+    { arbitrary: errorBody(words).map((each) => JSON.stringify(each) ?? ''), weight: 3 },
+    { arbitrary: words, weight: 1 },
     { arbitrary: deep, weight: 1 },
     { arbitrary: fc.uint8Array({ maxLength: 200 }), weight: 1 },
     { arbitrary: fc.constantFrom('', ' ', '{}', 'null', '[]', '<html></html>', '\ufeff{}'), weight: 2 },
@@ -141,7 +146,7 @@ function answer(body: fc.Arbitrary<string | Uint8Array>, headers: fc.Arbitrary<R
 export function awsAnswer(call: string): fc.Arbitrary<HostileAnswer> {
   const body = BODY_OF_CALL[call] ?? anyValue
   return fc.oneof(
-    { arbitrary: answer(anyBody(body), awsHeaders), weight: 6 },
+    { arbitrary: answer(anyBody(body, saidByService), awsHeaders), weight: 6 },
     { arbitrary: fc.constantFrom(...ERROR_NAMES).map((each) => refusal(each)), weight: 2 },
     // What a try that landed makes of the next one.
     { arbitrary: fc.constant(refusal('TaskNotFoundException')), weight: 1 },
@@ -152,7 +157,7 @@ export function awsAnswer(call: string): fc.Arbitrary<HostileAnswer> {
 /** Answers of STS and of GitHub's token service, those that are as they should be among them. */
 export const stsAnswer: fc.Arbitrary<HostileAnswer> = answer(
   fc.oneof(
-    fc.constant(credentialsXml('stsSecretStsSecretStsSecret', 'stsSession//Token+StsSession')),
+    fc.constant(sessionXml()),
     fc
       .constantFrom('ExpiredTokenException', 'AccessDenied', 'InvalidIdentityToken')
       .map(
@@ -166,45 +171,19 @@ export const stsAnswer: fc.Arbitrary<HostileAnswer> = answer(
 )
 
 export const oidcAnswer: fc.Arbitrary<HostileAnswer> = answer(
-  fc.oneof(fc.constant('{"value":"eyJhbGciOiJub25lIn0.id-token.signature"}'), anyBody(nearly({ value: anyText }))),
+  fc.oneof(fc.constant(GOOD_ANSWERS['oidc']?.body ?? ''), anyBody(nearly({ value: anyText }))),
   fc.constantFrom({}, { 'content-type': 'application/json' }),
 )
-
-/** A token, and a session for it, as they should be. */
-export const GOOD_ROLE: Readonly<Record<string, HostileAnswer>> = {
-  oidc: { status: 200, headers: {}, body: '{"value":"eyJhbGciOiJub25lIn0.id-token.signature"}' },
-  sts: {
-    status: 200,
-    headers: { 'content-type': 'text/xml' },
-    body: credentialsXml('stsSecretStsSecretStsSecret', 'stsSession//Token+StsSession'),
-  },
-}
-
-/** What STS and GitHub's token service give that must not be said. */
-export const GIVEN_SECRETS = [
-  'stsSecretStsSecretStsSecret',
-  'stsSession//Token+StsSession',
-  'eyJhbGciOiJub25lIn0.id-token.signature',
-]
-
-function credentialsXml(secret: string, token: string): string {
-  return (
-    '<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>' +
-    `<AccessKeyId>ASIA0123456789ABCDEF</AccessKeyId><SecretAccessKey>${secret}</SecretAccessKey>` +
-    `<SessionToken>${token}</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>` +
-    '</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>'
-  )
-}
 
 const time = fc.oneof(
   fc.constantFrom('2026-01-02T03:04:05Z', '2026-01-02T03:04:06Z', '2026-01-02T03:04:07Z'),
   fc.constantFrom(null, '', 'yesterday', '+275760-09-13T00:00:01Z'),
 )
 const conclusion = fc.constantFrom('success', 'failure', 'cancelled', 'skipped', 'timed_out', null, 'constructor')
-const step = nearly({ name: anyText, conclusion, number: fc.nat(), started_at: time, completed_at: time })
+const step = nearly({ name: said, conclusion, number: fc.nat(), started_at: time, completed_at: time })
 const job = nearly({
   id: fc.nat(1000),
-  name: fc.oneof(fc.constantFrom('build', 'test (1, 2)', 'load / inner', '__proto__'), anyLongText),
+  name: fc.oneof(fc.constantFrom('build', 'test (1, 2)', 'load / inner', '__proto__'), said),
   status: fc.constantFrom('completed', 'in_progress', 'queued'),
   conclusion,
   runner_name: fc.constantFrom('runner-1', 'runner-2', null),
@@ -217,15 +196,15 @@ const jobs = fc.oneof(
 )
 const annotation = nearly({
   annotation_level: fc.constantFrom('failure', 'warning'),
-  message: anyLongText,
-  path: fc.oneof(fc.constantFrom('.github', 'src/a.c'), anyText),
+  message: said,
+  path: fc.oneof(fc.constantFrom('.github', 'src/a.c'), said),
   start_line: fc.nat(100),
 })
 const line = fc
   .tuple(
     fc.constantFrom('2026-01-02T03:04:05.1234567Z ', '2026-01-02T03:04:06.5Z ', '\ufeff2026-01-02T03:04:07Z ', ''),
     fc.constantFrom('##[error]', '##[group]Run ', '##[endgroup]', '::error::', 'Post job cleanup.', ''),
-    anyText,
+    fc.oneof(anyText, said),
   )
   .map((parts) => parts.join(''))
 const log = fc.array(line, { maxLength: 40 }).map((lines) => lines.join('\n'))

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
+import { ENCODERS } from '../unit/secret-windows.ts'
 import { anyLongText, anyText } from '../unit/texts.ts'
+import { GIVEN_SECRETS } from './credential-source.ts'
 
 /** Credentials of the job; the first one is also in the texts. */
 export const SECRETS = {
@@ -25,13 +27,39 @@ function withoutSecrets(text: string): string {
   return text.replaceAll(/SECRET-abc(?:\/|%2F)def(?:\+|%2B)/g, '')
 }
 
-const withSecrets = fc
-  .tuple(anyText, fc.constantFrom(...ALL_SECRETS), fc.constantFrom('', ' ', '\n', '\u001b[0m'), anyText)
-  .map(([head, secret, gap, tail]) => head + gap + secret + gap + tail)
+/** A secret in any form, or what a cut has left of it. */
+function anyFormOf(secrets: readonly string[]): fc.Arbitrary<string> {
+  const cut = fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, { arbitrary: fc.nat(20), weight: 1 })
+  return fc
+    .tuple(fc.constantFrom(...secrets), fc.constantFrom(...Object.values(ENCODERS)), cut, cut)
+    .map(([secret, encode, left, right]) => {
+      const form = encode(secret)
+      return form.slice(left, form.length - right)
+    })
+}
+
+/** Texts with secrets, some of them where texts are cut: in an error, an id, a summary, an error text. */
+export function withSecrets(secrets: readonly string[]): fc.Arbitrary<string> {
+  const before = fc.oneof(
+    anyText,
+    fc.integer({ min: 10, max: 600 }).map((length) => 'x'.repeat(length)),
+  )
+  return fc
+    .tuple(
+      before,
+      fc.array(anyFormOf(secrets), { minLength: 1, maxLength: 60 }),
+      fc.constantFrom('', ' ', '\n', '\u001b[0m'),
+      anyText,
+    )
+    .map(([head, forms, gap, tail]) => [head, ...forms, tail].join(gap))
+}
 
 /** Texts that people write, or that get lost in an input: control characters, workflow commands, credentials. */
-export const variable = fc.oneof(anyText, withSecrets).map(asVariable)
-export const longVariable = fc.oneof(anyLongText, withSecrets).map(asVariable)
+export const variable = fc.oneof(anyText, withSecrets(ALL_SECRETS)).map(asVariable)
+export const longVariable = fc.oneof(anyLongText, withSecrets(ALL_SECRETS)).map(asVariable)
+
+/** Texts of a report: all of the secrets are known when it is sent. */
+const reportedText = fc.oneof(anyLongText, withSecrets([...ALL_SECRETS, ...GIVEN_SECRETS])).map(asVariable)
 
 export const name = anyText.map((text) => withoutSecrets(asVariable(text)))
 const longName = anyLongText.map((text) => withoutSecrets(asVariable(text)))
@@ -69,9 +97,9 @@ function seldom(some: fc.Arbitrary<string>): fc.Arbitrary<string> {
 
 const reporting = {
   precondition: mostly(boolean),
-  'error-id': longVariable,
-  'error-message': longVariable,
-  'error-stack-trace': longVariable,
+  'error-id': reportedText,
+  'error-message': reportedText,
+  'error-stack-trace': reportedText,
   'error-stack-trace-file': fc.constantFrom('', 'trace.log', 'missing.log', '.', '../temp', '::error::x\n'),
 }
 

@@ -1,39 +1,65 @@
 import { expect } from '@jest/globals'
+import { redact } from '../../src/text/redact.ts'
 import { checkConstraints } from '../local-aws/constraints.ts'
 import { readActionFile } from '../runner/action-file.ts'
+import { windowFinder } from '../unit/secret-windows.ts'
 import type { ActionRun } from './action-run.ts'
-import { GIVEN_SECRETS } from './any-answer.ts'
 import { ALL_SECRETS } from './any-inputs.ts'
 import { type Exchange, saysError, saysSuccess } from './hostile-server.ts'
 
-const HARMLESS = new Set(['error', 'warning', 'notice', 'group', 'endgroup'])
+const HARMLESS = new Set(['error', 'warning', 'notice', 'group', 'endgroup', 'debug'])
 
-/** Each of them, as it is and as it stands in a URL. */
-const HIDDEN = [...ALL_SECRETS, ...GIVEN_SECRETS].flatMap((secret) => [secret, encodeURIComponent(secret)])
+const finders = new Map<string, (text: string) => string[]>()
 
-/** No secret in it, whether or not the runner has decoded it. */
-export function expectNoSecret(text: string): void {
-  for (const form of [text, text.replaceAll('%25', '%')]) {
-    expect(HIDDEN.filter((secret) => form.includes(secret))).toEqual([])
+/**
+ * No window of 12 characters of any secret in it, whether or not the runner has decoded it.
+ *
+ * @param given secrets that were not in the environment
+ */
+export function expectNoSecret(text: string, given: readonly string[] = []): void {
+  const key = given.join()
+  const find = finders.get(key) ?? windowFinder([...ALL_SECRETS, ...given])
+  finders.set(key, find)
+  // The runner shows commands decoded.
+  const shown = text.replace(/^::.*$/gm, (command) =>
+    command.replaceAll('%0A', '\n').replaceAll('%0D', '\r').replaceAll('%25', '%'),
+  )
+  expect(find(shown)).toEqual([])
+}
+
+/** The texts in an output: those in its JSON, as an escape and what follows may look like a part of a secret. */
+function textsOfOutput(output: string): string[] {
+  const texts: string[] = []
+  try {
+    JSON.parse(output, (key, value) => {
+      texts.push(key, String(value))
+    })
+    return texts
+  } catch {
+    return [output]
   }
 }
 
 /** The text as it may be said. */
 export function withoutSecrets(text: string): string {
-  return HIDDEN.toSorted((a, b) => b.length - a.length).reduce((rest, secret) => rest.replaceAll(secret, '***'), text)
+  return redact(text, ALL_SECRETS).text
 }
 
-/** What must hold of every run of an action, whatever it was given. */
-export function expectCleanEnd(place: string, run: ActionRun): void {
+/**
+ * What must hold of every run of an action, whatever it was given.
+ *
+ * @param given secrets that it got, and that were not in its environment
+ */
+export function expectCleanEnd(place: string, run: ActionRun, given: readonly string[] = []): void {
   expect([0, 1]).toContain(run.exitCode)
   expect(run.errors).toHaveLength(run.exitCode)
   for (const error of run.errors) expect(error.trim()).not.toBe('')
   for (const { name, properties } of run.commands) {
     expect([name, properties, HARMLESS.has(name)]).toEqual([name, {}, true])
   }
-  expectNoSecret(run.stdout)
-  expectNoSecret(run.summary)
-  expectNoSecret(Object.values(run.outputs).join('\n'))
+  for (const text of [run.stdout, run.summary, ...Object.values(run.outputs).flatMap(textsOfOutput)]) {
+    expectNoSecret(text, given)
+  }
   const declared = Object.keys(readActionFile(place).outputs)
   // What the post step of activity says of its report has no place in the action.yml, which has outputs of the main step.
   if (declared.includes('reported')) expect(declared).toEqual(expect.arrayContaining(Object.keys(run.outputs)))
@@ -67,10 +93,16 @@ export function expectWithinLimits({ body }: Exchange): Record<string, unknown> 
 export function expectTrueReport(
   run: ActionRun,
   reports: readonly Exchange[],
-  given: { readonly taskId: string; readonly failOnError: boolean; readonly dryRun: boolean },
+  given: {
+    readonly taskId: string
+    readonly failOnError: boolean
+    readonly dryRun: boolean
+    /** Secrets that were not in the environment. */
+    readonly secrets?: readonly string[]
+  },
 ): void {
   const requests = reports.map(expectWithinLimits)
-  for (const exchange of reports) expectNoSecret(exchange.body)
+  for (const exchange of reports) expectNoSecret(exchange.body, given.secrets)
   for (const request of requests) {
     expect(request['taskId']).toBe(given.taskId)
     if (request['taskStatus'] === 'FINISHED') expect(Object.keys(request).sort()).toEqual(['taskId', 'taskStatus'])

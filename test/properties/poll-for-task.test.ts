@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
-import { awsAnswer, GOOD_ROLE, stsAnswer } from './any-answer.ts'
+import { awsAnswer, stsAnswer } from './any-answer.ts'
 import { INPUT_TOKEN, pollForTaskInputs, SECRETS } from './any-inputs.ts'
+import { credentialSource, environmentOf, GOOD_ANSWERS, inputsOf, secretsHad } from './credential-source.ts'
 import { asRead, expectCleanEnd, expectNoSecret, withoutSecrets } from './expectations.ts'
 import { type Exchange, HostileServer, saysSuccess, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
@@ -25,27 +26,21 @@ test(
   'any inputs, any answers: one clean end, and every task that was acknowledged is handed on',
   async () => {
     await fc.assert(
-      fc.asyncProperty(pollForTaskInputs, answers, fc.boolean(), async (inputs, scripts, hasRole) => {
+      fc.asyncProperty(pollForTaskInputs, answers, credentialSource, async (inputs, scripts, source) => {
         server.exchanges.length = 0
         server.answer = (call, _path, before) =>
-          scripts[call as keyof typeof scripts]?.[before] ?? GOOD_ROLE[call] ?? success()
+          scripts[call as keyof typeof scripts]?.[before] ?? GOOD_ANSWERS[call] ?? success()
         const run = await runInProcess('poll-for-task', {
-          inputs: { ...inputs, ...(hasRole && { 'role-to-assume': 'arn:aws:iam::123456789012:role/pipeline' }) },
-          env: {
-            ...SECRETS,
-            GH_TOKEN: INPUT_TOKEN,
-            AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
-            AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
-            AWS_ENDPOINT_URL_STS: server.url,
-            ACTIONS_ID_TOKEN_REQUEST_URL: `${server.url}/oidc?x=1`,
-          },
+          inputs: { ...inputs, ...inputsOf(source) },
+          env: { ...SECRETS, GH_TOKEN: INPUT_TOKEN, ...environmentOf(source, server.url) },
         })
-        expectCleanEnd('poll-for-task', run)
+        const secrets = secretsHad(source, server.exchanges)
+        expectCleanEnd('poll-for-task', run, secrets)
         const shown = [run.stdout, run.summary, ...Object.values(run.outputs)].join('\n')
         expect(shown).not.toMatch(/sesame/)
         // A task id is the service's own, and goes back to it as it is.
         for (const { call, body } of server.exchanges) {
-          if (call !== 'ReportTaskProgress' && call !== 'sts') expectNoSecret(body)
+          if (call !== 'ReportTaskProgress' && call !== 'sts') expectNoSecret(body, secrets)
         }
         if (Object.keys(run.outputs).length === 0) {
           // Wrong inputs: nothing was asked.

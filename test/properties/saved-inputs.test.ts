@@ -99,7 +99,7 @@ test('a path of 4096 characters is kept, and a longer one is ignored with one se
   const { error, adjustments } = withPath(90_000)
   expect(error).toEqual(NO_TEXTS)
   expect(adjustments).toHaveLength(1)
-  expect(adjustments[0]).toMatch(/^error-stack-trace-file: ignored.*90000 characters.*"p{40}".*4096/)
+  expect(adjustments[0]).toMatch(/^error-stack-trace-file: ignored.*90000 characters.*"p{40}…".*4096/)
 })
 
 const NO_TEXTS = {

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
-import { awsAnswer, GOOD_ROLE, githubAnswers, githubAnswerTo, oidcAnswer, stsAnswer } from './any-answer.ts'
+import { awsAnswer, githubAnswers, githubAnswerTo, oidcAnswer, stsAnswer } from './any-answer.ts'
 import { INPUT_TOKEN, longVariable, SECRETS, setTaskStatusInputs, variable } from './any-inputs.ts'
+import { credentialSource, environmentOf, GOOD_ANSWERS, inputsOf, secretsHad } from './credential-source.ts'
 import { expectCleanEnd, expectTrueReport } from './expectations.ts'
 import { HostileServer, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
@@ -17,17 +18,6 @@ afterAll(() => server.stop())
 const isFalse = (text: string | undefined): boolean => text?.toLowerCase() === 'false'
 const isTrue = (text: string | undefined): boolean => text?.toLowerCase() === 'true'
 
-function environment(): Record<string, string> {
-  return {
-    ...SECRETS,
-    AWS_ACCESS_KEY_ID: 'AKIA0123456789ABCDEF',
-    AWS_ENDPOINT_URL_DATA_PIPELINE: server.url,
-    AWS_ENDPOINT_URL_STS: server.url,
-    ACTIONS_ID_TOKEN_REQUEST_URL: `${server.url}/oidc?x=1`,
-    GITHUB_API_URL: server.url,
-  }
-}
-
 const files = fc.record({ 'trace.log': longVariable })
 
 test(
@@ -37,27 +27,26 @@ test(
       fc.asyncProperty(
         setTaskStatusInputs,
         fc.array(awsAnswer('SetTaskStatus'), { maxLength: 5 }),
-        fc.option(
-          fc.record({ oidc: fc.array(oidcAnswer, { maxLength: 2 }), sts: fc.array(stsAnswer, { maxLength: 2 }) }),
-          { freq: 1 },
-        ),
+        credentialSource,
+        fc.record({ oidc: fc.array(oidcAnswer, { maxLength: 2 }), sts: fc.array(stsAnswer, { maxLength: 2 }) }),
         githubAnswers,
         files,
-        async (inputs, aws, role, github, workspace) => {
+        async (inputs, aws, source, role, github, workspace) => {
           server.exchanges.length = 0
           server.answer = (call, path, before) => {
             if (call === 'github') return githubAnswerTo(github, path, before)
-            const script = call === 'oidc' ? role?.oidc : call === 'sts' ? role?.sts : aws
-            return script?.[before] ?? GOOD_ROLE[call] ?? success()
+            const script = call === 'oidc' ? role.oidc : call === 'sts' ? role.sts : aws
+            return script[before] ?? GOOD_ANSWERS[call] ?? success()
           }
-          const withRole = role === null ? {} : { 'role-to-assume': 'arn:aws:iam::123456789012:role/pipeline' }
           const run = await runInProcess('set-task-status', {
-            inputs: { ...inputs, ...withRole },
-            env: environment(),
+            inputs: { ...inputs, ...inputsOf(source) },
+            env: { ...SECRETS, ...environmentOf(source, server.url) },
             files: workspace,
           })
-          expectCleanEnd('.', run)
+          const secrets = secretsHad(source, server.exchanges)
+          expectCleanEnd('.', run, secrets)
           expectTrueReport(run, server.of('SetTaskStatus'), {
+            secrets,
             taskId: (inputs['task-id'] ?? '').trim(),
             failOnError: !isFalse(inputs['fail-on-error']?.trim()),
             dryRun: isTrue(inputs['dry-run']?.trim()) && run.exitCode === 0,
@@ -93,7 +82,7 @@ test(
         server.answer = (call, path, before) => (call === 'github' ? githubAnswerTo(github, path, before) : success())
         const run = await runInProcess('set-task-status', {
           inputs: { 'task-id': 'task', 'github-token': INPUT_TOKEN, ...given } as Record<string, string>,
-          env: environment(),
+          env: { ...SECRETS, ...environmentOf('environment', server.url) },
         })
         expectCleanEnd('.', run)
         const reports = server.of('SetTaskStatus')

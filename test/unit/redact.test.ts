@@ -63,6 +63,7 @@ describe('redact', () => {
     ['both sides of a line end', 'x wJalrXUtnFEMI/K\n7MDENG/bPxRfiCYEXAMPLEKEY', [AWS_SECRET_KEY], 'x ***\n***'],
     ['an escape that takes the beginning', '\u001bwJalrXUtnFEMI/K7MDENG', [AWS_SECRET_KEY], '\u001b***'],
     ['base64 that is escaped for a URL', 'x Pj4%2BPz8%2Fc2VjcmV0Pj4%2BPz8%2F y', ['>>>???secret>>>???'], 'x *** y'],
+    ['within an escape sequence', '\u0090SECRET%2Dabc/def%2B\u0007', ['SECRET-abc/def+'], '\u0090***\u0007'],
     ['base64 on two lines', 'x d0phbHJYVXRuRkVNSS9L\nN01ERU5HL2JQeFJm y', [AWS_SECRET_KEY], 'x *** y'],
     ['escapes around it', 'x \\"secret-1\\" y', ['secret-1'], 'x \\"***\\" y'],
     ['another case', 'x SECRET-1 y', ['secret-1'], 'x SECRET-1 y'],
