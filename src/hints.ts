@@ -1,5 +1,6 @@
 import type { NamedProfile } from './aws/environment-credentials.ts'
 import type { FailureKind } from './aws/failure.ts'
+import { quoted } from './known-secrets.ts'
 
 /** The calls of AWS Data Pipeline that need permission. */
 export type Operation = 'PollForTask' | 'ReportTaskProgress' | 'SetTaskStatus'
@@ -150,7 +151,7 @@ function roleDeniedHint(issuer: string): string {
 }
 
 function named({ name, variable }: NamedProfile): string {
-  return `the profile ${JSON.stringify(name.slice(0, 100))}, which ${variable} names`
+  return `the profile ${quoted(name, 100)}, which ${variable} names`
 }
 
 function profileWithoutCredentials(profile: NamedProfile): string {

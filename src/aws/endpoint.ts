@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors.ts'
+import { quoted } from '../known-secrets.ts'
 import { isPrivate, withoutUser } from '../util/address.ts'
 
 const ENDPOINT_HINT =
@@ -43,7 +44,7 @@ export function checkEndpointVariable(env: Readonly<Record<string, string | unde
   const name = env['AWS_ENDPOINT_URL_DATA_PIPELINE'] ? 'AWS_ENDPOINT_URL_DATA_PIPELINE' : 'AWS_ENDPOINT_URL'
   const value = env[name]
   if (!value || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) return
-  const shown = JSON.stringify(withoutUser(value).slice(0, 200))
+  const shown = quoted(withoutUser(value))
   throw new ConfigurationError(`${name} is ${shown}, which is no address of a service.`, { hint: ENDPOINT_HINT })
 }
 
