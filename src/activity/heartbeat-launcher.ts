@@ -129,7 +129,7 @@ function whatIsMissing({ state }: ActivityFiles): string | undefined {
 }
 
 function notStarted(why: string, files: ActivityFiles): Error {
-  return new Error(`The heartbeat process did not start: ${why}.${wrappedNode()} ${endOfLog(files)}`)
+  return new Error(`The heartbeat process did not start: ${why}.${wrappedNode()} ${endOfLog(files)}`.trimEnd())
 }
 
 /**

@@ -32,8 +32,8 @@ export function makeOwnFolder(temp: string, prefix: string): string {
  */
 export function readOwnFile(file: OwnFile, limit: number, larger: 'reject' | 'end' = 'reject'): string | undefined {
   try {
-    const temp = expectOwnFolder(file)
-    const check = (found: Stats): void => expectOwn(file.path, found, temp)
+    const place = expectOwnFolder(file)
+    const check = (found: Stats): void => expectOwn(file.path, found, place)
     return whileInUse(() => readSmallFile(file.path, { limit, larger, check }), UNREADABLE_FOR_A_MOMENT)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
@@ -67,37 +67,47 @@ function removeIfThere(path: string): void {
   }
 }
 
+/** What the files in a place are judged by. */
+interface Place {
+  /** The owner of the temporary folder, who can do anything in it. */
+  readonly owner: number
+  /** Whether the mode of a file tells who else can write to it. */
+  readonly areModesKept: boolean
+}
+
 /**
- * Checks the folder of a file, where it is one of this job.
- *
- * @returns the temporary folder
+ * Checks the folder of a file, where it is one of this job. A network share may give every file the owner of the folder,
+ * whoever makes it, and all of them the same modes: that is seen by a folder that does not have the mode it was made with.
  */
-function expectOwnFolder({ path, isInOwnFolder }: OwnFile): Stats {
+function expectOwnFolder({ path, isInOwnFolder }: OwnFile): Place {
   const folder = dirname(path)
-  if (!isInOwnFolder) return statSync(folder)
-  const temp = statSync(dirname(folder))
+  const temp = statSync(isInOwnFolder ? dirname(folder) : folder)
+  const place = { owner: temp.uid, areModesKept: !isAnyones(temp) }
+  if (!isInOwnFolder) return place
   const found = lstatSync(folder)
   if (!found.isDirectory()) throw new Error(`${folder} is not a folder`)
-  expectOwn(folder, found, temp)
-  return temp
+  // Where both are private, nobody else gets in.
+  const inFolder = { ...place, areModesKept: place.areModesKept && found.mode !== temp.mode }
+  expectOwn(folder, found, inFolder)
+  return inFolder
 }
 
 const WRITABLE_BY_OTHERS = 0o022
 /** Of a folder: only who owns a file in it can remove it, or give it another name. */
 const STICKY = 0o1000
 
-/**
- * Checks that no other user can have made a file or folder, or can write to it. The owner of the temporary folder can
- * anyway. On a network share every file has the owner of the folder, whoever makes it, and all modes may be the same:
- * where everyone may write to the temporary folder, and may replace each file in it, modes say nothing.
- */
-function expectOwn(path: string, found: Stats, temp: Stats): void {
+/** Whether others may replace each file in a folder: then its mode says nothing. */
+function isAnyones({ mode }: Stats): boolean {
+  return (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0
+}
+
+/** Checks that no other user can have made a file or folder, or can write to it. */
+function expectOwn(path: string, found: Stats, { owner, areModesKept }: Place): void {
   const user = process.geteuid?.()
-  // Windows has neither.
+  // Windows has neither owners nor modes.
   if (user === undefined) return
-  if (found.uid !== user && found.uid !== temp.uid) throw new Error(`${path} belongs to another user`)
-  const haveModesMeaning = (temp.mode & WRITABLE_BY_OTHERS) === 0 || (temp.mode & STICKY) !== 0
-  if (haveModesMeaning && (found.mode & WRITABLE_BY_OTHERS) !== 0) throw new Error(`other users can write to ${path}`)
+  if (found.uid !== user && found.uid !== owner) throw new Error(`${path} belongs to another user`)
+  if (areModesKept && (found.mode & WRITABLE_BY_OTHERS) !== 0) throw new Error(`other users can write to ${path}`)
 }
 
 /** How often an operation on a file that is in use is attempted, and milliseconds between two attempts: 1 s in all. */

@@ -26,6 +26,8 @@ const LIMIT = 1_000
 let temp = ''
 beforeEach(() => {
   temp = mkdtempSync(join(tmpdir(), 'own file-'))
+  // As the runner makes it.
+  chmodSync(temp, 0o755)
 })
 afterEach(() => rmSync(temp, { recursive: true, force: true }))
 
@@ -148,15 +150,26 @@ onPosix('what is not ours', () => {
     expect(readFileSync(inside.path, 'utf8')).toBe('before')
   })
 
-  asSuperuser('a network share that gives every file one owner and all rights: its files are ours', () => {
-    const file = inFolder()
-    replaceOwnFile(file, 'ours')
-    for (const path of [temp, dirname(file.path), file.path]) {
-      chownSync(path, ANOTHER_USER, ANOTHER_USER)
-      chmodSync(path, 0o777)
-    }
-    expect(readOwnFile(file, LIMIT)).toBe('ours')
-    replaceOwnFile(file, 'still')
-    expect(readOwnFile(file, LIMIT)).toBe('still')
-  })
+  // Mount options, such as dir_mode and file_mode.
+  asSuperuser.each([
+    ['777', '777'],
+    ['1777', '777'],
+    ['775', '664'],
+    ['755', '777'],
+    ['755', '664'],
+    ['700', '777'],
+  ])(
+    'a network share that gives each folder one owner and mode %s, each file %s: ours are ours',
+    (ofFolders, ofFiles) => {
+      const file = inFolder()
+      replaceOwnFile(file, 'ours')
+      for (const path of [temp, dirname(file.path), file.path]) {
+        chownSync(path, ANOTHER_USER, ANOTHER_USER)
+        chmodSync(path, path === file.path ? ofFiles : ofFolders)
+      }
+      expect(readOwnFile(file, LIMIT)).toBe('ours')
+      replaceOwnFile(file, 'still')
+      expect(readOwnFile(file, LIMIT)).toBe('still')
+    },
+  )
 })
