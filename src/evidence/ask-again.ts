@@ -26,7 +26,7 @@ export interface AskingTime {
 
 /**
  * Asks GitHub, and once more a second later as long as what is waited for is not there or the server fails. A second of
- * the time is left for what else there is to ask.
+ * the time is left for what else there is to ask; half of it when the server is silent after its first answer.
  *
  * @returns the last answer, whether or not it has what was waited for
  * @throws the error of the last time when there was no answer at all; after an answer, `onProblem` is told it
@@ -45,9 +45,15 @@ export async function askAgain<T>(
     // A machine that is busy sleeps longer.
     return !signal.aborted && deadline.remaining() >= ASK_AGAIN_MS / 2
   }
+  const askInTime = (): Promise<T> =>
+    deadline.within(
+      deadline.remaining() / 2,
+      ask,
+      (ms) => new Error(`GitHub's API did not answer again within ${Math.round(ms / 1000)} s`),
+    )
   for (;;) {
     try {
-      answer = { value: await ask() }
+      answer = { value: await (answer === undefined ? ask() : askInTime()) }
       looks += 1
       if (isThere(answer.value) || (looks > A_FEW_LOOKS && !isSure)) return answer.value
     } catch (error) {

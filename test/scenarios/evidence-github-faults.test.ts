@@ -411,6 +411,23 @@ describe('what one call does not tell, the others still do', () => {
     expect(routesAsked(github)).toEqual(['jobs'])
   })
 
+  test.concurrent('GitHub is silent when it is asked again: what it said before is told, and there is time for the log', async () => {
+    const run = await failedRun()
+    await using github = run.github
+    github.addJob({ name: 'lint', status: 'in_progress' })
+    github.onRequest(({ nth }) => {
+      if (nth === 2) github.misbehave('hang', { route: 'jobs' })
+    })
+    const result = await reportOf(run, 'a needed job', {
+      ...SHORT_BUDGET,
+      needs: needsOf({ build: 'failure', lint: 'failure' }),
+    })
+    expectReportAllTheSame(result)
+    expect(result.sent.errorMessage).toContain('Job "build" failed in step "Run make": Make says no.')
+    expect(result.sent.errorMessage).toContain(run.build.htmlUrl)
+    expect(result.sent.errorStackTrace).toContain('Make says no.')
+  })
+
   test.concurrent('GitHub fails when it is asked again: the job and its link are told', async () => {
     const run = await failedRun()
     await using github = run.github
