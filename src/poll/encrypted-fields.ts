@@ -15,9 +15,13 @@ export function valuesToMask(task: Task): string[] {
   return [...values].filter((value) => !needed.includes(value))
 }
 
-/** The ids of a task, and the names of its objects, fields and outputs. */
+/** Of the two kinds of fields in the output `objects`. */
+const FIELD_MEMBERS = ['stringValue', 'refValue']
+
+/** The ids of a task and of its objects, and the names of their fields and of the outputs. */
 function namesIn(task: Task): string {
-  const keys = new Set(Object.values(task.objects).flatMap(({ fields }) => fields.map(({ key }) => key)))
+  const fields = Object.values(task.objects).flatMap((object) => object.fields)
+  const names = new Set(fields.flatMap((field) => ('refValue' in field ? [field.key, field.refValue] : [field.key])))
   const ids = [task.taskId, task.pipelineId, task.attemptId, ...Object.keys(task.objects)]
-  return [...ids, ...Object.keys(taskOutputs([])), ...keys].join('\n')
+  return [...ids, ...Object.keys(taskOutputs([])), ...FIELD_MEMBERS, ...names].join('\n')
 }

@@ -213,13 +213,16 @@ describe('encrypted fields', () => {
     expect(step.stdout).toContain('Left out of the outputs, as they are encrypted in the pipeline: "*password"')
   })
 
-  test.concurrent('whose value stands in another field, too, are hidden there', async () => {
-    await using service = await LocalDataPipeline.start()
-    service.addTask({ texts: { '*password': 'open-sesame', command: 'load --password open-sesame' } })
-    const step = await poll(service)
-    expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject({ command: 'load --password ***' })
-    expect(Object.values(step.outputs).join()).not.toContain('sesame')
-  })
+  test.concurrent.each(['open-sesame', PASSWORD])(
+    'whose value stands in another field, too, are hidden there: %s',
+    async (value) => {
+      await using service = await LocalDataPipeline.start()
+      service.addTask({ texts: { '*password': value, command: `load --password ${value}` } })
+      const step = await poll(service)
+      expect(JSON.parse(step.outputs['fields'] ?? '')).toMatchObject({ command: 'load --password ***' })
+      expect(Object.values(step.outputs).join()).not.toContain('sesame')
+    },
+  )
 
   test.concurrent('in whose value an id of the task stands do not keep that from being handed on', async () => {
     await using service = await LocalDataPipeline.start()

@@ -33,6 +33,8 @@ describe('of the encrypted fields of a task', () => {
     ['no part of the attempt id', [secret('Attempt')], []],
     ['no name of an output', [secret('task-id'), secret('precondition')], []],
     ['no key of a field', [secret('command')], []],
+    ['no member of an object', [secret('stringValue'), secret('refValue')], []],
+    ['no id that a field refers to', [secret('Orders')], []],
     ['what only two keys have together', [secret('commandinput')], ['commandinput']],
     ['a value of another field', [secret('reader')], ['reader']],
     ['what only contains an id', [secret('task-id=1')], ['task-id=1']],
