@@ -92,7 +92,13 @@ const field = fc.oneof(
   { arbitrary: nearly({ key: anyText, stringValue: saidByService, refValue: saidByService }), weight: 4 },
   { arbitrary: encrypted, weight: 1 },
 )
-const object = nearly({ id: anyText, name: anyText, fields: fc.array(field, { maxLength: 5 }) })
+/** And where it stands in another field of the task as well. */
+const repeated = fc.constantFrom(...ENCRYPTED).map((stringValue) => [
+  { key: '*password', stringValue },
+  { key: 'command', stringValue: `load --password ${stringValue}` },
+])
+const fields = fc.array(fc.oneof({ arbitrary: field, weight: 5 }, { arbitrary: repeated, weight: 1 }), { maxLength: 5 })
+const object = nearly({ id: anyText, name: anyText, fields: fields.map((each) => each.flat()) })
 const task = nearly({
   taskId: fc.oneof(anyText, fc.string({ minLength: 1, maxLength: 900 })),
   pipelineId: saidByService,

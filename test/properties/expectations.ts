@@ -67,10 +67,9 @@ export function expectCleanEnd(place: string, run: ActionRun, given: readonly st
 
 /** A text as it comes out of the runner's files: in UTF-8, and with \n for each line end, one after its last line too. */
 export function asRead(text: unknown): string {
-  return String(text ?? '')
-    .toWellFormed()
-    .replaceAll('\r\n', '\n')
-    .replace(/\r$/, '')
+  // What is no text is none here, either.
+  const given = typeof text === 'string' ? text : ''
+  return given.toWellFormed().replaceAll('\r\n', '\n').replace(/\r$/, '')
 }
 
 /** Checks a request against all published limits; characters of a task id count, not UTF-16 units, which it has none of. */
