@@ -21,7 +21,7 @@ const CONTAINER_HINT =
  * Reads a stack trace file, or its beginning and end where it is large. UTF-8, or UTF-16 with a byte order mark, as
  * Windows PowerShell writes it.
  *
- * @param path absolute, or relative to the workspace; a relative one may not lead out of the folders
+ * @param path absolute, or relative to the workspace; one that is in the folders may not lead out of them
  * @param folders the workspace, and where files may be as well
  * @throws Error with a message for the user when there is no such file, it is no file, or it may not be read
  */
@@ -33,8 +33,9 @@ export async function readStackTraceFile(
   try {
     const absolute = resolve(folders[0], path)
     file = await openRegularFile(absolute)
-    // Who writes an absolute path into the workflow means that file. A link in the workspace may be anyone's.
-    if (!isAbsolute(path)) await expectInside(folders, file, absolute)
+    // Who writes the path of a file elsewhere into the workflow means that file. A link in the workspace may be anyone's.
+    const isElsewhere = isAbsolute(path) && !folders.some((folder) => isBelow(folder, absolute))
+    if (!isElsewhere) await expectInside(folders, file, absolute)
     const { size } = await file.stat()
     const whole = size <= 2 * WINDOW_BYTES
     const head = await readAt(file, 0, whole ? size : WINDOW_BYTES)

@@ -468,10 +468,16 @@ onPosix.each([
       },
     ],
     ['two dots', '../../else/log', () => undefined],
+    // As ${{ github.workspace }}/link.
+    [
+      'a link in the workspace, of which the absolute path is given',
+      '',
+      ({ workspace, elsewhere }) => link(join(elsewhere, 'log'), join(workspace, 'link')),
+    ],
   ])('by %s: a warning says where to, and the status is reported without it', async (_name, path, make) => {
     await inPlaces(async (places, env) => {
-      make(places)
-      const reporting = await failed({ 'error-stack-trace-file': path }, { env })
+      const made = make(places)
+      const reporting = await failed({ 'error-stack-trace-file': path || String(made) }, { env })
       expect(sent(reporting, 'errorStackTrace')).toBe('')
       expect(reporting.step.warnings).toHaveLength(1)
       expect(reporting.step.warnings[0]).toMatch(/outside of the workspace.*else\/log.*absolute path.*without it/)
@@ -523,10 +529,11 @@ onPosix.each([
     ['a name that begins with two dots', ({ workspace }) => named(workspace, '..log'), 'dots'],
     ['an absolute path of a file elsewhere', ({ elsewhere }) => join(elsewhere, 'log'), 'elsewhere'],
     [
-      'an absolute path of a link to one',
-      ({ workspace, elsewhere }) => link(join(elsewhere, 'log'), join(workspace, 'link')),
-      'elsewhere',
+      'an absolute path of a link elsewhere',
+      ({ temp, elsewhere }) => link(join(temp, 'log'), join(elsewhere, 'link')),
+      'temp',
     ],
+    ['an absolute path in the workspace', ({ workspace }) => join(workspace, 'log'), 'workspace'],
   ])('%s is read', async (_name, path, text) => {
     await inPlaces(async (places, env) => {
       const reporting = await failed({ 'error-stack-trace-file': path(places) }, { env })
