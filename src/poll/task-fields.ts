@@ -1,4 +1,4 @@
-import type { Task, TaskField } from '../aws/data-pipeline.ts'
+import type { Task, TaskField, TaskObject } from '../aws/data-pipeline.ts'
 
 type SingleValue = string | { readonly ref: string }
 
@@ -36,16 +36,24 @@ export function fieldsOf(task: Task): Record<string, FieldValue> {
   return Object.fromEntries(entries)
 }
 
-/** Whether a task is a precondition, by the type of its attempt: FALSE is reported where it does not hold. */
+/**
+ * Whether a task is a precondition, by the type of its attempt: FALSE is reported where it does not hold. Never by a
+ * guess at which object the attempt is, as that of an activity may have its preconditions beside it.
+ */
 export function isPrecondition(task: Task): boolean {
-  return attemptFields(task).some(
+  const fields = attemptOf(task)?.fields ?? []
+  return fields.some(
     (field) => field.key === 'type' && 'stringValue' in field && PRECONDITION_TYPES.has(field.stringValue),
   )
 }
 
-function attemptFields({ objects, attemptId }: Task): readonly TaskField[] {
-  const attempt = Object.hasOwn(objects, attemptId) ? objects[attemptId] : Object.values(objects)[0]
+function attemptFields(task: Task): readonly TaskField[] {
+  const attempt = attemptOf(task) ?? Object.values(task.objects)[0]
   return attempt?.fields ?? []
+}
+
+function attemptOf({ objects, attemptId }: Task): TaskObject | undefined {
+  return Object.hasOwn(objects, attemptId) ? objects[attemptId] : undefined
 }
 
 function toValue(field: TaskField): SingleValue {

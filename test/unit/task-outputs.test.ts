@@ -97,7 +97,9 @@ test.each<[string, boolean]>([
   expect(isPrecondition(taskWith([ref('precondition', 'Ready'), text('type', type)]))).toBe(expected)
 })
 
-test('a task without a type, or whose type is a reference, is no precondition', () => {
+test('a task without a type, whose type is a reference, or whose attempt is not there, is no precondition', () => {
+  const precondition = taskWith([text('type', 'Exists')])
+  expect(isPrecondition({ ...precondition, attemptId: '@Other' })).toBe(false)
   expect(isPrecondition(taskWith([text('precondition', 'Exists')]))).toBe(false)
   expect(isPrecondition(taskWith([ref('type', 'Exists')]))).toBe(false)
 })
