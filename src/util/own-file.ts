@@ -75,30 +75,27 @@ interface Place {
   readonly areModesKept: boolean
 }
 
+const WRITABLE_BY_OTHERS = 0o022
+/** Of a folder: only who owns a file in it can remove it, or give it another name. */
+const STICKY = 0o1000
+
 /**
  * Checks the folder of a file, where it is one of this job. A network share may give every file the owner of the folder,
  * whoever makes it, and all of them the same modes: that is seen by a folder that does not have the mode it was made with.
  */
 function expectOwnFolder({ path, isInOwnFolder }: OwnFile): Place {
   const folder = dirname(path)
-  const temp = statSync(isInOwnFolder ? dirname(folder) : folder)
-  const place = { owner: temp.uid, areModesKept: !isAnyones(temp) }
-  if (!isInOwnFolder) return place
+  const { uid: owner, mode } = statSync(isInOwnFolder ? dirname(folder) : folder)
+  const isWritable = (mode & WRITABLE_BY_OTHERS) !== 0
+  const isSticky = (mode & STICKY) !== 0
+  // Others can put nothing into a folder that they can't write to, and can replace everything in one that is not sticky.
+  if (!isInOwnFolder) return { owner, areModesKept: isWritable && isSticky }
   const found = lstatSync(folder)
   if (!found.isDirectory()) throw new Error(`${folder} is not a folder`)
   // Where both are private, nobody else gets in.
-  const inFolder = { ...place, areModesKept: place.areModesKept && found.mode !== temp.mode }
-  expectOwn(folder, found, inFolder)
-  return inFolder
-}
-
-const WRITABLE_BY_OTHERS = 0o022
-/** Of a folder: only who owns a file in it can remove it, or give it another name. */
-const STICKY = 0o1000
-
-/** Whether others may replace each file in a folder: then its mode says nothing. */
-function isAnyones({ mode }: Stats): boolean {
-  return (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0
+  const place = { owner, areModesKept: (!isWritable || isSticky) && found.mode !== mode }
+  expectOwn(folder, found, place)
+  return place
 }
 
 /** Checks that no other user can have made a file or folder, or can write to it. */

@@ -89,7 +89,11 @@ onPosix('what is not ours', () => {
     ],
   ]
 
+  // As /tmp is.
+  const share = (): void => chmodSync(temp, 0o1777)
+
   test.each(MADE)('%s in its place is not read', (_name, make) => {
+    share()
     for (const file of [inTemp(), inFolder()]) {
       writeFileSync(join(temp, 'elsewhere'), 'forged')
       make(file)
@@ -125,9 +129,6 @@ onPosix('what is not ours', () => {
     expect(() => replaceOwnFile(file, 'after')).toThrow()
     expect(readFileSync(file.path, 'utf8')).toBe('before')
   })
-
-  // As /tmp is.
-  const share = (): void => chmodSync(temp, 0o1777)
 
   test('a temporary folder that all users share does no harm', () => {
     share()
@@ -172,4 +173,11 @@ onPosix('what is not ours', () => {
       expect(readOwnFile(file, LIMIT)).toBe('still')
     },
   )
+
+  test('where others can not write to the temporary folder, a file in it may have any mode', () => {
+    const file = inTemp()
+    replaceOwnFile(file, 'ours')
+    chmodSync(file.path, 0o666)
+    expect(readOwnFile(file, LIMIT)).toBe('ours')
+  })
 })
