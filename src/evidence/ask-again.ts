@@ -14,7 +14,10 @@ export interface Question<T> {
   readonly ask: () => Promise<T>
   /** Whether the answer has what is waited for. */
   readonly isThere: (answer: T) => boolean
-  /** Whether it is sure to come: then it is asked for as long as there is time, else a few times. */
+  /**
+   * Whether it is sure to come, and the last thing to ask for: then it is asked for as long as there is time, else a few
+   * times, and as long as there is time for another question.
+   */
   readonly isSure?: boolean
 }
 
@@ -25,8 +28,8 @@ export interface AskingTime {
 }
 
 /**
- * Asks GitHub, and once more a second later as long as what is waited for is not there or the server fails. A second of
- * the time is left for what else there is to ask; half of it when the server is silent after its first answer.
+ * Asks GitHub, and once more a second later as long as what is waited for is not there or the server fails. A server that
+ * is slow, or silent after its first answer, does not take the time for what else there is to ask.
  *
  * @returns the last answer, whether or not it has what was waited for
  * @throws the error of the last time when there was no answer at all; after an answer, `onProblem` is told it
@@ -39,8 +42,12 @@ export async function askAgain<T>(
   let answer: { value: T } | undefined
   let looks = 0
   let failures = 0
+  let tookMs = 0
   const isTimeLeft = async (): Promise<boolean> => {
-    if (signal.aborted || deadline.remaining() < 2 * ASK_AGAIN_MS) return false
+    // The next question takes as long as this one, and a log has to be downloaded as well.
+    const others = answer === undefined || isSure ? 0 : 2 * tookMs
+    const needed = ASK_AGAIN_MS + Math.max(ASK_AGAIN_MS, tookMs + others)
+    if (signal.aborted || deadline.remaining() < needed) return false
     await deadline.sleep(ASK_AGAIN_MS)
     // A machine that is busy sleeps longer.
     return !signal.aborted && deadline.remaining() >= ASK_AGAIN_MS / 2
@@ -51,9 +58,17 @@ export async function askAgain<T>(
       ask,
       (ms) => new Error(`GitHub's API did not answer again within ${Math.round(ms / 1000)} s`),
     )
+  const look = async (): Promise<T> => {
+    const before = deadline.remaining()
+    try {
+      return await (answer === undefined || isSure ? ask() : askInTime())
+    } finally {
+      tookMs = before - deadline.remaining()
+    }
+  }
   for (;;) {
     try {
-      answer = { value: await (answer === undefined ? ask() : askInTime()) }
+      answer = { value: await look() }
       looks += 1
       if (isThere(answer.value) || (looks > A_FEW_LOOKS && !isSure)) return answer.value
     } catch (error) {
