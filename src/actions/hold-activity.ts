@@ -44,8 +44,9 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   }
   for (const adjustment of [...adjustments, ...inputAdjustments(runner.input)]) runner.log.warning(adjustment)
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
-  tellOutputs({ canceled: 'false', 'heartbeat-log': '' }, runner)
+  const tellStart = (log: string): void => tellOutputs({ canceled: 'false', 'heartbeat-log': log }, runner)
   if (inputs.reporting.dryRun) {
+    tellStart('')
     saveActivity(runner, { ...base, outcome: 'not-held' })
     runner.log.info(`Dry run: task ${shortTaskId(taskId)} is not acknowledged, and no heartbeats are sent.`)
     return
@@ -61,7 +62,7 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
     const { folder } = heartbeat
     base = { ...base, heartbeat: { ...heartbeat.process, folder } }
     saveActivity(runner, { ...base, outcome: 'failed' })
-    tellOutputs({ 'heartbeat-log': filesIn(folder).log.path }, runner)
+    tellStart(filesIn(folder).log.path)
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
     dataPipeline = open.dataPipeline
     const pipeline = open.dataPipeline
@@ -90,6 +91,7 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
       `Holding task ${shortTaskId(taskId)} in ${region}${at}, with a beat every ${inputs.heartbeatSeconds} s.`,
     )
   } catch (error) {
+    if (heartbeat === undefined) tellStart('')
     heartbeat?.abandon()
     const isGone = error instanceof CallError && isTaskGone(error.failure)
     if (isGone) saveActivity(runner, { ...base, outcome: 'lost', reason: 'gone' })
