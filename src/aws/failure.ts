@@ -134,6 +134,10 @@ const NOT_SENT = new Set([
 // The connection was there, and broke; what was sent before may have arrived.
 const SENT_PERHAPS = new Set(['ECONNABORTED', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ETIMEDOUT'])
 
+// What came was no HTTP, or broken TLS; what was sent before may have arrived. Node's names for what its parser and OpenSSL
+// find (https://nodejs.org/api/errors.html).
+const GARBLED = /^(HPE_|ERR_SSL_)/
+
 // Statuses of answers that came from something on the way after it had perhaps passed the request on; 0 is one too large.
 const PASSED_ON = new Set([0, 200, 502, 504])
 
@@ -215,8 +219,8 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   }
   if (status === 429) return { kind: 'throttled', answerLost: false }
   if (status >= 500) return { kind: 'service-error', answerLost: false }
-  if (NOT_SENT.has(code)) return { kind: 'network', answerLost: false }
-  if (SENT_PERHAPS.has(code)) return { kind: 'network', answerLost: !isConnecting(error) }
+  if (NOT_SENT.has(code) || isConnecting(error)) return { kind: 'network', answerLost: false }
+  if (SENT_PERHAPS.has(code) || GARBLED.test(code)) return { kind: 'network', answerLost: true }
   if (UNTRUSTED_CERTIFICATE.test(code)) return { kind: 'untrusted-certificate', answerLost: false }
   // The SDK's own name for a connection that took too long, and for a request that did.
   if (name === 'TimeoutError') return { kind: 'timeout', answerLost: true }
@@ -254,7 +258,8 @@ function kindOfOidcError({ statusCode, cause }: OidcTokenError): FailureKind {
 
 /** Whether an error came before the connection was ready to send anything. */
 function isConnecting(error: ErrorShape): boolean {
-  return error.syscall === 'connect' || String((error as Error).message).includes('before secure TLS connection')
+  const isBefore = error.syscall === 'connect' || error.syscall === 'getaddrinfo'
+  return isBefore || String((error as Error).message).includes('before secure TLS connection')
 }
 
 function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {

@@ -47,7 +47,8 @@ export async function respond(
 
   switch (fault?.kind) {
     case 'cut':
-      if (fault.where === 'connection') sendHalf(response, answer)
+      if (fault.where === 'head') response.socket?.end(answer.text)
+      else if (fault.where === 'connection') sendHalf(response, answer)
       else send(response, { ...answer, text: allButTheEnd(answer.text) })
       break
     case 'dribble':

@@ -18,7 +18,7 @@ export type FaultKind =
   /** There is never an answer. No effect. */
   | { kind: 'hang' }
   /** The request takes effect; its answer does not arrive whole. */
-  | { kind: 'cut'; where: 'connection' | 'json' }
+  | { kind: 'cut'; where: 'head' | 'connection' | 'json' }
   /** The request takes effect; its answer comes a byte at a time. */
   | { kind: 'dribble'; everyMs: number }
   /** The request takes effect; its answer comes late. */
@@ -147,6 +147,11 @@ export function hang(): Fault {
 /** The connection is closed before the announced length of the answer was sent. */
 export function truncated(): Fault {
   return { kind: 'cut', where: 'connection' }
+}
+
+/** The beginning of the answer is missing, so that it is no HTTP. */
+export function headless(): Fault {
+  return { kind: 'cut', where: 'head' }
 }
 
 /** The answer is complete HTTP, but its JSON stops in the middle. */

@@ -10,6 +10,7 @@ import {
   error,
   type Fault,
   hang,
+  headless,
   html,
   internalError,
   invalidRequest,
@@ -95,6 +96,7 @@ describe('whose answer is lost', () => {
     ['reset', lostReply()],
     ['truncated', truncated()],
     ['truncated JSON', truncatedJson()],
+    ['no HTTP', headless()],
     ['JSON behind a byte order mark', { kind: 'answer', text: '\ufeff{}' }],
     ['a line end only', { kind: 'answer', text: '\n' }],
   ] as ReadonlyArray<readonly [string, Fault]>)(
