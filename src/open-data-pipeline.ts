@@ -19,6 +19,9 @@ export interface OpenDataPipeline {
   readonly tryLimitMs: number
 }
 
+/** The steps that have looked for credentials: a program that gives them is not started once more to hide them. */
+const searched = new WeakSet<Runner>()
+
 /**
  * A client for the settings, with a warning for what looks wrong and may work all the same.
  *
@@ -31,6 +34,11 @@ export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runne
   const tryLimitMs = tryLimitOf(budgetMs)
   const dataPipeline = await connectDataPipeline(aws, {
     ...runner,
+    // What is found is hidden at once, and nothing is hidden before.
+    hide(secrets) {
+      searched.add(runner)
+      runner.hide(secrets)
+    },
     requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS,
   }).catch(async (error: unknown) => {
     await hideOwnCredentials(aws, runner, new Deadline(systemClock, tryLimitMs))
@@ -47,6 +55,8 @@ export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runne
 
 /** A program that gives credentials, or the machine's metadata service, may take long, and nothing depends on it here. */
 const MAX_SEARCH_MS = 3_000
+/** Reading files takes less. A step that has to end, or whose time is spent, has so much left. */
+const MIN_SEARCH_MS = 200
 
 /**
  * Hides the credentials that a step would use, where it has to show texts without having used them: of a dry run, or of a
@@ -54,10 +64,13 @@ const MAX_SEARCH_MS = 3_000
  */
 export async function hideOwnCredentials({ role }: AwsSettings, runner: Runner, deadline: Deadline): Promise<void> {
   // There are none before the role is assumed; those of the environment are hidden.
-  if (role !== undefined || environmentCredentials(runner.env) !== undefined) return
-  await deadline
+  if (role !== undefined || environmentCredentials(runner.env) !== undefined || searched.has(runner)) return
+  searched.add(runner)
+  const isSpent = deadline.remaining() < 2 * MIN_SEARCH_MS
+  const searching = isSpent ? new Deadline(systemClock, 2 * MIN_SEARCH_MS) : deadline
+  await searching
     .within(
-      Math.min(MAX_SEARCH_MS, deadline.remaining() / 2),
+      Math.min(MAX_SEARCH_MS, searching.remaining() / 2),
       () => hideLocalCredentials(runner),
       (ms) => new Error(`no credentials within ${ms} ms`),
     )

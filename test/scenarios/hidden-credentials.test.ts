@@ -1,5 +1,5 @@
 // Credentials in use are hidden by whoever gets them, whatever they come from, and by every action.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { CredentialStore, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { error, on, taskNotFound } from '../local-aws/faults.ts'
+import { accessDenied, error, on, taskNotFound } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
 import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { leftOverProcesses } from '../runner/job.ts'
@@ -244,6 +244,28 @@ describe('where nothing is sent, credentials of a profile are asked for first', 
       expect(step.exitCode).toBe(exitCode)
       expect(said(step)).toContain('***')
       expect(said(step)).not.toContain(SECRET)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  test.concurrent.each<[string, Readonly<Record<string, string>>]>([
+    ['that is refused', { AWS_REGION: 'us-east-1' }],
+    ['without a region', { AWS_REGION: '' }],
+  ])('by a program once only, in a report %s', async (_name, region) => {
+    await using service = await LocalDataPipeline.start()
+    service.keepMisbehaving(accessDenied())
+    const folder = mkdtempSync(join(tmpdir(), 'aws-'))
+    try {
+      const starts = join(folder, 'starts')
+      const program = `"${process.execPath}" -e "fs.appendFileSync('${starts}', 'x'); console.log(process.env.ANSWER)"`
+      writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${program}\n`)
+      const keys = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
+      const env = { ...service.env(), ...keys, ...region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER }
+      const step = await runStep({ inputs: { 'task-id': 'a-task', ...TEXTS }, env })
+      expect(step.errors).toHaveLength(1)
+      expect(step.outputs['error-message']).toBe('why ***')
+      expect(readFileSync(starts, 'utf8')).toBe('x')
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
