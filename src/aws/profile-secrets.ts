@@ -40,7 +40,9 @@ export function secretsFor(profile: string, texts: readonly string[]): string[] 
 
 function addProfiles(text: string, profiles: Map<string, Profile>): void {
   let current: Profile = { secrets: [], source: undefined }
-  for (const line of text.split(/\r\n|\r|\n/)) {
+  for (const whole of text.split(/\r\n|\r|\n/)) {
+    // As the SDK takes comments away, also those behind a value.
+    const [line = ''] = whole.split(/(?:^|\s)[;#]/)
     const [, section] = /^\s*\[\s*(?:profile\s+)?["']?([^\]"']*?)["']?\s*\]/.exec(line) ?? []
     if (section !== undefined) {
       current = profiles.get(section) ?? { secrets: [], source: undefined }

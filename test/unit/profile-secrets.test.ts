@@ -7,9 +7,9 @@ const CONFIG = `
 region = us-east-1
 [profile ci]
 role_arn = arn:aws:iam::123456789012:role/ci
-source_profile = keys
+source_profile = keys ; of a person
 [profile "with a name"]
-  aws_secret_access_key=quoted/secret
+  aws_secret_access_key=quoted/secret # until May
 [profile one]
 source_profile = other
 [profile other]
