@@ -14,8 +14,8 @@ export interface Session {
   log(level: 'info' | 'warning', text: string): void
   /** The step's own credentials; undefined when it has none, or is gone. */
   credentials(): Promise<StaticCredentials | undefined>
-  /** Told when a request goes out, so that the step knows of it if this process gives no word any more. */
-  sending(): void
+  /** Told whenever it changes whether the report may have landed, which the step needs if this process gives no word any more. */
+  mayHaveLanded(value: boolean): void
 }
 
 /** How a decision is sent. */

@@ -44,13 +44,13 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
         random: Math.random,
         log: { ...runner.log, info: tell('info'), warning: tell('warning') },
       },
-      { ...options, onSend: () => session?.sending() },
+      { ...options, onMayHaveLanded: (value) => session?.mayHaveLanded(value) },
     )
   }
 
   return async (decision, options) => {
     const { session } = options
-    if (options.mayHaveLanded) session?.sending()
+    if (options.mayHaveLanded) session?.mayHaveLanded(true)
     let failure: CallError
     try {
       return await send(decision, dataPipeline, { ...options, hasOtherCredentials: session !== undefined })

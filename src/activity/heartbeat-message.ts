@@ -35,8 +35,11 @@ export type HolderMessage =
   | { readonly kind: 'alive' }
   | { readonly kind: 'log'; readonly level: 'info' | 'warning'; readonly text: string }
   | { readonly kind: 'credentials-wanted' }
-  /** A request with the decision goes out, or may have gone out before: from now on it may have taken effect. */
-  | { readonly kind: 'sending' }
+  /**
+   * Whether a request with the decision may have taken effect: from when one goes out until its answer says that it has
+   * not.
+   */
+  | { readonly kind: 'may-have-landed'; readonly value: boolean }
   | { readonly kind: 'result'; readonly result: HolderResult; readonly state: HolderState }
 
 /** How the task stands. */

@@ -30,8 +30,8 @@ export interface ReportHandlers {
   readonly onLog: (level: 'info' | 'warning', text: string) => void
   /** The step's own credentials; undefined when it has none. */
   readonly credentials: () => Promise<StaticCredentials | undefined>
-  /** Told when a request goes out: from then on the report may have landed. */
-  readonly onSending: () => void
+  /** Told whenever it changes whether the report may have landed. */
+  readonly onMayHaveLanded: (value: boolean) => void
   /** Aborted when the step has to end; the process goes on without it. */
   readonly signal: AbortSignal
 }
@@ -130,12 +130,12 @@ class Connection {
   async #report(
     decision: Decision,
     budgetMs: number,
-    { onLog, credentials, onSending, signal }: ReportHandlers,
+    { onLog, credentials, onMayHaveLanded, signal }: ReportHandlers,
   ): Promise<HolderResult | undefined> {
     let result: HolderResult | undefined
     const take: Take = (message) => {
       if (message.kind === 'log') onLog(message.level, message.text)
-      if (message.kind === 'sending') onSending()
+      if (message.kind === 'may-have-landed') onMayHaveLanded(message.value)
       if (message.kind === 'credentials-wanted')
         void credentials().then((found) => this.#channel.send({ kind: 'credentials', credentials: found }))
       if (message.kind === 'result') {

@@ -32,13 +32,13 @@ export class HolderRoute implements ReportRoute {
     const { by, status, versions, deadline } = report
     const spent = new AbortController()
     const watching = watchDeadline(deadline, this.#holder, spent)
-    let isSent = false
+    let mayHaveLanded = false
     try {
       const result = await this.#holder.report({ by, status, versions: versions() }, deadline.remaining(), {
         onLog: (level, text) => this.#runner.log[level](text),
         credentials: () => this.#credentials(report),
-        onSending: () => {
-          isSent = true
+        onMayHaveLanded: (value) => {
+          mayHaveLanded = value
         },
         signal: spent.signal,
       })
@@ -46,7 +46,7 @@ export class HolderRoute implements ReportRoute {
       return toDelivery(result, deadline)
     } catch (error) {
       if (!(error instanceof HolderSilentError)) throw error
-      return await this.#onSilence().deliver({ ...report, mayHaveLanded: isSent })
+      return await this.#onSilence().deliver({ ...report, mayHaveLanded })
     } finally {
       clearInterval(watching)
     }

@@ -180,8 +180,8 @@ class StepSession implements Session {
     this.channel?.send({ kind: 'log', level, text })
   }
 
-  sending(): void {
-    this.channel?.send({ kind: 'sending' })
+  mayHaveLanded(value: boolean): void {
+    this.channel?.send({ kind: 'may-have-landed', value })
   }
 
   async credentials(): Promise<StaticCredentials | undefined> {

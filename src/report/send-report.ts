@@ -41,8 +41,8 @@ export interface SendReportOptions {
   readonly isStillWanted?: () => boolean
   /** An earlier attempt had no response: if the task is not found now, that one most likely succeeded. */
   readonly mayHaveLanded?: boolean
-  /** Told when a request goes out. */
-  readonly onSend?: () => void
+  /** Told that a request goes out, which may land from then on, and that its answer says that it has not, nor any before. */
+  readonly onMayHaveLanded?: (value: boolean) => void
   /** Whether to give up when no credentials can be had, as others may be asked for. Default: only when it is final. */
   readonly hasOtherCredentials?: boolean
 }
@@ -59,14 +59,19 @@ export interface SendReportOptions {
 export async function sendReport(
   report: Report,
   dependencies: CallDependencies,
-  { isStillWanted = () => true, mayHaveLanded = false, hasOtherCredentials = false, onSend }: SendReportOptions = {},
+  {
+    isStillWanted = () => true,
+    mayHaveLanded = false,
+    hasOtherCredentials = false,
+    onMayHaveLanded,
+  }: SendReportOptions = {},
 ): Promise<ReportedStatus> {
   const { dataPipeline, log } = dependencies
   // Fitted anew for each try, when its credentials are there and hidden: they must not be in the texts.
   let versions: readonly ErrorFields[] = []
   let version = 0
   const fieldsNow = (): ErrorFields => versions[version] ?? {}
-  let fieldsOfLostAnswer: ErrorFields = {}
+  let fieldsOfLostAnswer: ErrorFields | undefined
   try {
     const { answer, tries } = await callReliably(
       async (call) => {
@@ -78,7 +83,7 @@ export async function sendReport(
         return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), {
           ...call,
           onSend() {
-            onSend?.()
+            onMayHaveLanded?.(true)
             call.onSend?.()
           },
         })
@@ -86,6 +91,7 @@ export async function sendReport(
       { ...dependencies, retriesRefusals: !hasOtherCredentials },
       ({ kind, gettingCredentials, message, answerLost }, sent) => {
         if (answerLost && sent) fieldsOfLostAnswer = fieldsNow()
+        else if (sent && !mayHaveLanded && fieldsOfLostAnswer === undefined) onMayHaveLanded?.(false)
         if (gettingCredentials && hasOtherCredentials) return 'stop'
         if (kind !== 'invalid-request' || gettingCredentials || version + 1 >= versions.length) return undefined
         version += 1
@@ -105,7 +111,7 @@ export async function sendReport(
     if (error instanceof CallError && error.cause instanceof SupersededError) throw error.cause
     const isGone = error instanceof CallError && error.failure.kind === 'task-not-found'
     if (isGone && (error.answerLost || mayHaveLanded)) {
-      const fields = error.answerLost ? fieldsOfLostAnswer : fieldsNow()
+      const fields = fieldsOfLostAnswer ?? fieldsNow()
       const { failure, tries, origin } = error
       return { requestId: failure.requestId, tries, fields, origin, presumed: true }
     }

@@ -2,7 +2,17 @@
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, bare, invalidRequest, late, lostReply, on, taskNotFound, times } from '../local-aws/faults.ts'
+import {
+  accessDenied,
+  bare,
+  invalidRequest,
+  late,
+  lostReply,
+  on,
+  taskNotFound,
+  throttle,
+  times,
+} from '../local-aws/faults.ts'
 import { LocalGitHub } from '../local-github/local-github.ts'
 import { Job, leftOverProcesses } from '../runner/job.ts'
 import { eventually, isAlive } from '../runner/processes.ts'
@@ -398,6 +408,33 @@ describe('the heartbeat process gives no word', () => {
       const post = await held.post()
       expect(post.stdout).toMatch(BY_ANOTHER_STEP)
       expect(effectsOf(service, held.taskId)).toEqual(['FALSE'])
+    },
+    LIMIT_MS,
+  )
+
+  onLinux(
+    'when it is frozen after the service has refused what it sent: that the task is not found is an error',
+    async () => {
+      await using service = await LocalDataPipeline.start()
+      using held = await hold(service, NO_BEAT)
+      service.keepMisbehaving(on('SetTaskStatus', throttle()))
+      const onStart = ({ stdout }: RunningStep): void => {
+        let said = ''
+        const freeze = (text: string | Buffer): void => {
+          said += text
+          if (!said.includes('Try 1 failed')) return
+          stdout?.off('data', freeze)
+          process.kill(heartbeatOf(held.job), 'SIGSTOP')
+          service.behave()
+          service.keepMisbehaving(on('SetTaskStatus', taskNotFound()))
+        }
+        stdout?.on('data', freeze)
+      }
+      const { outputs, warnings, errors } = await held.root({ status: 'FINISHED' }, { onStart })
+      expect(outputs['reported']).toBe('false')
+      expect(warnings).toEqual([])
+      expect(errors).toEqual([expect.stringContaining('TaskNotFoundException')])
+      await held.post()
     },
     LIMIT_MS,
   )

@@ -134,7 +134,7 @@ test('a process that says each moment that it is alive may take as long as it ne
     const handlers = {
       onLog: () => undefined,
       credentials: async () => undefined,
-      onSending: () => undefined,
+      onMayHaveLanded: () => undefined,
       signal: new AbortController().signal,
     }
     expect(await holder.report(decision, 1_000, handlers)).toEqual({ outcome: 'superseded' })
