@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { cleanText } from '../text/clean.ts'
 
 /** What a program may say of why it failed. */
@@ -6,6 +7,9 @@ const MAX_CHARACTERS = 500
 /** What the SDK's chain of credential sources says to its logger as it comes to a profile, and of a source that failed. */
 const PROFILE_BEGINS = '@aws-sdk/credential-provider-ini - fromIni'
 const SOURCE_FAILED = /^@smithy\/property-provider (?:->|\(!\)) ([\s\S]*)$/
+
+/** What the SDK says when no source had any; else it is the error of the one that ended the search. */
+const NONE_FOUND = 'Could not load credentials from any providers'
 
 /** That there is no default profile is nothing that anyone did wrong. */
 const NO_DEFAULT_PROFILE = /^Could not resolve credentials using profile: \[default\]/
@@ -34,8 +38,8 @@ export class CredentialSearch {
 
   /** The error of a search, with why the profile gave no credentials. */
   explain(error: unknown): unknown {
-    if (this.#reason === undefined || (error as Error | undefined)?.name !== 'CredentialsProviderError') return error
-    return new CredentialsProviderError(`${(error as Error).message} (the profile: ${this.#reason})`, { cause: error })
+    if (this.#reason === undefined || messageOf(error) !== NONE_FOUND) return error
+    return new CredentialsProviderError(`${NONE_FOUND} (the profile: ${this.#reason})`, { cause: error })
   }
 
   #hear(text: string): void {

@@ -5,7 +5,13 @@ import {
   ReportTaskRunnerHeartbeatCommand,
   SetTaskStatusCommand,
 } from '@aws-sdk/client-data-pipeline'
-import type { AwsCredentialIdentity } from '@smithy/types'
+import type {
+  AwsCredentialIdentity,
+  HttpHandlerOptions,
+  HttpRequest,
+  HttpResponse,
+  RequestHandler,
+} from '@smithy/types'
 import { Deadline, systemClock } from '../clock.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { Log } from '../github/log.ts'
@@ -22,9 +28,12 @@ import { Transport, type TransportOptions } from './transport.ts'
 
 /**
  * Read by the SDK's default chain, which otherwise keeps the first content of the config and credentials files as long
- * as the process lives. Not in the client's types, so a test rotates every kind of source.
+ * as the process lives, and calls the service of a sign-in (`aws sso login`) past the given handler. Not in the client's
+ * types, so a test rotates every kind of source, and another one signs in.
  */
-const READ_FILES_AGAIN = { ignoreCache: true }
+function chainSettings(requestHandler: RequestHandler<HttpRequest, HttpResponse, HttpHandlerOptions>) {
+  return { ignoreCache: true, clientConfig: { requestHandler } }
+}
 
 /** Long enough for a session to be known in all of AWS. */
 const NEW_SESSION_MS = 60_000
@@ -137,7 +146,7 @@ export async function connectDataPipeline(
   const client: DataPipelineClient = new DataPipelineClient({
     ...(given ? { region: given } : {}),
     ...credentialsGiven(),
-    ...READ_FILES_AGAIN,
+    ...chainSettings(transport),
     logger: search.logger,
     requestHandler: transport,
     // The retries are ours: the SDK's three quick attempts are over within seconds.
@@ -261,7 +270,11 @@ const NO_CALLS = {
  * without a call to AWS. Needs no region. Never fails, and has no limit of time.
  */
 export async function hideLocalCredentials(dependencies: Pick<OidcDependencies, 'env' | 'hide'>): Promise<void> {
-  const client = new DataPipelineClient({ region: DATA_PIPELINE_REGIONS[0], requestHandler: NO_CALLS })
+  const client = new DataPipelineClient({
+    region: DATA_PIPELINE_REGIONS[0],
+    requestHandler: NO_CALLS,
+    ...chainSettings(NO_CALLS),
+  })
   hideCredentials(client, dependencies, true)
   await client.config.credentials().catch(() => undefined)
 }

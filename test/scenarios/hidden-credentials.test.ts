@@ -1,5 +1,6 @@
 // Credentials in use are hidden by whoever gets them, whatever they come from, and by every action.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -35,7 +36,10 @@ class EchoService {
     this.#server = createServer(async (request, response) => {
       const body = await text(request)
       const { authorization, ...headers } = request.headers
-      const sent = new URLSearchParams(body).get('WebIdentityToken') ?? headers['x-amz-security-token']
+      const sent =
+        new URLSearchParams(body).get('WebIdentityToken') ??
+        headers['x-amz-security-token'] ??
+        headers['x-amz-sso_bearer_token']
       this.tokens.push(String(sent))
       const message = `Refused ${sent}, with ${authorization}`
       const id = { 'x-amzn-requestid': 'echo' }
@@ -168,6 +172,55 @@ test.concurrent('the token of a token file is not shown when STS repeats it', as
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+/** Makes a home in which somebody has signed in by `aws sso login`. */
+function signIn(home: string, token: string): Record<string, string> {
+  const url = 'https://octo-org.awsapps.com/start'
+  const cache = join(home, '.aws', 'sso', 'cache')
+  mkdirSync(cache, { recursive: true })
+  const file = `${createHash('sha1').update(url).digest('hex')}.json`
+  const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
+  writeFileSync(join(cache, file), JSON.stringify({ accessToken: token, expiresAt, region: 'us-east-1' }))
+  const account = 'sso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = ci'
+  const config = join(home, '.aws', 'config')
+  writeFileSync(config, `[default]\nsso_start_url = ${url}\n${account}\n`)
+  return { AWS_REGION: 'us-east-1', HOME: home, USERPROFILE: home, AWS_CONFIG_FILE: config }
+}
+
+describe('the token of a sign-in', () => {
+  const TOKEN = 'a-token-of-a-person-who-signed-in'
+  const FAILED = { 'task-id': 'a-task', status: 'FAILED', 'timeout-seconds': '4' }
+
+  async function inHome(run: (env: Record<string, string>) => Promise<void>): Promise<void> {
+    const home = mkdtempSync(join(tmpdir(), 'home-'))
+    try {
+      await run(signIn(home, TOKEN))
+    } finally {
+      rmSync(home, { recursive: true, force: true })
+    }
+  }
+
+  test.concurrent('is not shown when the service repeats it, and not sent in a dry run', async () => {
+    await inHome(async (env) => {
+      await using service = await EchoService.start('json')
+      const step = { inputs: FAILED, env: { ...env, AWS_ENDPOINT_URL_SSO: service.url } }
+      expect(await runStep({ ...step, inputs: { ...FAILED, 'dry-run': 'true' } })).toMatchObject({ exitCode: 0 })
+      expect(service.tokens).toEqual([])
+      const { errors, masks, ...rest } = await runStep(step)
+      expect(service.tokens).toContain(TOKEN)
+      expect(errors).toEqual([expect.stringMatching(/AccessDeniedException: Refused \*\*\*, with undefined\. /)])
+      expect(masks).toEqual([TOKEN])
+      expect(said({ errors, masks, ...rest })).not.toContain(TOKEN)
+    })
+  })
+
+  test.concurrent('is not sent over plain http', async () => {
+    await inHome(async (env) => {
+      const { errors } = await runStep({ inputs: FAILED, env: { ...env, AWS_ENDPOINT_URL_SSO: 'http://sso.invalid' } })
+      expect(errors).toEqual([expect.stringContaining('http://sso.invalid is plain http')])
+    })
+  })
 })
 
 test.concurrent('a short placeholder is not masked, as it would shred the log', async () => {
