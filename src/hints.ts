@@ -38,6 +38,8 @@ const HINTS = {
     'The credentials did not live as long as the job. Use the input role-to-assume, which gets new ones for this step, or run aws-actions/configure-aws-credentials again before it.',
   credentialsRefused:
     "AWS does not know these credentials: check which ones this step has (AWS_ACCESS_KEY_ID, profile), and the machine's clock.",
+  sessionRefused:
+    "AWS does not accept the session that the role gave: run the job again. If that does not help, check the machine's clock, and AWS_ENDPOINT_URL_STS, if it is set.",
   roleOfProfileDenied:
     'Check the role that the profile or AWS_ROLE_ARN names, and its trust policy: it must allow sts:AssumeRole for the credentials, or sts:AssumeRoleWithWebIdentity for the issuer and the subject of the token file, that it is to be assumed with.',
   noOidcToken:
@@ -109,10 +111,10 @@ function mainHint(context: HintContext): string {
     case 'no-credentials':
       return context.profile === undefined ? HINTS.noCredentials : profileWithoutCredentials(context.profile)
     case 'credentials-expired':
-      return HINTS.credentialsExpired
+      return usesRole ? HINTS.sessionRefused : HINTS.credentialsExpired
     case 'credentials-refused':
     case 'clock-corrected':
-      return HINTS.credentialsRefused
+      return usesRole ? HINTS.sessionRefused : HINTS.credentialsRefused
     case 'access-denied':
       return accessDeniedHint(context.operation)
     case 'no-oidc-token':

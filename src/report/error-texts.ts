@@ -120,7 +120,7 @@ async function withEvidence(
   const why = problem ?? (token === undefined && !end.reporting.dryRun ? 'the input github-token is empty' : undefined)
   if (why !== undefined) {
     runner.log.notice(
-      `The report says less than it could about the failure: ${why}. For failed steps and logs the job needs ` +
+      `The report says less than it could about the failure: ${why.replace(/\.$/, '')}. For failed steps and logs the job needs ` +
         '"permissions: actions: read", for annotations "checks: read"; both are optional.',
     )
   }

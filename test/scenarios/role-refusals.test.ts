@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { CredentialStore, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { bare, error, type FaultKind, hang, times, unrecognizedClient } from '../local-aws/faults.ts'
+import { bare, error, expiredToken, type FaultKind, hang, times, unrecognizedClient } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
 import {
   keysNotFetched,
@@ -270,7 +270,17 @@ describe('a session that the service does not know yet', () => {
     expect(bodies).toHaveLength(MOST_TRIES)
     expect(step.errors).toHaveLength(1)
     expect(step.errors[0]).toContain('UnrecognizedClientException')
+    expect(step.errors[0]).toContain('AWS does not accept the session that the role gave')
   })
+})
+
+test.concurrent('a session that is always over: the error does not advise the role that is used already', async () => {
+  await using cloud = await startCloud()
+  cloud.service.keepMisbehaving(expiredToken())
+  const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
+  expect(step.errors).toHaveLength(1)
+  expect(step.errors[0]).toMatch(/ExpiredTokenException.*AWS does not accept the session that the role gave/)
+  expect(step.errors[0]).not.toContain('role-to-assume')
 })
 
 describe("GitHub's token service", () => {
