@@ -1,10 +1,11 @@
 import { connectDataPipeline, type DataPipeline } from '../aws/data-pipeline.ts'
-import { needsOtherCredentials } from '../aws/failure.ts'
+import { isTaskGone, needsOtherCredentials } from '../aws/failure.ts'
 import { CallError, tryLimitOf } from '../aws/reliable-call.ts'
 import type { Runner } from '../github/runner.ts'
 import { type Decision, versionsWithout } from '../report/decision.ts'
 import { type ReportedStatus, sendReport } from '../report/send-report.ts'
 import type { ArbiterDependencies, SendOptions } from './arbiter.ts'
+import type { StaticCredentials } from './heartbeat-message.ts'
 
 const REQUEST_LIMIT_MS = 10_000
 
@@ -48,8 +49,25 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
     )
   }
 
+  async function sendWith(
+    { accessKeyId, secretAccessKey, sessionToken }: StaticCredentials,
+    decision: Decision,
+    options: SendOptions,
+  ): Promise<ReportedStatus> {
+    const other = await connectDataPipeline(
+      { region: dataPipeline.region, role: undefined },
+      { ...runner, requestLimitMs: REQUEST_LIMIT_MS },
+      { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+    )
+    try {
+      return await send(decision, other, { ...options, hasOtherCredentials: false })
+    } finally {
+      other.close()
+    }
+  }
+
   return async (decision, options) => {
-    const { session } = options
+    const { session, deadline } = options
     if (options.mayHaveLanded) session?.mayHaveLanded(true)
     let failure: CallError
     try {
@@ -58,29 +76,36 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
       if (!(error instanceof CallError) || session === undefined || !needsOtherCredentials(error.failure)) throw error
       failure = error
     }
-    const mayHaveLanded = options.mayHaveLanded || failure.answerLost
+    let mayHaveLanded = options.mayHaveLanded || failure.answerLost
     log(
       `The credentials that the task is held with do not do: ${failure.failure.message}. Asking the step for its own.`,
     )
     // A step that hangs while it looks for them must not keep the decisions that come after it.
-    const credentials = await options.deadline.within(
-      options.deadline.remaining(),
+    const credentials = await deadline.within(
+      deadline.remaining(),
       () => session.credentials(),
-      () => CallError.spent(failure, options.deadline),
+      () => CallError.spent(failure, deadline),
     )
-    // Then with what there is, and with the patience that its failures ask for.
-    if (credentials === undefined)
-      return send(decision, dataPipeline, { ...options, mayHaveLanded, hasOtherCredentials: false })
-    const { accessKeyId, secretAccessKey, sessionToken } = credentials
-    const other = await connectDataPipeline(
-      { region: dataPipeline.region, role: undefined },
-      { ...runner, requestLimitMs: REQUEST_LIMIT_MS },
-      { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
-    )
-    try {
-      return await send(decision, other, { ...options, mayHaveLanded, hasOtherCredentials: false })
-    } finally {
-      other.close()
+    if (credentials !== undefined) {
+      try {
+        return await sendWith(credentials, decision, { ...options, mayHaveLanded })
+      } catch (error) {
+        if (!(error instanceof CallError) || !isOfOthers(error) || !mayPass(failure)) throw error
+        mayHaveLanded ||= error.answerLost
+        log(`Nor do those of the step: ${error.failure.message}.`)
+      }
     }
+    // Then with what there is, and with the patience that its failures ask for.
+    return send(decision, dataPipeline, { ...options, mayHaveLanded, hasOtherCredentials: false })
   }
+}
+
+/** Whether a report may have failed as a step has credentials of another account, for something else. */
+function isOfOthers({ failure }: CallError): boolean {
+  return needsOtherCredentials(failure) || isTaskGone(failure)
+}
+
+/** Whether a report that was given up to use other credentials may be made with the same ones a little later. */
+function mayPass({ failure }: CallError): boolean {
+  return failure.gettingCredentials || failure.unsettled
 }

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { CredentialStore, type Credentials } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, bare, on, unrecognizedClient } from '../local-aws/faults.ts'
+import { accessDenied, bare, on, taskNotFound, unrecognizedClient } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
+import { keysNotFetched, LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
 import { idlePort } from '../runner/idle-port.ts'
 import { leftOverProcesses } from '../runner/job.ts'
 import { eventually, killAll } from '../runner/processes.ts'
@@ -113,6 +113,31 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
         expect(texts).not.toContain(secretAccessKey)
         expect(texts).not.toContain(sessionToken)
       }
+    },
+    LIMIT_MS,
+  )
+
+  onLinux.each<[string, (service: LocalDataPipeline) => void]>([
+    ['that AWS does not know', () => undefined],
+    ['for which there is no such task', (service) => service.misbehave(on('SetTaskStatus', taskNotFound()))],
+  ])(
+    'has credentials of another account, %s, and STS fails for a moment: it is reported with those of the beats',
+    async (_name, refuse) => {
+      await using oidc = await LocalOidc.start()
+      await using service = await LocalDataPipeline.start({ credentials: new CredentialStore([]) })
+      await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials })
+      const role = { 'role-to-assume': TEST_ROLE.arn }
+      using held = await hold(service, { ...NO_BEAT, ...role }, { env: { ...oidc.env(), ...sts.env() } })
+      for (const { accessKeyId = '' } of sts.requests) service.credentials.expire(accessKeyId)
+      sts.misbehave(keysNotFetched())
+      refuse(service)
+      const inputs = step === 'root' ? {} : { inputs: { ...NO_BEAT, 'task-id': held.taskId } }
+      expect(await reportBy(held, step, { env: variablesOf(STRANGER), ...inputs })).toMatchObject({
+        exitCode: 0,
+        errors: [],
+      })
+      if (step === 'root') await held.post()
+      expect(effectsOf(service, held.taskId)).toEqual(['FINISHED'])
     },
     LIMIT_MS,
   )
