@@ -6,7 +6,10 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-/** The machine's clock. Monotonic: setting the time of day neither spends nor extends a budget. */
+/**
+ * The machine's clock. Monotonic: setting the time of day neither spends nor extends a budget. A sleep ends when what has
+ * come meanwhile was read: in a process that stood still timers are first, and an answer that came in time would be lost.
+ */
 export const systemClock: Clock = {
   now: () => performance.now(),
   sleep: (ms, signal) =>
@@ -14,10 +17,14 @@ export const systemClock: Clock = {
       if (signal?.aborted) return resolve()
       const wake = (): void => {
         clearTimeout(timer)
+        clearImmediate(reading)
         signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const timer = setTimeout(wake, ms)
+      let reading: NodeJS.Immediate | undefined
+      const timer = setTimeout(() => {
+        reading = setImmediate(wake)
+      }, ms)
       signal?.addEventListener('abort', wake)
     }),
 }

@@ -1,5 +1,6 @@
 // The status always gets through, as long as there is time and hope; and nobody waits where there is none.
 import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import {
@@ -29,10 +30,13 @@ import {
 } from '../local-aws/faults.ts'
 import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
 import { idlePort } from '../runner/idle-port.ts'
+import { eventually } from '../runner/processes.ts'
 import { LocalProxy, SilentOnce, TlsFront } from '../runner/proxy.ts'
 import type { StepResult } from '../runner/step.ts'
 import type { RunningStep } from '../runner/worker.ts'
 import { reportTo } from './reporting.ts'
+
+const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as typeof test.concurrent
 
 /** All of them, so that nothing is added. */
 const ERROR_INPUTS = { 'error-id': 'E', 'error-message': 'M', 'error-stack-trace': 'T' }
@@ -423,6 +427,32 @@ describe('a task that is not found, after a late answer that says that nothing c
     expect(step.exitCode).toBe(1)
   })
 })
+
+// A virtual machine that is suspended, or a process that gets no turn, wakes up behind all of its limits.
+onPosix.each(['http', 'https'])(
+  'an answer that came in time over %s, while the step stood still, counts',
+  async (protocol) => {
+    await using service = await LocalDataPipeline.start()
+    await using front = await TlsFront.start(service.url)
+    service.misbehave(late(500))
+    const onStart = async (child: RunningStep): Promise<void> => {
+      await service.received('SetTaskStatus')
+      child.kill('SIGSTOP')
+      // Twice what a try may take.
+      await delay(4_000)
+      await eventually(() => service.requestsFor('SetTaskStatus')[0]?.answer !== undefined)
+      child.kill('SIGCONT')
+    }
+    const env = protocol === 'http' ? {} : { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url, NODE_EXTRA_CA_CERTS: 'ca.pem' }
+    const { step, bodies } = await reportTo(
+      service,
+      { 'timeout-seconds': '8' },
+      { env, onStart, files: { 'ca.pem': front.cert } },
+    )
+    expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+    expect(bodies).toHaveLength(1)
+  },
+)
 
 // Nothing was sent on a connection that never was ready.
 describe('a task that is not found, after a connection on which nothing was sent', () => {
