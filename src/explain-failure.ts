@@ -1,4 +1,4 @@
-import { profileInUse } from './aws/environment-credentials.ts'
+import { credentialSource } from './aws/environment-credentials.ts'
 import { CallError } from './aws/reliable-call.ts'
 import { type AwsSettings, isKnownRegion } from './aws/settings.ts'
 import { ConfigurationError, causesOf, messageOf } from './errors.ts'
@@ -47,7 +47,7 @@ export function explainFailure(
       : hintFor({
           ...failure,
           operation,
-          usesRole: aws.role !== undefined,
+          ...(error.source ?? credentialSource(aws, env)),
           issuer: issuerOf(env),
           region,
           regionIsKnown: region !== undefined && isKnownRegion(region),
@@ -57,7 +57,6 @@ export function explainFailure(
           timeSpent,
           isCutShort: error.isCutShort,
           answerLost,
-          profile: aws.role === undefined ? profileInUse(env) : undefined,
         })
   return `${sentence}${requestId}${lost} ${hint}`
 }

@@ -142,13 +142,13 @@ export class Arbiter {
       onReported(this.#reported)
       return { outcome: 'sent', status: decision.status, region, ...sent }
     } catch (error) {
-      const { failure, tries, timeSpent, answerLost, origin } = CallError.from(error)
+      const { failure, tries, timeSpent, answerLost, origin, source } = CallError.from(error)
       // With other credentials, which the next step may have, the service may take it.
       const isFinal = !timeSpent && isLatest() && !needsOtherCredentials(failure)
       this.#open = isFinal ? undefined : { decision, mayHaveLanded: mayHaveLanded || answerLost }
       if (!isLatest()) return { outcome: 'superseded' }
       const hint = causesOf(error).find((cause) => cause instanceof ConfigurationError)?.hint
-      return { outcome: 'failed', failure, tries, timeSpent, answerLost, origin, hint, region }
+      return { outcome: 'failed', failure, tries, timeSpent, answerLost, origin, source, hint, region }
     } finally {
       this.#sending = undefined
     }

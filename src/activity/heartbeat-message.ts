@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Socket } from 'node:net'
+import type { CredentialSource } from '../aws/environment-credentials.ts'
 import type { Failure } from '../aws/failure.ts'
 import type { Decision } from '../report/decision.ts'
 import type { ErrorFields } from '../report/error-fields.ts'
@@ -75,6 +76,8 @@ export type HolderResult =
       readonly timeSpent: boolean
       readonly answerLost: boolean
       readonly origin: string | undefined
+      /** Undefined for credentials that the step gave. */
+      readonly source: CredentialSource | undefined
       readonly hint: string | undefined
       readonly region: string
     }

@@ -98,8 +98,8 @@ function watchDeadline(deadline: Deadline, holder: Holder, spent: AbortControlle
 
 function toDelivery(result: HolderResult, deadline: Deadline): Delivery {
   if (result.outcome !== 'failed') return result
-  const { failure, tries, timeSpent, answerLost, origin, hint, region } = result
+  const { failure, tries, timeSpent, answerLost, origin, source, hint, region } = result
   const cause = hint === undefined ? undefined : new ConfigurationError(failure.message, { hint })
   const spent = timeSpent ? deadline : undefined
-  throw new DeliveryError(new CallError(failure, { tries, answerLost, origin, cause }, spent), region)
+  throw new DeliveryError(new CallError(failure, { tries, answerLost, origin, source, cause }, spent), region)
 }

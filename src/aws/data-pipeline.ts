@@ -20,7 +20,7 @@ import type { ErrorFields } from '../report/error-fields.ts'
 import type { TaskStatus } from '../status.ts'
 import { CredentialSearch } from './credential-search.ts'
 import { checkEndpointVariable, unusualOrigin } from './endpoint.ts'
-import { environmentCredentials } from './environment-credentials.ts'
+import { type CredentialSource, credentialSource, environmentCredentials } from './environment-credentials.ts'
 import { CredentialsError } from './failure.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
@@ -79,6 +79,8 @@ export interface DataPipeline {
   readonly region: string
   /** Where the last call went, as `https://host:port`, when that is not the address of AWS for the region. */
   readonly unusualOrigin: string | undefined
+  /** What the credentials come from; undefined for those that another step handed over. */
+  readonly source: CredentialSource | undefined
   /** The credentials in use, whose secret parts are hidden by now. Fails with what getting them met. */
   credentials(): Promise<AwsCredentialIdentity>
   /**
@@ -178,6 +180,7 @@ export async function connectDataPipeline(
 
   return {
     region,
+    source: fixed === undefined ? credentialSource(settings, dependencies.env) : undefined,
     get unusualOrigin() {
       return transport.lastOrigin === undefined ? undefined : unusualOrigin(transport.lastOrigin, region)
     },

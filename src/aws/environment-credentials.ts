@@ -1,4 +1,5 @@
 import type { AwsCredentialIdentity } from '@smithy/types'
+import type { AwsSettings } from './settings.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -6,6 +7,14 @@ type Environment = Readonly<Record<string, string | undefined>>
 export interface NamedProfile {
   readonly name: string
   readonly variable: 'AWS_PROFILE' | 'AWS_DEFAULT_PROFILE'
+}
+
+/** What credentials come from, as far as hints speak of it. */
+export interface CredentialSource {
+  /** Whether it is the role of the input. */
+  readonly usesRole: boolean
+  /** Undefined when no variable names a profile, or others are used. */
+  readonly profile: NamedProfile | undefined
 }
 
 /**
@@ -34,10 +43,15 @@ export function halfKeyPair(env: Environment): string | undefined {
 }
 
 /** The profile that a variable names; undefined where the key pair of the environment is used in its place. */
-export function profileInUse(env: Environment): NamedProfile | undefined {
+function profileInUse(env: Environment): NamedProfile | undefined {
   const name = env['AWS_PROFILE']
   if (!name || environmentCredentials(env) !== undefined) return undefined
   return { name, variable: env['AWS_DEFAULT_PROFILE'] === name ? 'AWS_DEFAULT_PROFILE' : 'AWS_PROFILE' }
+}
+
+/** What the credentials for these settings come from. */
+export function credentialSource({ role }: AwsSettings, env: Environment): CredentialSource {
+  return { usesRole: role !== undefined, profile: role === undefined ? profileInUse(env) : undefined }
 }
 
 /** Makes AWS_DEFAULT_PROFILE count where AWS_PROFILE is not set, as for the AWS CLI; this SDK does not know it. */

@@ -2,6 +2,7 @@ import type { Deadline } from '../clock.ts'
 import type { Log } from '../github/log.ts'
 import { type Decision, RetriesSpentError, retry } from '../retry.ts'
 import type { Call, DataPipeline } from './data-pipeline.ts'
+import type { CredentialSource } from './environment-credentials.ts'
 import { CredentialsError, classify, type Failure, rejectsCredentials, TryTimeoutError } from './failure.ts'
 
 const SHORTEST_TRY_LIMIT_MS = 1_000
@@ -43,6 +44,7 @@ interface CallErrorOptions {
   readonly tries: number
   readonly answerLost: boolean
   readonly origin?: string | undefined
+  readonly source?: CredentialSource | undefined
   readonly cause: unknown
 }
 
@@ -58,9 +60,11 @@ export class CallError extends Error {
   readonly answerLost: boolean
   /** Where the call went, when that is not the address of AWS for the region. */
   readonly origin: string | undefined
+  /** What the credentials come from; undefined where only this step can tell. */
+  readonly source: CredentialSource | undefined
 
   /** @param spent the deadline, where there was no more time for another try */
-  constructor(failure: Failure, { tries, answerLost, origin, cause }: CallErrorOptions, spent?: SpentTime) {
+  constructor(failure: Failure, { tries, answerLost, origin, source, cause }: CallErrorOptions, spent?: SpentTime) {
     const times =
       spent && `gave up after ${tries} ${tries === 1 ? 'attempt' : 'attempts'}${inTime(spent)}. Last error: `
     super(`${times ?? ''}${failure.message}`, { cause })
@@ -70,11 +74,12 @@ export class CallError extends Error {
     this.isCutShort = spent?.isShortened === true
     this.answerLost = answerLost
     this.origin = origin
+    this.source = source
   }
 
   /** The same failure, where there was no more time to do something about it. */
-  static spent({ failure, tries, answerLost, origin }: CallError, deadline: SpentTime): CallError {
-    return new CallError(failure, { tries, answerLost, origin, cause: undefined }, deadline)
+  static spent({ failure, tries, answerLost, origin, source }: CallError, deadline: SpentTime): CallError {
+    return new CallError(failure, { tries, answerLost, origin, source, cause: undefined }, deadline)
   }
 
   /** What was thrown by a call, or before one could be made. */
@@ -191,7 +196,7 @@ export async function callReliably<T>(
     const { input, isShortened } = deadline
     throw new CallError(
       classify(cause),
-      { tries, answerLost, origin: dataPipeline.unusualOrigin, cause },
+      { tries, answerLost, origin: dataPipeline.unusualOrigin, source: dataPipeline.source, cause },
       spent?.timeSpent ? { budgetMs: deadline.budgetMs - (lastTryMs ?? 0), input, isShortened } : undefined,
     )
   }

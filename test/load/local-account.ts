@@ -39,6 +39,7 @@ export class LocalAccount {
     return {
       region: 'us-east-1',
       unusualOrigin: undefined,
+      source: undefined,
       credentials: async () => ({ accessKeyId: '', secretAccessKey: '' }),
       renewCredentials: async () => false,
       hasNewSession: () => false,

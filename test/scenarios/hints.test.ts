@@ -59,6 +59,16 @@ describe('a profile in use', () => {
     expect(await errorWith(NO_KEYS)).not.toContain('the profile "')
   })
 
+  test.concurrent('is named by a step with another one, where the report is made with that of the heartbeats', async () => {
+    await using service = await LocalDataPipeline.start()
+    const env = { ...NO_KEYS, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') }
+    using held = await hold(service, {}, { env: { ...env, AWS_PROFILE: 'reporter' } })
+    service.misbehave(on('SetTaskStatus', taskNotFound()))
+    const step = await held.root({ status: 'FAILED' }, { env: { AWS_PROFILE: 'default' } })
+    expect(step.errors).toEqual([expect.stringContaining('the profile "reporter"')])
+    await held.post()
+  })
+
   test.concurrent('is named by poll-for-task', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepMisbehaving(accessDenied('PollForTask'))

@@ -83,6 +83,7 @@ async function take(course: Course) {
   const dataPipeline: DataPipeline = {
     region: 'us-east-1',
     unusualOrigin: undefined,
+    source: undefined,
     credentials: async () => ({ accessKeyId: '', secretAccessKey: '' }),
     renewCredentials: async () => false,
     hasNewSession: () => false,
