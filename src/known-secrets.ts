@@ -9,13 +9,15 @@ const MAX_TEXT_CHARACTERS = 1_000_000
 // One set for the process, as the runner's own is, and no parameter: who says a text need not know who got which secret.
 const secrets = new Set<string>()
 // What is no credential: it may have anything in it, also the id of a task, so no part of it is hidden.
-let texts = new SecretFinder()
+const texts = new Set<string>()
+let textFinder = new SecretFinder()
 let roomForTexts = MAX_TEXT_CHARACTERS
 
 /** Hides these, and nothing that was hidden before: for a process that begins. */
 export function beginWithSecrets(first: Iterable<string>): void {
   secrets.clear()
-  texts = new SecretFinder()
+  texts.clear()
+  textFinder = new SecretFinder()
   roomForTexts = MAX_TEXT_CHARACTERS
   hideSecrets(first)
 }
@@ -33,8 +35,10 @@ export function hideSecrets(more: Iterable<string>): void {
  */
 export function hideTexts(more: Iterable<string>): void {
   for (const text of more) {
+    if (texts.has(text)) continue
+    texts.add(text)
     roomForTexts -= text.length
-    if (roomForTexts >= 0) texts.addWhole(text)
+    if (roomForTexts >= 0) textFinder.addWhole(text)
   }
 }
 
@@ -46,7 +50,7 @@ export function knownSecrets(): ReadonlySet<string> {
 /** The text without what is hidden. */
 export function withoutSecrets(text: string): string {
   const safe = redact(text, secrets).text
-  return roomForTexts === MAX_TEXT_CHARACTERS ? safe : redactFound(safe, texts).text
+  return texts.size === 0 ? safe : redactFound(safe, textFinder).text
 }
 
 /** A value of JSON whose texts are without what is hidden. In its JSON, a secret might begin within an escape. */

@@ -24,13 +24,11 @@ interface Piece {
   readonly needed: number
   /** Whether these are all of a secret that is looked for as a whole. */
   readonly isWhole: boolean
-  /** The next one with the same place in the table. */
-  readonly next: Piece | undefined
 }
 
 /** Finds secrets in texts. The time is proportional to the text, however many secrets there are. */
 export class SecretFinder {
-  readonly #table: (Piece | undefined)[] = new Array(1 << TABLE_BITS)
+  readonly #table: (Piece[] | undefined)[] = new Array(1 << TABLE_BITS)
 
   /**
    * Finds it, and each part of it that has 12 characters or more, as a cut may leave it.
@@ -42,53 +40,66 @@ export class SecretFinder {
     const last = needed < WINDOW ? 0 : secret.length - PIECE
     for (let start = 0; start <= last; start += STEP) {
       const before = secret.slice(Math.max(0, start - (WINDOW - PIECE)), start)
-      this.#addPiece({ before, onwards: secret.slice(start, start + WINDOW), needed, isWhole: false })
+      const piece = { hash: hashOf(secret, start), before, onwards: secret.slice(start, start + WINDOW), needed }
+      const others = this.#placeOf(piece.hash)
+      // A secret that repeats itself has the same piece many times, and each would be compared with every text.
+      const isKnown = others.some((other) => other.before === before && other.onwards === piece.onwards)
+      if (!isKnown) others.push({ ...piece, isWhole: false })
     }
   }
 
   /**
    * Finds it as a whole: a part of it may well be no secret.
    *
-   * @param text of 6 characters or more
+   * @param text of 6 characters or more; not one that was added before
    */
   addWhole(text: string): void {
-    this.#addPiece({ before: '', onwards: text, needed: text.length, isWhole: true })
+    // Texts may all begin alike. By the piece that the fewest others have, few are compared at any place of a text.
+    let [best, start] = [this.#placeOf(hashOf(text, 0)), 0]
+    for (let next = 1; next <= text.length - PIECE && best.length > 0; next++) {
+      const others = this.#placeOf(hashOf(text, next))
+      if (others.length < best.length) [best, start] = [others, next]
+    }
+    const [before, onwards] = [text.slice(0, start), text.slice(start)]
+    best.push({ hash: hashOf(text, start), before, onwards, needed: text.length, isWhole: true })
   }
 
-  #addPiece(piece: Omit<Piece, 'hash' | 'next'>): void {
-    const { before, onwards, needed } = piece
-    let hash = 0
-    for (let index = 0; index < PIECE; index++) hash = (imul(hash, BASE) + onwards.charCodeAt(index)) | 0
+  /** The pieces that have the place of a hash. */
+  #placeOf(hash: number): Piece[] {
     const place = hash >>> (32 - TABLE_BITS)
-    const first = this.#table[place]
-    // A secret that repeats itself has the same piece many times, and each would be compared with every text.
-    for (let other = first; other !== undefined; other = other.next) {
-      if (other.before === before && other.onwards === onwards && other.needed === needed) return
-    }
-    this.#table[place] = { ...piece, hash, next: first }
+    this.#table[place] ??= []
+    return this.#table[place]
   }
 
   /** The parts of a text that are parts of secrets, in their order; those that overlap are one. */
   find(text: string): Range[] {
     const found: Range[] = []
     let hash = 0
-    // The end of the last whole text: one that begins within it would make the work endless where texts repeat themselves.
-    let covered = 0
+    // Where each whole text was last found: looked for within that, too, the work were endless where texts repeat themselves.
+    const ends = new Map<Piece, number>()
     for (let index = 0; index < text.length; index++) {
       const left = index < PIECE ? 0 : text.charCodeAt(index - PIECE)
       hash = (imul(hash, BASE) + text.charCodeAt(index) - imul(left, BASE_TO_PIECE)) | 0
-      for (let piece = this.#table[hash >>> (32 - TABLE_BITS)]; piece !== undefined; piece = piece.next) {
+      const pieces = this.#table[hash >>> (32 - TABLE_BITS)]
+      if (pieces === undefined) continue
+      for (const piece of pieces) {
         if (piece.hash !== hash || index < PIECE - 1) continue
         const place = index - PIECE + 1
-        if (piece.isWhole && place < covered) continue
+        if (piece.isWhole && place - piece.before.length < (ends.get(piece) ?? 0)) continue
         const range = around(text, place, piece)
         if (range === undefined) continue
-        if (piece.isWhole) covered = range.end
+        if (piece.isWhole) ends.set(piece, range.end)
         addRange(found, range)
       }
     }
     return found
   }
+}
+
+function hashOf(text: string, start: number): number {
+  let hash = 0
+  for (let index = start; index < start + PIECE; index++) hash = (imul(hash, BASE) + text.charCodeAt(index)) | 0
+  return hash
 }
 
 /** The part of a text around a place that is the same as around a piece of a secret; undefined when that is too small. */

@@ -8,9 +8,12 @@ export const SHORTEST_SECRET = 6
  * @returns none for a secret that is too short to be one
  */
 export function formsOf(secret: string): ReadonlySet<string> {
+  if (secret.trim().length < SHORTEST_SECRET) return new Set()
   const forms = [secret, secret.replace(/^"([\s\S]*)"$/, '$1'), ...secret.split(/[\r\n]+/), ...aroundAmpersand(secret)]
-  // In expressions of GitHub, in forms of HTML, and where each byte is read as a character.
-  forms.push(secret.replaceAll("'", "''"), secret.replaceAll(' ', '+'), Buffer.from(secret).toString('latin1'))
+  // In expressions of GitHub, in shells that show what they run, and in forms of HTML.
+  forms.push(secret.replaceAll("'", "''"), secret.replaceAll("'", "'\\''"), secret.replaceAll(' ', '+'))
+  // Where each byte is read as a character; PowerShell takes commands in UTF-16.
+  forms.push(Buffer.from(secret).toString('latin1'), Buffer.from(secret, 'utf16le').toString('latin1'))
   return new Set(forms.filter((form) => form.trim().length >= SHORTEST_SECRET))
 }
 

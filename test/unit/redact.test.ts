@@ -26,6 +26,7 @@ describe('redact', () => {
     ['a lone surrogate in the secret', 'x abc\ud800def y', ['abc\ud800def'], 'x *** y', 1],
     // Placeholders of local set-ups are shorter, and would shred every text.
     ['a secret of five characters', 'a abcde b', ['abcde'], 'a abcde b', 0],
+    ['one of five characters in UTF-16', 'a a\0b\0c\0d\0e b', ['abcde'], 'a a\0b\0c\0d\0e b', 0],
     ['a secret of six characters', 'a abcdef b', ['abcdef'], 'a *** b', 1],
     ['both forms of a secret', 'ab/cd+ef ab%2Fcd%2Bef', ['ab/cd+ef'], '*** ***', 2],
     ['the same secret twice', 'secret-1', ['secret-1', 'secret-1'], '***', 1],
@@ -37,7 +38,7 @@ describe('redact', () => {
     ['a secret key', AWS_SECRET_KEY],
     ['a session token', SESSION_TOKEN],
     ['a password', PASSWORD],
-    ['a short password', 'a/b+c&d'],
+    ['a short password', `a/b'+c&d`],
   ])('%s', (_kind, secret) => {
     test.each(Object.entries(ENCODERS))('%s', (_form, encode) => {
       const { text } = redact(`before ${encode(secret)} after`, [secret])

@@ -33,6 +33,9 @@ export const ENCODERS: Readonly<Record<string, (text: string) => string>> = {
   'base64 behind a byte': (text) => Buffer.from(`:${text}`).toString('base64'),
   'base64 behind two bytes': (text) => Buffer.from(`u:${text}`).toString('base64'),
   'base64 between others': (text) => Buffer.from(`user:${text}@host`).toString('base64'),
+  'base64 of UTF-16': (text) => Buffer.from(text, 'utf16le').toString('base64'),
+  'base64 of UTF-16 between others': (text) => Buffer.from(`:${text}@`, 'utf16le').toString('base64'),
+  'hexadecimal of UTF-16': (text) => Buffer.from(text, 'utf16le').toString('hex'),
   base64url: (text) => Buffer.from(text).toString('base64url'),
   JSON: (text) => JSON.stringify(text).slice(1, -1),
   'JSON of others': (text) => JSON.stringify(text).slice(1, -1).replaceAll('/', '\\/').replaceAll('+', '\\u002B'),
@@ -42,6 +45,7 @@ export const ENCODERS: Readonly<Record<string, (text: string) => string>> = {
   'XML by hexadecimal numbers': (text) =>
     text.replace(/\W/g, (character) => `&#x${character.charCodeAt(0).toString(16)};`),
   'a command line': (text) => text.replaceAll('"', '\\"'),
+  'a command that a shell shows': (text) => text.replaceAll("'", "'\\''"),
   'an expression': (text) => text.replaceAll("'", "''"),
   'colours within': (text) => `${text.slice(0, 4)}\u001b[31m${text.slice(4)}`,
   'zero-width spaces within': (text) => [...text].join('\u200b'),
