@@ -1,5 +1,4 @@
-import { messageOf } from '../errors.ts'
-import { cleanText } from '../text/clean.ts'
+import { shown } from '../known-secrets.ts'
 
 /** What a program may say of why it failed. */
 const MAX_CHARACTERS = 500
@@ -19,14 +18,8 @@ const NO_DEFAULT_PROFILE = /^Could not resolve credentials using profile: \[defa
  * never says why a profile, which somebody made on purpose, gave none.
  */
 export class CredentialSearch {
-  readonly #redact: (text: string) => string
   #isInProfile = false
   #reason: string | undefined
-
-  /** @param redact takes secrets out of what a program said */
-  constructor(redact: (text: string) => string) {
-    this.#redact = redact
-  }
 
   /** For the SDK. It also says whole requests, which are of no interest here. */
   readonly logger = {
@@ -38,7 +31,7 @@ export class CredentialSearch {
 
   /** The error of a search, with why the profile gave no credentials. */
   explain(error: unknown): unknown {
-    if (this.#reason === undefined || messageOf(error) !== NONE_FOUND) return error
+    if (this.#reason === undefined || (error as Error | undefined)?.message !== NONE_FOUND) return error
     return new CredentialsProviderError(`${NONE_FOUND} (the profile: ${this.#reason})`, { cause: error })
   }
 
@@ -50,12 +43,7 @@ export class CredentialSearch {
     const [, message] = SOURCE_FAILED.exec(text) ?? []
     if (!this.#isInProfile || message === undefined) return
     this.#isInProfile = false
-    if (!NO_DEFAULT_PROFILE.test(message)) this.#reason = this.#shorten(withoutCommand(message))
-  }
-
-  #shorten(text: string): string {
-    const line = this.#redact(cleanText(text).text).replace(/\s+/g, ' ').trim()
-    return line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)}…` : line
+    if (!NO_DEFAULT_PROFILE.test(message)) this.#reason = shown(withoutCommand(message), MAX_CHARACTERS)
   }
 }
 

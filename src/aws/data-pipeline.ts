@@ -111,7 +111,6 @@ export interface DataPipeline {
 
 /** What a client is made with. */
 export interface ConnectDependencies extends OidcDependencies {
-  readonly redact: (text: string) => string
   readonly log: Pick<Log, 'warning'>
 }
 
@@ -136,7 +135,7 @@ export async function connectDataPipeline(
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
   const role = settings.role
-  const search = new CredentialSearch(dependencies.redact)
+  const search = new CredentialSearch()
   const credentialsGiven = (): Partial<ConstructorParameters<typeof DataPipelineClient>[0]> => {
     if (fixed) return { credentials: fixed }
     if (role) {

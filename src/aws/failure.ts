@@ -147,6 +147,7 @@ const UNTRUSTED_CERTIFICATE =
 
 interface ErrorShape {
   readonly name?: unknown
+  readonly message?: unknown
   readonly code?: unknown
   readonly syscall?: unknown
   readonly statusCode?: unknown
@@ -206,7 +207,7 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
   const status = error.$metadata?.httpStatusCode ?? 0
   if (error instanceof OidcTokenError) return { kind: kindOfOidcError(error), answerLost: false }
   if (isInvalidIdentityToken(error)) {
-    return { kind: KEYS_NOT_FETCHED.test(messageOf(error)) ? 'service-error' : 'access-denied', answerLost: false }
+    return { kind: KEYS_NOT_FETCHED.test(String(error.message)) ? 'service-error' : 'access-denied', answerLost: false }
   }
   const kind = kindOf(name) ?? kindOf(code)
   // The SDK has learnt the service's time from the refusal, and signs the next try with it.
@@ -259,7 +260,7 @@ function kindOfOidcError({ statusCode, cause }: OidcTokenError): FailureKind {
 /** Whether an error came before the connection was ready to send anything. */
 function isConnecting(error: ErrorShape): boolean {
   const isBefore = error.syscall === 'connect' || error.syscall === 'getaddrinfo'
-  return isBefore || String((error as Error).message).includes('before secure TLS connection')
+  return isBefore || String(error.message).includes('before secure TLS connection')
 }
 
 function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {
@@ -277,7 +278,7 @@ function isUnsettled(kind: FailureKind, error: ErrorShape, gettingCredentials: b
   if (kind === 'credentials-refused') return IS_UNKNOWN.has(String(error.name).replace(/Exception$/, ''))
   if (kind === 'oidc-refused' || kind === 'no-oidc-token') return !isTransient(kind, error, gettingCredentials)
   if (kind !== 'access-denied' || !gettingCredentials) return false
-  return !(isInvalidIdentityToken(error) && TOKEN_NOT_ACCEPTED.test(messageOf(error)))
+  return !(isInvalidIdentityToken(error) && TOKEN_NOT_ACCEPTED.test(String(error.message)))
 }
 
 // Of a session that was just made, until all servers have heard of it: the service's name for it, and that of STS.

@@ -60,6 +60,7 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   const annotation = (text: string): string => shownLines(text, ANNOTATION_CHARACTERS)
   const masked = new Set<string>()
   const mask = (secret: string): void => {
+    if (reader === 'file') return
     // Of a secret with several lines the runner would mask each, also one that is a bracket.
     for (const line of secret.split(/[\r\n]+/).map((each) => each.trim())) {
       if (line.length < SHORTEST_SECRET || masked.has(line)) continue
@@ -93,7 +94,7 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
     hide(more) {
       const secrets = [...more]
       hideSecrets(secrets)
-      if (reader === 'runner') secrets.forEach(mask)
+      secrets.forEach(mask)
     },
     mask(more) {
       const texts = [...more]

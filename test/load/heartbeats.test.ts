@@ -152,7 +152,6 @@ describe('in real time', () => {
           env: process.env,
           requestLimitMs: BEAT_LIMIT_MS,
           hide: () => undefined,
-          redact: (text) => text,
           log: { warning: () => undefined },
         },
       )

@@ -91,7 +91,8 @@ describe('a profile that gives no credentials', () => {
     ['the program says nothing', 'false x-password', 'and said nothing)'],
     ['there is no program', '/no/such/program x-password', 'and said '],
     ['it says something else', 'echo x-password', 'returned invalid JSON'],
-    ['it says very much', 'sh -c "yes | head -c 300000 >&2; exit 1" x-password', `and said ${'y '.repeat(200)}`],
+    ['it says very much', 'sh -c "yes | head -c 300000 >&2; exit 1" x-password', `and said ${'y '.repeat(80)}`],
+    ['it says why at the end', 'sh -c "yes | head -c 9000 >&2; echo no key >&2; exit 1" x-password', 'y no key)'],
     ['it tells a secret', 'sh -c "echo use $GH_TOKEN >&2; exit 1" x-password', 'and said use ***)'],
   ])('%s: the error says why', async (name, program, reason) => {
     await using service = await LocalDataPipeline.start()

@@ -48,7 +48,6 @@ onPosix('that the SDK renewed itself after a call differ from those of the call'
       env: process.env,
       requestLimitMs: 10_000,
       hide: (secrets) => hidden.push(...secrets),
-      redact: (text) => text,
       log: { warning: () => undefined },
     },
   )

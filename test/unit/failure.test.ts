@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { BrokenAnswerError, CredentialsError, classify, TryTimeoutError } from '../../src/aws/failure.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { OidcTokenError } from '../../src/github/oidc.ts'
+import { beginWithSecrets } from '../../src/known-secrets.ts'
 
 /** An error as the SDK throws it for an answer of a service. */
 function answer(name: string, httpStatusCode = 400, more: object = {}): Error {
@@ -171,6 +172,15 @@ describe('getting credentials', () => {
   ] as const)('%s: %s, and nothing was sent to Data Pipeline', (_name, cause, kind, transient) => {
     expect(classify(getting(cause))).toMatchObject({ kind, transient, answerLost: false, gettingCredentials: true })
   })
+})
+
+test('what an error is does not depend on which of its words are secrets', () => {
+  beginWithSecrets(['identity', 'OpenIDConnect'])
+  const passing = saying('InvalidIdentityToken', "Couldn't retrieve verification key from your identity provider")
+  const final = saying('InvalidIdentityToken', 'No OpenIDConnect provider found')
+  expect(classify(getting(passing))).toMatchObject({ kind: 'service-error', message: expect.stringContaining('***') })
+  expect(classify(getting(final))).toMatchObject({ unsettled: false, message: expect.stringContaining('***') })
+  beginWithSecrets([])
 })
 
 describe('a refusal that may only come of servers not having heard yet', () => {
