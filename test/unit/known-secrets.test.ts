@@ -118,6 +118,25 @@ describe('texts that are no secrets', () => {
     expect(withoutSecrets('x user:a-password y a-password@host z')).toBe('x *** y *** z')
   })
 
+  test('are hidden wherever they stand, and nothing else is', () => {
+    const letters = (minLength: number, maxLength: number) =>
+      fc.string({ unit: fc.constantFrom('a', 'b'), minLength, maxLength })
+    const withTexts = fc.tuple(fc.uniqueArray(letters(6, 12), { minLength: 1, maxLength: 30 }), letters(0, 300))
+    fc.assert(
+      fc.property(withTexts, ([values, text]) => {
+        beginWithSecrets([])
+        hideTexts(values)
+        const safe = withoutSecrets(text)
+        for (const kept of safe.split('***')) expect(values.filter((value) => kept.includes(value))).toEqual([])
+        if (!values.some((value) => text.includes(value))) expect(safe).toBe(text)
+        for (const value of values) expect(withoutSecrets(` ${value} `)).toBe(' *** ')
+      }),
+      { numRuns: runs(500) },
+    )
+    beginWithSecrets([SECRET])
+    hideTexts([VALUE])
+  })
+
   test('count once', () => {
     for (let time = 0; time < 3; time++) hideTexts(['y'.repeat(200_000)])
     hideTexts(['a text that comes later'])
