@@ -11,11 +11,10 @@ const STEP = WINDOW - PIECE + 1
 const { imul } = Math
 const BASE = 0x9e3779b1 | 0
 const BASE_TO_PIECE = Array.from({ length: PIECE }).reduce<number>((power) => imul(power, BASE), 1)
-const TABLE_BITS = 15
+const FILTER_BITS = 15
 
 /** A piece of a secret, with what decides whether a window of the secret is there. */
 interface Piece {
-  readonly hash: number
   /** The characters before it. */
   readonly before: string
   /** The piece itself, and the characters behind it. */
@@ -26,9 +25,11 @@ interface Piece {
   readonly isWhole: boolean
 }
 
-/** Finds secrets in texts. The time is proportional to the text, however many secrets there are. */
+/** Finds secrets in texts. The time is proportional to the text, however many secrets there are, if they are not all alike. */
 export class SecretFinder {
-  readonly #table: (Piece[] | undefined)[] = new Array(1 << TABLE_BITS)
+  readonly #pieces = new Map<number, Piece[]>()
+  /** Whether there may be a piece, by the first bits of its hash: most of a text is not looked up. */
+  readonly #filter = new Uint8Array(1 << FILTER_BITS)
 
   /**
    * Finds it, and each part of it that has 12 characters or more, as a cut may leave it.
@@ -40,11 +41,11 @@ export class SecretFinder {
     const last = needed < WINDOW ? 0 : secret.length - PIECE
     for (let start = 0; start <= last; start += STEP) {
       const before = secret.slice(Math.max(0, start - (WINDOW - PIECE)), start)
-      const piece = { hash: hashOf(secret, start), before, onwards: secret.slice(start, start + WINDOW), needed }
-      const others = this.#placeOf(piece.hash)
+      const onwards = secret.slice(start, start + WINDOW)
+      const hash = hashOf(secret, start)
       // A secret that repeats itself has the same piece many times, and each would be compared with every text.
-      const isKnown = others.some((other) => other.before === before && other.onwards === piece.onwards)
-      if (!isKnown) others.push({ ...piece, isWhole: false })
+      const isKnown = this.#pieces.get(hash)?.some((other) => other.before === before && other.onwards === onwards)
+      if (!isKnown) this.#addPiece(hash, { before, onwards, needed, isWhole: false })
     }
   }
 
@@ -55,20 +56,20 @@ export class SecretFinder {
    */
   addWhole(text: string): void {
     // Texts may all begin alike. By the piece that the fewest others have, few are compared at any place of a text.
-    let [best, start] = [this.#placeOf(hashOf(text, 0)), 0]
-    for (let next = 1; next <= text.length - PIECE && best.length > 0; next++) {
-      const others = this.#placeOf(hashOf(text, next))
-      if (others.length < best.length) [best, start] = [others, next]
+    let [start, fewest] = [0, Number.POSITIVE_INFINITY]
+    for (let next = 0; next <= text.length - PIECE && fewest > 0; next++) {
+      const others = this.#pieces.get(hashOf(text, next))?.length ?? 0
+      if (others < fewest) [start, fewest] = [next, others]
     }
     const [before, onwards] = [text.slice(0, start), text.slice(start)]
-    best.push({ hash: hashOf(text, start), before, onwards, needed: text.length, isWhole: true })
+    this.#addPiece(hashOf(text, start), { before, onwards, needed: text.length, isWhole: true })
   }
 
-  /** The pieces that have the place of a hash. */
-  #placeOf(hash: number): Piece[] {
-    const place = hash >>> (32 - TABLE_BITS)
-    this.#table[place] ??= []
-    return this.#table[place]
+  #addPiece(hash: number, piece: Piece): void {
+    const others = this.#pieces.get(hash)
+    if (others === undefined) this.#pieces.set(hash, [piece])
+    else others.push(piece)
+    this.#filter[hash >>> (32 - FILTER_BITS)] = 1
   }
 
   /** The parts of a text that are parts of secrets, in their order; those that overlap are one. */
@@ -80,11 +81,9 @@ export class SecretFinder {
     for (let index = 0; index < text.length; index++) {
       const left = index < PIECE ? 0 : text.charCodeAt(index - PIECE)
       hash = (imul(hash, BASE) + text.charCodeAt(index) - imul(left, BASE_TO_PIECE)) | 0
-      const pieces = this.#table[hash >>> (32 - TABLE_BITS)]
-      if (pieces === undefined) continue
-      for (const piece of pieces) {
-        if (piece.hash !== hash || index < PIECE - 1) continue
-        const place = index - PIECE + 1
+      if (this.#filter[hash >>> (32 - FILTER_BITS)] === 0 || index < PIECE - 1) continue
+      const place = index - PIECE + 1
+      for (const piece of this.#pieces.get(hash) ?? []) {
         if (piece.isWhole && place - piece.before.length < (ends.get(piece) ?? 0)) continue
         const range = around(text, place, piece)
         if (range === undefined) continue
