@@ -56,7 +56,7 @@ function shortened(message: string): string {
     .replace(/\S+…\S+ \(\d+ characters\)/g, '…')
     .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '…')
     .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:…')
-    .replace(/\b\d+(\.\d+)? (tries|try|s\b)/g, '… $2')
+    .replace(/\b\d+(\.\d+)? (attempts?|s\b)/g, '… $2')
     .replace(/'\/[^']*'/g, '…')
   return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE - 1).trimEnd()}…` : text
 }
