@@ -1,18 +1,16 @@
 // Credentials of a job that takes longer than they live.
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { startCloud } from '../local-aws/cloud.ts'
 import { CredentialStore, type Credentials } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { error, on } from '../local-aws/faults.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
+import { TEST_ROLE } from '../local-aws/sts.ts'
 import { leftOverProcesses } from '../runner/job.ts'
 import { heartbeatCounts, heartbeatGroup, hold } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
-
-const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
 
 const TEMPORARY: Required<Omit<Credentials, 'expiresAt'>> = {
   accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
@@ -21,36 +19,11 @@ const TEMPORARY: Required<Omit<Credentials, 'expiresAt'>> = {
 }
 
 describe('with role-to-assume', () => {
-  interface Cloud extends AsyncDisposable {
-    readonly service: LocalDataPipeline
-    readonly sts: LocalSts
-    readonly oidc: LocalOidc
-    readonly credentials: CredentialStore
-    readonly env: Record<string, string | undefined>
-  }
-
-  async function startCloud(sessionMs?: number): Promise<Cloud> {
-    const credentials = new CredentialStore([])
-    const oidc = await LocalOidc.start()
-    const sts = await LocalSts.start({ issuer: oidc, credentials, ...(sessionMs && { sessionMs }) })
-    const service = await LocalDataPipeline.start({ credentials })
-    return {
-      service,
-      sts,
-      oidc,
-      credentials,
-      env: { ...sts.env(), ...oidc.env(), ...NO_CREDENTIALS },
-      async [Symbol.asyncDispose]() {
-        await Promise.all([service.stop(), sts.stop(), oidc.stop()])
-      },
-    }
-  }
-
   const WITH_ROLE = { 'role-to-assume': TEST_ROLE.arn }
 
   test.concurrent('sessions that expire midway: new ones, with a new token each time, and no beat fails', async () => {
     // A beat comes after 9 to 10 s; sessions as short as that would be over before a machine that stands still uses them.
-    await using cloud = await startCloud(8_500)
+    await using cloud = await startCloud({ sessionMs: 8_500 })
     using held = await hold(cloud.service, { ...WITH_ROLE, 'heartbeat-seconds': '10' }, { env: cloud.env })
     expect(held.main).toMatchObject({ exitCode: 0, warnings: [] })
     await held.beats(2)

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { NO_CREDENTIALS } from '../local-aws/cloud.ts'
 import { CredentialStore, type Credentials } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { accessDenied, bare, on, taskNotFound, unrecognizedClient } from '../local-aws/faults.ts'
@@ -22,7 +23,6 @@ const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as 
 
 const LIMIT_MS = 120_000
 const NO_BEAT = { 'heartbeat-seconds': '300' }
-const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
 
 type Session = Required<Omit<Credentials, 'expiresAt'>>
 

@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { NO_CREDENTIALS } from '../local-aws/cloud.ts'
 import { CredentialStore } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
@@ -37,7 +38,6 @@ const withLoader = (existsSync(LOADER) ? test.concurrent : test.skip) as typeof 
 
 const LIMIT_MS = 120_000
 const NO_BEAT = { 'heartbeat-seconds': '300' }
-const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
 
 /** Runs something with a new folder that is removed afterwards. */
 async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {

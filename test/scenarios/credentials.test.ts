@@ -2,20 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
+import { NO_CREDENTIALS, startCloud } from '../local-aws/cloud.ts'
 import { CredentialStore, type Credentials, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { bare, error, expiredToken, hang, html, reset, times, truncated } from '../local-aws/faults.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalSts, type Role, TEST_ROLE } from '../local-aws/sts.ts'
+import { TEST_ROLE } from '../local-aws/sts.ts'
 import { STALL_MS } from '../runner/busy-machine.ts'
 import { LocalProxy, TlsFront } from '../runner/proxy.ts'
 import { localEvidence, NO_TOKEN_NOTICE, reportTo } from './reporting.ts'
-
-const NO_CREDENTIALS = {
-  AWS_ACCESS_KEY_ID: undefined,
-  AWS_SECRET_ACCESS_KEY: undefined,
-  AWS_SESSION_TOKEN: undefined,
-}
 
 const TEMPORARY: Required<Pick<Credentials, 'accessKeyId' | 'secretAccessKey' | 'sessionToken'>> = {
   accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
@@ -378,30 +372,6 @@ describe('secrets in error texts', () => {
 })
 
 describe('role-to-assume', () => {
-  interface Cloud extends AsyncDisposable {
-    readonly service: LocalDataPipeline
-    readonly sts: LocalSts
-    readonly oidc: LocalOidc
-    readonly env: Record<string, string | undefined>
-  }
-
-  async function startCloud(role: Role = TEST_ROLE, audience?: string): Promise<Cloud> {
-    const store = new CredentialStore([])
-    const oidc = await LocalOidc.start()
-    const sts = await LocalSts.start({ issuer: oidc, credentials: store, roles: [role], ...(audience && { audience }) })
-    const service = await LocalDataPipeline.start({ credentials: store })
-    const env = { ...sts.env(), ...oidc.env(), ...NO_CREDENTIALS }
-    return {
-      service,
-      sts,
-      oidc,
-      env,
-      async [Symbol.asyncDispose]() {
-        await Promise.all([service.stop(), sts.stop(), oidc.stop()])
-      },
-    }
-  }
-
   const WITH_ROLE = { status: 'FAILED', 'role-to-assume': TEST_ROLE.arn }
 
   test.concurrent('reports with a session of the role', async () => {
@@ -430,7 +400,7 @@ describe('role-to-assume', () => {
   })
 
   test.concurrent('takes the session name and the audience from the inputs', async () => {
-    await using cloud = await startCloud(TEST_ROLE, 'my-cloud')
+    await using cloud = await startCloud({ audience: 'my-cloud' })
     const { step } = await reportTo(
       cloud.service,
       { ...WITH_ROLE, 'role-session-name': 'nightly-42', audience: 'my-cloud' },

@@ -5,18 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { CredentialStore, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
+import { type Cloud, NO_CREDENTIALS, startCloud } from '../local-aws/cloud.ts'
+import { TEST_CREDENTIALS } from '../local-aws/credentials.ts'
 import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
 import { bare, error, expiredToken, type FaultKind, hang, times, unrecognizedClient } from '../local-aws/faults.ts'
 import { LocalOidc } from '../local-aws/oidc.ts'
-import {
-  keysNotFetched,
-  LocalSts,
-  type LocalStsOptions,
-  noIdentityProvider,
-  notAuthorized,
-  TEST_ROLE,
-} from '../local-aws/sts.ts'
+import { keysNotFetched, type LocalStsOptions, noIdentityProvider, notAuthorized, TEST_ROLE } from '../local-aws/sts.ts'
 import { idlePort } from '../runner/idle-port.ts'
 import { leftOverProcesses } from '../runner/job.ts'
 import { TlsFront } from '../runner/proxy.ts'
@@ -28,7 +22,6 @@ afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
 
-const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
 const TEMPORARY = {
   accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
@@ -37,25 +30,6 @@ const TEMPORARY = {
 const WITH_ROLE = { status: 'FAILED', 'role-to-assume': TEST_ROLE.arn }
 /** Tried no more than that, where it is not known whether a refusal passes. */
 const MOST_TRIES = 5
-
-async function startCloud(options: Partial<LocalStsOptions> = {}) {
-  const credentials = new CredentialStore([])
-  const oidc = await LocalOidc.start()
-  const sts = await LocalSts.start({ issuer: oidc, credentials, ...options })
-  const service = await LocalDataPipeline.start({ credentials })
-  return {
-    service,
-    sts,
-    oidc,
-    credentials,
-    env: { ...sts.env(), ...oidc.env(), ...NO_CREDENTIALS },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([service.stop(), sts.stop(), oidc.stop()])
-    },
-  }
-}
-
-type Cloud = Awaited<ReturnType<typeof startCloud>>
 
 /** Where a role may come from, beside the input: the variables of a step in which STS is asked for it. */
 const SOURCES: Readonly<
