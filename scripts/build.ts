@@ -2,17 +2,7 @@
 // ncc, whose parts are loaded when they are needed, and beside it the entries of a few lines, one for each stage.
 // Usage: node scripts/build.ts DIRECTORY
 import { execFileSync } from 'node:child_process'
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -78,7 +68,11 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
     licencesOf(JSON.parse(readFileSync(stats, 'utf8')) as Stats, root, replaced),
   )
   writeFileSync(join(bundled, 'package.json'), '{ "type": "module" }\n')
-  for (const entry of ENTRIES) copyFileSync(join(compiled, entry), join(bundled, entry))
+  for (const entry of ENTRIES) {
+    // In dist/, the entries stand beside the folder of the bundle.
+    const code = readFileSync(join(compiled, 'entries', entry), 'utf8').replace("'../actions/", "'./actions/")
+    writeFileSync(join(bundled, entry), code)
+  }
   // Only now, so that a build that failed leaves the last one in place.
   rmSync(directory, { recursive: true, force: true })
   renameSync(bundled, directory)

@@ -1,9 +1,9 @@
 // "npm run demo": the whole life of two tasks against a local Data Pipeline, with the built actions run as GitHub's
 // runner would run them. Nothing outside of this machine is called. It takes about fifteen seconds.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LocalDataPipeline } from './local-aws/data-pipeline.ts'
-import { Job } from './runner/job.ts'
-import type { StepResult } from './runner/step.ts'
+import { LocalDataPipeline } from './fakes/aws/data-pipeline.ts'
+import { Job } from './support/job.ts'
+import type { StepResult } from './support/step.ts'
 
 const WORK_SECONDS = 11
 

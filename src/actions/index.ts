@@ -1,14 +1,14 @@
 // All actions are one bundle: they share nearly everything, and what only one of them needs is loaded when it runs.
-import type { Invocation } from '../run-action.ts'
+import type { Invocation } from '../github/invocation.ts'
 
-export { runAction } from '../run-action.ts'
-export { endActivity } from './end-activity.ts'
-export { holdActivity } from './hold-activity.ts'
+export { holdActivity } from './activity-main.ts'
+export { endActivity } from './activity-post.ts'
 export { pollForTask } from './poll-for-task.ts'
+export { runAction } from './run-action.ts'
 export { setTaskStatus } from './set-task-status.ts'
 
 /** A part of its own: no step needs what only the heartbeat process does. */
 export async function heartbeat(invocation: Invocation): Promise<void> {
-  const { holdTask } = await import('./heartbeat.ts')
+  const { holdTask } = await import('./heartbeat-process.ts')
   return holdTask(invocation)
 }

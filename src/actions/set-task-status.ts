@@ -1,8 +1,9 @@
-import { findHolder, routeFor } from '../activity/find-holder.ts'
-import { systemClock } from '../clock.ts'
-import { inputAdjustments, readSetTaskStatusInputs } from '../inputs.ts'
+import { findHolder, routeFor } from '../activity/find-heartbeat.ts'
+import type { Invocation } from '../github/invocation.ts'
+import { inputAdjustments } from '../inputs/aws.ts'
+import { readSetTaskStatusInputs } from '../inputs/set-task-status.ts'
 import { reportTask } from '../report/report-task.ts'
-import type { Invocation } from '../run-action.ts'
+import { systemClock } from '../util/clock.ts'
 
 /** The root action: tells AWS Data Pipeline how a task ended. */
 export async function setTaskStatus(invocation: Invocation): Promise<void> {
@@ -12,7 +13,7 @@ export async function setTaskStatus(invocation: Invocation): Promise<void> {
   const { taskId } = inputs
   const holder = inputs.reporting.dryRun ? undefined : await findHolder(taskId, runner, systemClock)
   try {
-    await reportTask({ ...inputs, by: 'step' }, invocation, () => routeFor(taskId, 'step', holder, runner))
+    await reportTask(inputs, 'step', invocation, () => routeFor(taskId, 'step', holder, runner))
   } finally {
     holder?.close()
   }

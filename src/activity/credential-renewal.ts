@@ -1,5 +1,6 @@
-import { classify, TryTimeoutError } from '../aws/failure.ts'
-import { type Clock, Deadline } from '../clock.ts'
+import { classify, TryTimeoutError } from '../aws/errors.ts'
+import type { Clock } from '../util/clock.ts'
+import { Deadline } from '../util/deadline.ts'
 
 export interface RenewalDependencies {
   readonly clock: Clock

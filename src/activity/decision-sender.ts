@@ -1,9 +1,9 @@
-import { connectDataPipeline, type DataPipeline } from '../aws/data-pipeline.ts'
-import { isTaskGone, needsOtherCredentials } from '../aws/failure.ts'
-import { CallError, tryLimitOf } from '../aws/reliable-call.ts'
+import { CallError, tryLimitOf } from '../aws/call-with-retry.ts'
+import { connectDataPipeline, type DataPipeline } from '../aws/client.ts'
+import { isTaskGone, needsOtherCredentials } from '../aws/errors.ts'
 import type { Runner } from '../github/runner.ts'
 import { type Decision, versionsWithout } from '../report/decision.ts'
-import { type ReportedStatus, sendReport } from '../report/send-report.ts'
+import { type ReportedStatus, sendReport } from '../report/send-status.ts'
 import type { ArbiterDependencies, SendOptions } from './arbiter.ts'
 import type { StaticCredentials } from './heartbeat-message.ts'
 

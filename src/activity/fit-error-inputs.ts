@@ -1,6 +1,6 @@
-import type { ErrorInputs } from '../inputs.ts'
-import { quoted } from '../known-secrets.ts'
-import { fitErrorFields, PUBLISHED_LIMITS } from '../report/error-fields.ts'
+import type { ErrorInputs } from '../inputs/reporting.ts'
+import { quoted } from '../masking/format.ts'
+import { fitErrorFields, PUBLISHED_LIMITS } from '../report/sanitize-error-fields.ts'
 
 /** Linux, limits.h: PATH_MAX. */
 const MAX_PATH_CHARACTERS = 4096

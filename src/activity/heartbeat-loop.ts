@@ -1,7 +1,8 @@
-import { classify, isTaskGone, rejectsCredentials, TryTimeoutError } from '../aws/failure.ts'
-import { type Clock, Deadline } from '../clock.ts'
-import { messageOf } from '../errors.ts'
-import { backOff } from '../retry.ts'
+import { classify, isTaskGone, rejectsCredentials, TryTimeoutError } from '../aws/errors.ts'
+import { messageOf } from '../masking/error-message.ts'
+import type { Clock } from '../util/clock.ts'
+import { Deadline } from '../util/deadline.ts'
+import { backOff } from '../util/retry.ts'
 import type { EndReason, HeartbeatState } from './heartbeat-state.ts'
 import type { RunnerSight } from './runner-watch.ts'
 

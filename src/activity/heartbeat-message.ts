@@ -1,10 +1,10 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { CredentialSource } from '../aws/environment-credentials.ts'
-import type { Failure } from '../aws/failure.ts'
+import type { Failure } from '../aws/errors.ts'
+import type { ErrorFields } from '../domain/error-fields.ts'
+import type { TaskStatus } from '../domain/task-status.ts'
 import type { Decision } from '../report/decision.ts'
-import type { ErrorFields } from '../report/error-fields.ts'
-import type { TaskStatus } from '../status.ts'
 import type { HeartbeatState } from './heartbeat-state.ts'
 
 /** Credentials of a step, for a report that those of the heartbeat process are refused for. Never written to a file. */

@@ -1,8 +1,6 @@
 import type { AwsSettings } from '../aws/settings.ts'
-import type { ProcessIdentity } from './processes.ts'
-
-/** What an activity does when the service cancels its task. */
-export type OnCancel = 'ignore' | 'cancel-run'
+import type { OnCancel } from '../inputs/activity.ts'
+import type { ProcessIdentity } from './process-identity.ts'
 
 /** What a heartbeat process is told on its standard input: nothing of it is in arguments, files or its environment. */
 export interface HeartbeatSettings {

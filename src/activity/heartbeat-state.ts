@@ -1,8 +1,8 @@
 import { renameSync } from 'node:fs'
-import { membersOf } from '../json-members.ts'
-import { shown } from '../known-secrets.ts'
+import type { TaskStatus } from '../domain/task-status.ts'
+import { shown } from '../masking/format.ts'
 import type { Reporter } from '../report/decision.ts'
-import type { TaskStatus } from '../status.ts'
+import { membersOf } from '../util/json.ts'
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 
 /** Why no more beats are sent. */

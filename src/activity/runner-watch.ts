@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { identify, isRunning, type ProcessIdentity } from './processes.ts'
+import { identify, isRunning, type ProcessIdentity } from './process-identity.ts'
 
 /**
  * What a look at the runner shows. `missing` is not sure yet; `lost` may be reported as the end of the job; `gone` only

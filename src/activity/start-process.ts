@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { identify, type ProcessIdentity } from './processes.ts'
+import { identify, type ProcessIdentity } from './process-identity.ts'
 
 /** A process of ours in the background. */
 export interface StartedProcess {

@@ -1,7 +1,8 @@
 import { getCACertificates } from 'node:tls'
-import { Deadline, systemClock } from '../clock.ts'
-import { messageOf } from '../errors.ts'
 import type { Log } from '../github/log.ts'
+import { messageOf } from '../masking/error-message.ts'
+import { systemClock } from '../util/clock.ts'
+import { Deadline } from '../util/deadline.ts'
 import { openRegularFile } from '../util/regular-file.ts'
 
 /** The bundle of a whole system has a third of it. */

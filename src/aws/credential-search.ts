@@ -1,4 +1,4 @@
-import { shown } from '../known-secrets.ts'
+import { shown } from '../masking/format.ts'
 
 /** What a program may say of why it failed. */
 const MAX_CHARACTERS = 500

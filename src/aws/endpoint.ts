@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../errors.ts'
-import { quoted } from '../known-secrets.ts'
+import { quoted } from '../masking/format.ts'
 import { isPrivate, withoutUser } from '../util/address.ts'
+import { ConfigurationError } from '../util/errors.ts'
 
 const ENDPOINT_HINT =
   'Use an https:// address in AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL or the profile; plain http is for this machine (127.0.0.1, localhost) only.'

@@ -53,8 +53,3 @@ function profileInUse(env: Environment): NamedProfile | undefined {
 export function credentialSource({ role }: AwsSettings, env: Environment): CredentialSource {
   return { usesRole: role !== undefined, profile: role === undefined ? profileInUse(env) : undefined }
 }
-
-/** Makes AWS_DEFAULT_PROFILE count where AWS_PROFILE is not set, as for the AWS CLI; this SDK does not know it. */
-export function adoptDefaultProfile(env: NodeJS.ProcessEnv): void {
-  if (!env['AWS_PROFILE'] && env['AWS_DEFAULT_PROFILE']) env['AWS_PROFILE'] = env['AWS_DEFAULT_PROFILE']
-}

@@ -1,8 +1,8 @@
 import type { AwsCredentialIdentity } from '@smithy/types'
-import { ConfigurationError } from '../errors.ts'
 import { requestIdToken } from '../github/oidc.ts'
+import { ConfigurationError } from '../util/errors.ts'
+import type { Transport } from './http-handler.ts'
 import type { RoleSettings } from './settings.ts'
-import type { Transport } from './transport.ts'
 
 /** A report takes minutes at the most; 15 is the least that STS gives. */
 const SESSION_SECONDS = 900

@@ -1,5 +1,5 @@
 import type { Annotation } from '../github/api.ts'
-import { cutMiddle } from '../text/cut.ts'
+import { cutMiddle } from '../text/truncate.ts'
 import { firstLineOf, hasContent, LONGEST_EXCERPT, type LogExcerpt, lastCharacters } from './log-excerpt.ts'
 
 /** Beside a log, which is worth more. */

@@ -1,6 +1,6 @@
-import { withoutSecrets } from '../known-secrets.ts'
-import { cleanText } from '../text/clean.ts'
-import { cutMiddle, sizeOf } from '../text/cut.ts'
+import { withoutSecrets } from '../masking/known-secrets.ts'
+import { cleanText } from '../text/sanitize.ts'
+import { cutMiddle, sizeOf } from '../text/truncate.ts'
 
 /** A job that did not succeed, as far as it is known. */
 export interface JobEvidence {

@@ -1,4 +1,4 @@
-import { cleanText } from '../text/clean.ts'
+import { cleanText } from '../text/sanitize.ts'
 
 /** A step that ran, and when, in milliseconds since 1970; the API tells whole seconds. */
 export interface LoggedStep {

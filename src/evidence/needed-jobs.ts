@@ -1,5 +1,5 @@
+import type { NeededJob } from '../domain/needs.ts'
 import type { Job } from '../github/api.ts'
-import type { NeededJob } from '../needs.ts'
 
 /** The jobs of a run that belong to needed jobs, as far as their names tell. */
 export interface MatchedJobs {
@@ -16,17 +16,17 @@ export interface MatchedJobs {
  * Finds the jobs of a run behind needed jobs. The API does not tell a job's key in the workflow: without a `name:` it is
  * the name, or the beginning of it (`key (matrix values)`, `key / job of the called workflow`).
  *
- * @param fine keys of needed jobs that are all right, and so explain nothing
+ * @param passing keys of needed jobs that are all right, and so explain nothing
  */
 export function matchNeededJobs(
   needed: readonly NeededJob[],
-  fine: readonly string[],
+  passing: readonly string[],
   jobs: readonly Job[],
 ): MatchedJobs {
   const matched = new Map(
     needed.map((job) => [job, jobs.filter((each) => belongsTo(each, job.key) && resultOf(each) === job.result)]),
   )
-  const known = [...needed.map(({ key }) => key), ...fine]
+  const known = [...needed.map(({ key }) => key), ...passing]
   // A job that was cancelled explains something only where one of those looked for was.
   const unexplained = [
     'failure',
@@ -50,12 +50,12 @@ export function matchNeededJobs(
  *
  * @param jobs of the run, without the job that asks
  */
-export function isBehind(needed: readonly NeededJob[], fine: readonly string[], jobs: readonly Job[]): boolean {
+export function isBehind(needed: readonly NeededJob[], passing: readonly string[], jobs: readonly Job[]): boolean {
   const running = jobs.filter(({ conclusion }) => conclusion === undefined)
   if (needed.some(({ key }) => running.some((job) => belongsTo(job, key)))) return true
-  const known = [...needed.map(({ key }) => key), ...fine]
+  const known = [...needed.map(({ key }) => key), ...passing]
   if (running.every((job) => known.some((key) => belongsTo(job, key)))) return false
-  const { matched, others } = matchNeededJobs(needed, fine, jobs)
+  const { matched, others } = matchNeededJobs(needed, passing, jobs)
   return (['failure', 'cancelled'] as const).some(
     (result) =>
       needed.filter((job) => job.result === result && matched.get(job)?.length === 0).length >

@@ -1,6 +1,7 @@
-import { causesOf, messageOf } from '../errors.ts'
-import { membersOf } from '../json-members.ts'
-import { shown } from '../known-secrets.ts'
+import { messageOf } from '../masking/error-message.ts'
+import { shown } from '../masking/format.ts'
+import { causesOf } from '../util/errors.ts'
+import { membersOf } from '../util/json.ts'
 import { fetchThroughProxy } from './fetch.ts'
 import { downloadLogEnd, LogDownloadError } from './log-download.ts'
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { requestFollowing, requestThroughProxy } from '../proxy-agents.ts'
+import { requestFollowing, requestThroughProxy } from '../http/proxy.ts'
 
 /** Far above a hundred jobs with their steps; an answer without end must not fill the memory. */
 const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024

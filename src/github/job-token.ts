@@ -1,4 +1,4 @@
-import { requestThroughProxy } from '../proxy-agents.ts'
+import { requestThroughProxy } from '../http/proxy.ts'
 
 /** What GitHub says of a token: that it is no good any more, anything else, or nothing. */
 export type TokenVerdict = 'refused' | 'accepted' | 'unknown'

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { requestFollowing } from '../proxy-agents.ts'
+import { requestFollowing } from '../http/proxy.ts'
 
 /** What is kept of a log, however large: enough for any excerpt, and small. */
 const LOG_END_BYTES = 256 * 1024

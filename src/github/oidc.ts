@@ -1,5 +1,6 @@
-import { ConfigurationError, messageOf } from '../errors.ts'
-import { requestThroughProxy } from '../proxy-agents.ts'
+import { requestThroughProxy } from '../http/proxy.ts'
+import { messageOf } from '../masking/error-message.ts'
+import { ConfigurationError } from '../util/errors.ts'
 import { contentOf } from './fetch.ts'
 
 /** Far above any token. */

@@ -1,9 +1,8 @@
-import { homedir } from 'node:os'
 import * as core from '@actions/core'
-import { adoptDefaultProfile } from '../aws/environment-credentials.ts'
-import { secretsIn } from '../environment-secrets.ts'
-import { beginWithSecrets, hideSecrets, hideTexts, knownSecrets, shownLines, withoutSecrets } from '../known-secrets.ts'
-import { isOwnWord } from '../own-words.ts'
+import { isFixedValue } from '../domain/fixed-values.ts'
+import { secretsIn } from '../masking/environment-secrets.ts'
+import { shownLines } from '../masking/format.ts'
+import { beginWithSecrets, hideSecrets, hideTexts, knownSecrets, withoutSecrets } from '../masking/known-secrets.ts'
 import { SHORTEST_SECRET } from '../text/secret-forms.ts'
 import { type Log, withoutCommands } from './log.ts'
 
@@ -52,9 +51,6 @@ const LOG_CHARACTERS = 128 * 1024
  * @param reader who reads the standard output. In a file, which nobody masks, a command to mask a secret would show it
  */
 export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
-  tidyAwsVariables(process.env)
-  adoptDefaultProfile(process.env)
-  giveHome(process.env)
   beginWithSecrets(secretsIn(process.env))
   const line = (text: string): string => withoutCommands(shownLines(text, LOG_CHARACTERS))
   const annotation = (text: string): string => shownLines(text, ANNOTATION_CHARACTERS)
@@ -84,7 +80,7 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
       warning: (text) => core.warning(annotation(text)),
     },
     input: core.getInput,
-    output: (name, value, isSafe = isOwnWord(value)) => core.setOutput(name, isSafe ? value : withoutSecrets(value)),
+    output: (name, value, isSafe = isFixedValue(value)) => core.setOutput(name, isSafe ? value : withoutSecrets(value)),
     saveState: core.saveState,
     state: core.getState,
     async summarize(html) {
@@ -103,35 +99,5 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
     },
     secrets: knownSecrets(),
     redact: withoutSecrets,
-  }
-}
-
-/**
- * Makes AWS variables what they were meant to be. A secret that was pasted with a line end after it can't be signed
- * with. An empty one, as `env: AWS_REGION: ${{ vars.AWS_REGION }}` makes where the variable is not set, counts for the
- * SDK as given, and it would not look into the profile.
- */
-function tidyAwsVariables(env: NodeJS.ProcessEnv): void {
-  for (const [name, value = ''] of Object.entries(env)) {
-    // In any case, as Windows knows no other.
-    if (!/^AWS_/i.test(name)) continue
-    // It decides about waits and retries, which are the action's own, and a wrong one would fail every call.
-    if (value.trim() === '' || /^AWS_DEFAULTS_MODE$/i.test(name)) delete env[name]
-    else if (value !== value.trim()) env[name] = value.trim()
-  }
-}
-
-/**
- * The SDK looks for profiles in the home directory even when it was given a region and credentials, and fails where there
- * is none: for a user of a container who has no HOME and no entry in passwd. That one gets the home that Docker gives
- * such users; no directory that others can write to, as a profile may name a program to run.
- */
-function giveHome(env: NodeJS.ProcessEnv): void {
-  // Taken for the current directory, which has whatever was checked out.
-  if (env['HOME']?.trim() === '') delete env['HOME']
-  try {
-    homedir()
-  } catch {
-    env['HOME'] = '/'
   }
 }

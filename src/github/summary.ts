@@ -1,4 +1,4 @@
-import { shown, shownLines } from '../known-secrets.ts'
+import { shown, shownLines } from '../masking/format.ts'
 
 /** A value of a summary table: text as it is, or a link. */
 export type SummaryValue = string | { readonly text: string; readonly link: string }

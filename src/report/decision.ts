@@ -1,7 +1,7 @@
-import { isOwnWord } from '../own-words.ts'
-import type { TaskStatus } from '../status.ts'
+import type { ErrorFields } from '../domain/error-fields.ts'
+import { isFixedValue } from '../domain/fixed-values.ts'
+import type { TaskStatus } from '../domain/task-status.ts'
 import { redact } from '../text/redact.ts'
-import type { ErrorFields } from './error-fields.ts'
 
 /**
  * Who decides how a task ended: the root action, for which the user asked; the post step of activity; or the heartbeat
@@ -30,7 +30,7 @@ export function prevailing(open: Decision | undefined, post: Decision): Decision
 export function versionsWithout({ versions }: Decision, secrets: readonly string[]): Decision['versions'] {
   const clean = (fields: ErrorFields): ErrorFields =>
     Object.fromEntries(
-      Object.entries(fields).map(([name, text]) => [name, isOwnWord(text) ? text : redact(text, secrets).text]),
+      Object.entries(fields).map(([name, text]) => [name, isFixedValue(text) ? text : redact(text, secrets).text]),
     )
   const [first, ...others] = versions
   return [clean(first), ...others.map(clean)]

@@ -1,7 +1,8 @@
+import { RUNNER_LOST_ID } from '../domain/error-id.ts'
 import { errorMessageOf } from '../evidence/error-message.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import type { Decision } from './decision.ts'
-import { PUBLISHED_LIMITS } from './error-fields.ts'
+import { PUBLISHED_LIMITS } from './sanitize-error-fields.ts'
 
 /**
  * What is reported when the runner is gone and no step has reported the task. The two reasons for that can't be told apart:
@@ -17,5 +18,5 @@ export function lossReport(env: Readonly<Record<string, string | undefined>>): D
     run: { workflow, repository, runNumber: number, attempt, link },
   }
   const errorMessage = errorMessageOf(parts, PUBLISHED_LIMITS.errorMessage.bytes)
-  return { by: 'loss', status: 'FAILED', versions: [{ errorId: 'GitHubActions:RunnerLost', errorMessage }, {}] }
+  return { by: 'loss', status: 'FAILED', versions: [{ errorId: RUNNER_LOST_ID, errorMessage }, {}] }
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { membersOf } from '../json-members.ts'
-import { parseStatus, type TaskStatus } from '../status.ts'
+import { ERROR_FIELD_NAMES, type ErrorFields } from '../domain/error-fields.ts'
+import { parseStatus, type TaskStatus } from '../domain/task-status.ts'
+import { membersOf } from '../util/json.ts'
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 import type { Decision, Reporter } from './decision.ts'
-import { ERROR_FIELD_NAMES, type ErrorFields } from './error-fields.ts'
 
 /** What stands in a marker: who reports the task, and what came of it. */
 export interface MarkedReport {

@@ -1,15 +1,15 @@
-import type { DataPipeline } from '../aws/data-pipeline.ts'
-import { needsOtherCredentials } from '../aws/failure.ts'
-import { CallError } from '../aws/reliable-call.ts'
+import { CallError } from '../aws/call-with-retry.ts'
+import type { DataPipeline } from '../aws/client.ts'
+import { needsOtherCredentials } from '../aws/errors.ts'
+import { openDataPipeline } from '../aws/open-client.ts'
 import type { AwsSettings } from '../aws/settings.ts'
-import type { Deadline } from '../clock.ts'
+import type { TaskStatus } from '../domain/task-status.ts'
 import type { Runner } from '../github/runner.ts'
-import { openDataPipeline } from '../open-data-pipeline.ts'
-import type { TaskStatus } from '../status.ts'
+import type { Deadline } from '../util/deadline.ts'
 import { type Decision, prevailing, versionsWithout } from './decision.ts'
-import type { ErrorFieldVersions } from './error-fields.ts'
 import type { ReportMarker } from './report-marker.ts'
-import { type ReportedStatus, SupersededError, sendReport } from './send-report.ts'
+import type { ErrorFieldVersions } from './sanitize-error-fields.ts'
+import { type ReportedStatus, SupersededError, sendReport } from './send-status.ts'
 
 /** A report that is ready to go. */
 export interface RoutedReport {

@@ -1,28 +1,22 @@
-import type { AwsSettings } from '../aws/settings.ts'
-import { Deadline, systemClock } from '../clock.ts'
-import { explainFailure } from '../explain-failure.ts'
+import { explainFailure } from '../aws/explain-error.ts'
+import { hideOwnCredentials } from '../aws/open-client.ts'
+import type { ErrorFields } from '../domain/error-fields.ts'
+import type { TaskStatus } from '../domain/task-status.ts'
+import type { Invocation } from '../github/invocation.ts'
 import type { Log } from '../github/log.ts'
+import { tellOutputs, tellSummary } from '../github/outputs.ts'
 import type { Runner } from '../github/runner.ts'
 import type { SummaryRow } from '../github/summary.ts'
-import { tellOutputs, tellSummary } from '../github/tell.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
-import { shownId } from '../known-secrets.ts'
-import { hideOwnCredentials } from '../open-data-pipeline.ts'
-import type { Invocation } from '../run-action.ts'
-import type { TaskStatus } from '../status.ts'
-import { shortTaskId } from '../task-id.ts'
-import { type ErrorFields, type ErrorFieldVersions, errorFieldVersions } from './error-fields.ts'
-import { type ErrorTexts, type ErrorTextsRequest, errorTexts } from './error-texts.ts'
+import type { ReportRequest } from '../inputs/reporting.ts'
+import { shownId } from '../masking/format.ts'
+import { shortTaskId } from '../masking/short-task-id.ts'
+import { systemClock } from '../util/clock.ts'
+import { Deadline } from '../util/deadline.ts'
+import { type ErrorTexts, errorTexts } from './error-details.ts'
 import { type Delivery, DeliveryError, type ReportRoute } from './report-route.ts'
-import { requestOf } from './send-report.ts'
-
-/** The end of a task, and how to report it. */
-export interface TaskEnd extends ErrorTextsRequest {
-  readonly taskId: string
-  /** Who decided it. */
-  readonly by: 'step' | 'post'
-  readonly aws: AwsSettings
-}
+import { type ErrorFieldVersions, errorFieldVersions } from './sanitize-error-fields.ts'
+import { requestOf } from './send-status.ts'
 
 type SentReport = Extract<Delivery, { outcome: 'sent' }>
 
@@ -42,61 +36,63 @@ export interface ReportOutputs {
  * Reports the end of a task: fits the error texts, calls SetTaskStatus until the service has the status, and tells the
  * user in the log, the outputs and the summary.
  *
+ * @param by who decided it
  * @param makeRoute called at once, and not for a dry run
  * @throws Error with a message for the user when the report could not be made and fail-on-error is true
  */
 export async function reportTask(
-  end: TaskEnd,
+  request: ReportRequest,
+  by: 'step' | 'post',
   { runner, stoppable }: Invocation,
   makeRoute: () => ReportRoute,
 ): Promise<void> {
-  const route = end.reporting.dryRun ? undefined : makeRoute()
-  const deadline = stoppable(new Deadline(systemClock, end.reporting.timeoutSeconds * 1000, 'timeout-seconds'))
+  const route = request.reporting.dryRun ? undefined : makeRoute()
+  const deadline = stoppable(new Deadline(systemClock, request.reporting.timeoutSeconds * 1000, 'timeout-seconds'))
   const evidenceMs = Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4)
   const evidenceDeadline = stoppable(new Deadline(systemClock, evidenceMs), 1 / 4)
-  const { status } = end.status
-  if (route === undefined) await hideOwnCredentials(end.aws, runner, deadline)
-  const texts = await errorTexts(end, runner, deadline, evidenceDeadline)
+  const { status } = request.status
+  if (route === undefined) await hideOwnCredentials(request.aws, runner, deadline)
+  const texts = await errorTexts(request, runner, deadline, evidenceDeadline)
   const fitTexts = fitter(texts, runner)
   if (route === undefined) {
     const [fields] = fitTexts()
-    const request = JSON.stringify(requestOf({ taskId: end.taskId, status }, fields), null, 2)
-    runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${request}`)
-    await tell(end, fields, 'no, this was a dry run', undefined, runner)
+    const body = JSON.stringify(requestOf({ taskId: request.taskId, status }, fields), null, 2)
+    runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${body}`)
+    await tell(request, fields, 'no, this was a dry run', undefined, runner)
     return
   }
 
   let fields: ErrorFields | undefined
   // They were not sent, and this step may not have got to its credentials.
   const unsentFields = async (): Promise<ErrorFields> => {
-    if (Object.keys(texts.fields).length > 0) await hideOwnCredentials(end.aws, runner, deadline)
+    if (Object.keys(texts.fields).length > 0) await hideOwnCredentials(request.aws, runner, deadline)
     return fitTexts()[0]
   }
   try {
-    const { taskId, by, aws } = end
+    const { taskId, aws } = request
     const versions = (): ErrorFieldVersions['versions'] => {
       const fitted = fitTexts()
       fields = fitted[0]
       return fitted
     }
-    const budgetMs = end.reporting.timeoutSeconds * 1000
+    const budgetMs = request.reporting.timeoutSeconds * 1000
     const delivery = await route.deliver({ taskId, by, status, versions, aws, budgetMs, deadline })
     if (delivery.outcome !== 'sent') {
       const reason = NOT_SENT[delivery.outcome === 'superseded' ? 'superseded' : delivery.reason]
       const message = `Nothing is reported for task ${shortTaskId(taskId)}: ${reason}.`
       if (delivery.outcome === 'superseded') runner.log.warning(message)
       else runner.log.info(message)
-      await tell(end, fields === undefined ? {} : await unsentFields(), `no: ${reason}`, undefined, runner)
+      await tell(request, fields === undefined ? {} : await unsentFields(), `no: ${reason}`, undefined, runner)
       return
     }
-    announce(end, delivery, runner.log)
-    await tell(end, delivery.fields, delivery.presumed ? 'yes, most likely' : 'yes', delivery, runner)
+    announce(request, delivery, runner.log)
+    await tell(request, delivery.fields, delivery.presumed ? 'yes, most likely' : 'yes', delivery, runner)
   } catch (error) {
     const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
-    const why = explainFailure(cause, { aws: end.aws, region, env: runner.env })
-    const message = `Could not report ${status} for task ${shortTaskId(end.taskId)}: ${why}`
-    await tell(end, await unsentFields(), 'no', undefined, runner)
-    if (end.reporting.failOnError) throw new Error(message, { cause })
+    const why = explainFailure(cause, { aws: request.aws, region, env: runner.env })
+    const message = `Could not report ${status} for task ${shortTaskId(request.taskId)}: ${why}`
+    await tell(request, await unsentFields(), 'no', undefined, runner)
+    if (request.reporting.failOnError) throw new Error(message, { cause })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
   }
 }
@@ -121,8 +117,8 @@ function fitter(texts: ErrorTexts, runner: Runner): () => ErrorFieldVersions['ve
   }
 }
 
-function announce(end: TaskEnd, reported: SentReport, log: Log): void {
-  const task = shortTaskId(end.taskId)
+function announce(request: ReportRequest, reported: SentReport, log: Log): void {
+  const task = shortTaskId(request.taskId)
   const { status, region, origin } = reported
   const to = origin === undefined ? 'AWS Data Pipeline' : origin
   if (reported.presumed) {
@@ -140,27 +136,31 @@ function announce(end: TaskEnd, reported: SentReport, log: Log): void {
 
 /** Outputs and summary. They only tell of the report, so a file that can't be written is a warning. */
 async function tell(
-  end: TaskEnd,
+  request: ReportRequest,
   fields: ErrorFields,
   reportedAs: string,
   reported: SentReport | undefined,
   runner: Runner,
 ): Promise<void> {
   const outputs: ReportOutputs = {
-    status: reported?.status ?? end.status.status,
+    status: reported?.status ?? request.status.status,
     'error-id': fields.errorId ?? '',
     'error-message': fields.errorMessage ?? '',
     reported: reported === undefined ? 'false' : 'true',
     'request-id': reported?.requestId ?? '',
   }
   tellOutputs({ ...outputs }, runner)
-  if (end.reporting.summary) {
-    await tellSummary('AWS Data Pipeline task', summaryRows(end, outputs.status, fields, reportedAs, runner), runner)
+  if (request.reporting.summary) {
+    await tellSummary(
+      'AWS Data Pipeline task',
+      summaryRows(request, outputs.status, fields, reportedAs, runner),
+      runner,
+    )
   }
 }
 
 function summaryRows(
-  end: TaskEnd,
+  request: ReportRequest,
   status: TaskStatus,
   fields: ErrorFields,
   reportedAs: string,
@@ -168,7 +168,7 @@ function summaryRows(
 ): SummaryRow[] {
   const { link } = workflowRunOf(runner.env)
   const rows: SummaryRow[] = [
-    ['Task', shortTaskId(end.taskId)],
+    ['Task', shortTaskId(request.taskId)],
     ['Status', status],
     ['Reported', reportedAs],
   ]

@@ -1,6 +1,6 @@
 import { type FileHandle, lstat, readlink, realpath } from 'node:fs/promises'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../masking/error-message.ts'
 import { openRegularFile } from '../util/regular-file.ts'
 
 /** What was read of a stack trace file. */

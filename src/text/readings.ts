@@ -1,4 +1,4 @@
-import { CONTROL_CHARACTER, SHORT_SEQUENCE } from './clean.ts'
+import { CONTROL_CHARACTER, SHORT_SEQUENCE } from './sanitize.ts'
 
 /** A part of a text, by the indexes of its first character and of the one behind it. */
 export interface Range {

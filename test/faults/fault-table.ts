@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { LocalDataPipelineOptions } from '../local-aws/data-pipeline.ts'
+import type { LocalDataPipelineOptions } from '../fakes/aws/data-pipeline.ts'
 import {
   bare,
   dribble,
@@ -13,10 +13,10 @@ import {
   throttle,
   truncated,
   truncatedJson,
-} from '../local-aws/faults.ts'
-import { internalFailure } from '../local-aws/sts.ts'
-import { LocalProxy, TlsFront } from '../runner/proxy.ts'
-import type { Scene, Setting } from './scene.ts'
+} from '../fakes/aws/faults.ts'
+import { internalFailure } from '../fakes/aws/sts.ts'
+import { LocalProxy, TlsFront } from '../support/proxy.ts'
+import type { Scene, Setting } from './fault-context.ts'
 
 // Each row is a fault, how it is provoked, and what must come of it: the status arrives, or the step fails in time with
 // the one right message. What is expected is what a user needs, not what was seen.

@@ -1,14 +1,14 @@
 // Every fault at every action: the status arrives, or the step fails in time with the one right message.
 import { afterAll, expect, test } from '@jest/globals'
-import { leftOverProcesses } from '../runner/job.ts'
+import { leftOverProcesses } from '../support/job.ts'
+import { FULL, SHORT } from './fault-context.ts'
 import { type Action, FAULTS } from './fault-table.ts'
 import { canMountDisk } from './full-disk.ts'
 import { documentedRows, rowOf, tableOf, writeReliability } from './reliability.ts'
 import { type Observation, runFault } from './run-fault.ts'
-import { FULL, SHORT } from './scene.ts'
 
-const isShort = process.env['FAULTS'] === 'short'
-const isWriting = process.env['FAULTS'] === 'write'
+const isShort = process.env['TEST_MODE'] === 'short'
+const isWriting = process.env['TEST_MODE'] === 'write'
 const hasDisk = canMountDisk()
 const observations: Observation[] = []
 

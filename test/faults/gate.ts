@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { idlePort } from '../runner/idle-port.ts'
+import { idlePort } from '../support/idle-port.ts'
 
 /** A port in front of a service that can be closed (connections are refused) and opened again. */
 export class Gate {

@@ -1,10 +1,10 @@
 // The results of the fault suite as docs/RELIABILITY.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { REPOSITORY } from '../runner/action-file.ts'
+import { REPOSITORY } from '../support/action-file.ts'
+import { FULL } from './fault-context.ts'
 import { ACTIONS, FAULTS } from './fault-table.ts'
 import type { Observation } from './run-fault.ts'
-import { FULL } from './scene.ts'
 
 const FILE = join(REPOSITORY, 'docs', 'RELIABILITY.md')
 const LONGEST_MESSAGE = 220
@@ -86,7 +86,7 @@ ${tableOf(observations)}
 - **The environment of a post step.** The heartbeat process makes its report, with the environment and the credentials that the task is held with. So rows whose fault is in the environment of a step have no row for it.
 - **After a cancel** GitHub gives a job 5 minutes until it ends it by force. A report that has not arrived by then is lost, unless \`activity\` holds the task: then the heartbeat process goes on trying. A step that is running then has 10 seconds from SIGINT to its end, of which the action uses 7 at the most.
 - **The step never runs.** A report in a step without \`if: always()\` is skipped when one before it fails; no code here can see that.
-- **The real service was never called.** The local one follows AWS's published documentation; where that is silent (the answer for an ended task, the throttling code, how long a silent task is held) it makes a choice, named in [test/local-aws/README.md](../test/local-aws/README.md).
+- **The real service was never called.** The local one follows AWS's published documentation; where that is silent (the answer for an ended task, the throttling code, how long a silent task is held) it makes a choice, named in [test/fakes/aws/README.md](../test/fakes/aws/README.md).
 - **Other systems.** All rows were run on Linux. Windows and macOS were not run. Windows has no signals: its runner sends Ctrl+C and Ctrl+Break instead, which are treated like SIGINT and SIGTERM, and that was not run, either.
 - **Outages that outlast the budget.** After \`timeout-seconds\` the step fails and nothing tries again. Run the job again, or report by hand: \`aws datapipeline set-task-status\`.
 - **A task that was polled and never acknowledged** waits for the two minutes after which the service gives it to the next poll (five seconds in the rows in which a poll's reply is lost).

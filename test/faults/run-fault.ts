@@ -1,8 +1,8 @@
-import { eventually } from '../runner/processes.ts'
-import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+import { eventually } from '../support/processes.ts'
+import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
 import { awakeTime } from './awake-time.ts'
+import { type Scale, Scene, type Setting } from './fault-context.ts'
 import type { Action, Arrived, FaultRow } from './fault-table.ts'
-import { type Scale, Scene, type Setting } from './scene.ts'
 
 /** What was seen of one fault at one action. */
 export interface Observation {

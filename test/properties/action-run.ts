@@ -4,12 +4,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, jest } from '@jest/globals'
-import { type Contexts, inputVariables, readActionFile } from '../runner/action-file.ts'
-import { type Command, commandsIn, withoutMasks } from '../runner/commands.ts'
-import { parseFileCommands } from '../runner/file-commands.ts'
-import { jobContexts, jobVariables } from '../runner/job-variables.ts'
+import { type Contexts, inputVariables, readActionFile } from '../support/action-file.ts'
+import { type Command, commandsIn, withoutMasks } from '../support/commands.ts'
+import { parseFileCommands } from '../support/file-commands.ts'
+import { jobContexts, jobVariables } from '../support/job-variables.ts'
 
-const clock = await import('../../src/clock.ts')
+const clock = await import('../../src/util/clock.ts')
+const deadline = await import('../../src/util/deadline.ts')
 
 let skippedMs = 0
 
@@ -20,18 +21,18 @@ const NEVER_MS = 2 ** 31 - 1
  * Waits between tries take no time: the clock goes on by them, and by nothing else. What is under way has no limit, as
  * every server here answers, and a busy machine must not be taken for a slow server.
  */
-class SkippingDeadline extends clock.Deadline {
+class SkippingDeadline extends deadline.Deadline {
   override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal !== undefined) return super.sleep(NEVER_MS, signal)
     skippedMs += Math.max(0, ms)
   }
 }
 
-jest.unstable_mockModule('../../src/clock.ts', () => ({
+jest.unstable_mockModule('../../src/util/clock.ts', () => ({
   ...clock,
   systemClock: { ...clock.systemClock, now: () => skippedMs },
-  Deadline: SkippingDeadline,
 }))
+jest.unstable_mockModule('../../src/util/deadline.ts', () => ({ Deadline: SkippingDeadline }))
 
 /** The number of no process: it is larger than any. */
 const NOBODY = { pid: 2 ** 30, startedAt: undefined }
@@ -43,15 +44,15 @@ jest.unstable_mockModule('../../src/activity/heartbeat-launcher.ts', () => ({
 }))
 
 // It would end the process that runs the tests, or replace it by a shell.
-jest.unstable_mockModule('../../src/end-process.ts', () => ({ endProcess: async () => {} }))
+jest.unstable_mockModule('../../src/util/end-process.ts', () => ({ endProcess: async () => {} }))
 
 const actions = {
   'set-task-status': [(await import('../../src/actions/set-task-status.ts')).setTaskStatus, '.'],
   'poll-for-task': [(await import('../../src/actions/poll-for-task.ts')).pollForTask, 'poll-for-task'],
-  activity: [(await import('../../src/actions/hold-activity.ts')).holdActivity, 'activity'],
-  'activity-post': [(await import('../../src/actions/end-activity.ts')).endActivity, 'activity'],
+  activity: [(await import('../../src/actions/activity-main.ts')).holdActivity, 'activity'],
+  'activity-post': [(await import('../../src/actions/activity-post.ts')).endActivity, 'activity'],
 } as const
-const { runAction } = await import('../../src/run-action.ts')
+const { runAction } = await import('../../src/actions/run-action.ts')
 
 export type ActionName = keyof typeof actions
 

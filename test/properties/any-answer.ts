@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { anyLongText, anyText } from '../unit/texts.ts'
+import { anyLongText, anyText } from '../support/texts.ts'
 import { ALL_SECRETS, withSecrets } from './any-inputs.ts'
 import { GIVEN_SECRETS, GOOD_ANSWERS, sessionXml } from './credential-source.ts'
 import { ECHO, type HostileAnswer, refusal, success } from './hostile-server.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { ENCODERS } from '../unit/secret-windows.ts'
-import { anyLongText, anyText } from '../unit/texts.ts'
+import { ENCODERS } from '../support/secret-windows.ts'
+import { anyLongText, anyText } from '../support/texts.ts'
 import { GIVEN_SECRETS } from './credential-source.ts'
 
 /** Credentials of the job; the first one is also in the texts. */

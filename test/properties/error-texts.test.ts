@@ -1,9 +1,10 @@
 // What a report says, and in which versions: pure, thousands of cases.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type ErrorFields, errorFieldVersions } from '../../src/report/error-fields.ts'
-import { checkConstraints } from '../local-aws/constraints.ts'
-import { anyLongText } from '../unit/texts.ts'
+import type { ErrorFields } from '../../src/domain/error-fields.ts'
+import { errorFieldVersions } from '../../src/report/sanitize-error-fields.ts'
+import { checkConstraints } from '../fakes/aws/constraints.ts'
+import { anyLongText } from '../support/texts.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
 
 const SECRET = 'SECRET-abc/def+'

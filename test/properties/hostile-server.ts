@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { LoopbackServer, readBody } from '../local-aws/loopback-server.ts'
+import { LoopbackServer, readBody } from '../fakes/aws/loopback-server.ts'
 
 /** An answer to a request: anything that HTTP can carry, or a connection that breaks. */
 export interface HostileAnswer {

@@ -1,17 +1,14 @@
 // Reading inputs is pure: thousands of cases each.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { ConfigurationError } from '../../src/errors.ts'
-import {
-  type ReadInput,
-  readActivityReportInputs,
-  readHeartbeatInputs,
-  readJobStatus,
-  readPollForTaskInputs,
-  readSetTaskStatusInputs,
-} from '../../src/inputs.ts'
-import { readActionFile } from '../runner/action-file.ts'
-import { NOT_ALLOWED } from '../unit/texts.ts'
+import { readActivityReportInputs, readHeartbeatInputs } from '../../src/inputs/activity.ts'
+import { readPollForTaskInputs } from '../../src/inputs/poll-for-task.ts'
+import type { ReadInput } from '../../src/inputs/readers.ts'
+import { readJobStatus } from '../../src/inputs/reporting.ts'
+import { readSetTaskStatusInputs } from '../../src/inputs/set-task-status.ts'
+import { ConfigurationError } from '../../src/util/errors.ts'
+import { readActionFile } from '../support/action-file.ts'
+import { NOT_ALLOWED } from '../support/texts.ts'
 import { activityInputs, anyInputs, pollForTaskInputs, setTaskStatusInputs } from './any-inputs.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
 

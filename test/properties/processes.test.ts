@@ -1,8 +1,8 @@
 // The built actions as processes: some tens of cases each, for what only a process shows (uncaught errors, its exit code).
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { readActionFile } from '../runner/action-file.ts'
-import { runStep } from '../runner/step.ts'
+import { readActionFile } from '../support/action-file.ts'
+import { runStep } from '../support/step.ts'
 import { awsAnswer, githubAnswers, githubAnswerTo } from './any-answer.ts'
 import { anyInputs, INPUT_TOKEN, pollForTaskInputs, SECRETS, setTaskStatusInputs } from './any-inputs.ts'
 import { expectCleanEnd, expectTrueReport } from './expectations.ts'

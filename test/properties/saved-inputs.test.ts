@@ -2,11 +2,11 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { fitErrorInputs } from '../../src/activity/fit-error-inputs.ts'
-import { endpointsOf, saveActivity } from '../../src/activity/saved-activity.ts'
+import { endpointsOf, saveActivity } from '../../src/activity/saved-state.ts'
 import { CONFIGURED_ENDPOINT_VARIABLES } from '../../src/aws/endpoint.ts'
-import { ConfigurationError } from '../../src/errors.ts'
-import { type ActivityReportInputs, readActivityReportInputs } from '../../src/inputs.ts'
-import { anyLongText } from '../unit/texts.ts'
+import { type ActivityReportInputs, readActivityReportInputs } from '../../src/inputs/activity.ts'
+import { ConfigurationError } from '../../src/util/errors.ts'
+import { anyLongText } from '../support/texts.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
 
 /** Linux, MAX_ARG_STRLEN: bytes of one environment variable with its name and the zero byte at its end. */

@@ -1,10 +1,10 @@
 // The service cancels a task, or does not know it any more: before the job, or while it works.
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { type Fault, on, pipelineDeleted, pipelineNotFound, taskNotFound } from '../local-aws/faults.ts'
-import { LocalGitHub, type Permission } from '../local-github/local-github.ts'
-import { leftOverProcesses } from '../runner/job.ts'
-import { eventually } from '../runner/processes.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { type Fault, on, pipelineDeleted, pipelineNotFound, taskNotFound } from '../fakes/aws/faults.ts'
+import { LocalGitHub, type Permission } from '../fakes/github/local-github.ts'
+import { leftOverProcesses } from '../support/job.ts'
+import { eventually } from '../support/processes.ts'
 import { type Holding, heartbeatGroup, hold, reportsOf } from './holding.ts'
 
 afterAll(async () => {

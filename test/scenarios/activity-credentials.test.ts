@@ -1,11 +1,11 @@
 // Credentials of a job that takes longer than they live.
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { startCloud } from '../local-aws/cloud.ts'
-import { CredentialStore, type Credentials } from '../local-aws/credentials.ts'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { error, on } from '../local-aws/faults.ts'
-import { TEST_ROLE } from '../local-aws/sts.ts'
-import { leftOverProcesses } from '../runner/job.ts'
+import { startCloud } from '../fakes/aws/cloud.ts'
+import { CredentialStore, type Credentials } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { error, on } from '../fakes/aws/faults.ts'
+import { TEST_ROLE } from '../fakes/aws/sts.ts'
+import { leftOverProcesses } from '../support/job.ts'
 import { heartbeatCounts, heartbeatGroup, hold } from './holding.ts'
 
 afterAll(async () => {

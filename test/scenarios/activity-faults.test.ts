@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { type Credentials, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { type Credentials, TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import {
   bare,
   error,
@@ -15,10 +15,10 @@ import {
   reset,
   throttle,
   times,
-} from '../local-aws/faults.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
-import { eventually } from '../runner/processes.ts'
+} from '../fakes/aws/faults.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { eventually } from '../support/processes.ts'
 import { heartbeatCounts, heartbeatGroup, hold, reportsOf } from './holding.ts'
 
 afterAll(async () => {

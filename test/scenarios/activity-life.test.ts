@@ -1,12 +1,12 @@
 // The whole life of a task: take it, hold it while the job works, report its end.
 import { existsSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, on, taskNotFound, throttle, times } from '../local-aws/faults.ts'
-import { readActionFile } from '../runner/action-file.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
-import { eventually } from '../runner/processes.ts'
-import { RUN_LINK } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { accessDenied, on, taskNotFound, throttle, times } from '../fakes/aws/faults.ts'
+import { readActionFile } from '../support/action-file.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { eventually } from '../support/processes.ts'
+import { RUN_LINK } from '../support/step.ts'
 import { heartbeatCounts, hold, reportsOf } from './holding.ts'
 
 afterAll(async () => {

@@ -1,7 +1,7 @@
 // One task, one report: who may decide how a task ended, and what becomes of a decision.
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import {
   accessDenied,
   bare,
@@ -12,11 +12,11 @@ import {
   taskNotFound,
   throttle,
   times,
-} from '../local-aws/faults.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
-import { eventually, isAlive } from '../runner/processes.ts'
-import { type RunningStep, Worker } from '../runner/worker.ts'
+} from '../fakes/aws/faults.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { eventually, isAlive } from '../support/processes.ts'
+import { type RunningStep, Worker } from '../support/worker.ts'
 import { effectsOf, emptyTemp, heartbeatOf, hold, onStatus, reportsOf } from './holding.ts'
 
 afterAll(async () => {

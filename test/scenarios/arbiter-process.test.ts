@@ -5,18 +5,18 @@ import { chmodSync, copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { NO_CREDENTIALS } from '../local-aws/cloud.ts'
-import { CredentialStore } from '../local-aws/credentials.ts'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { REPOSITORY } from '../runner/action-file.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
-import { node24 } from '../runner/node24.ts'
-import { preloading } from '../runner/preload.ts'
-import { argumentsOf, environmentOf, eventually, isAlive, openFilesOf } from '../runner/processes.ts'
-import { Worker } from '../runner/worker.ts'
+import { NO_CREDENTIALS } from '../fakes/aws/cloud.ts'
+import { CredentialStore } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { LocalOidc } from '../fakes/aws/oidc.ts'
+import { LocalSts, TEST_ROLE } from '../fakes/aws/sts.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { REPOSITORY } from '../support/action-file.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { node24 } from '../support/node24.ts'
+import { preloading } from '../support/preload.ts'
+import { argumentsOf, environmentOf, eventually, isAlive, openFilesOf } from '../support/processes.ts'
+import { Worker } from '../support/worker.ts'
 import {
   effectsOf,
   type Holding,
@@ -152,7 +152,7 @@ describe('a later step takes away the code of the action', () => {
       'replaces what is in it',
       (dist) => {
         rmSync(dist, { recursive: true })
-        cpSync(join(REPOSITORY, 'test', 'runner'), join(dist, 'actions'), { recursive: true })
+        cpSync(join(REPOSITORY, 'test', 'support'), join(dist, 'actions'), { recursive: true })
       },
     ],
   ]

@@ -2,12 +2,12 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, bare, type Fault, invalidRequest, on, reset, throttle } from '../local-aws/faults.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
-import { eventually } from '../runner/processes.ts'
-import type { StepResult } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { accessDenied, bare, type Fault, invalidRequest, on, reset, throttle } from '../fakes/aws/faults.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { eventually } from '../support/processes.ts'
+import type { StepResult } from '../support/step.ts'
 import { effectsOf, emptyTemp, type Holding, hold, onStatus, reportsOf } from './holding.ts'
 
 afterAll(async () => {

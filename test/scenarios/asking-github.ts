@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import type { LocalGitHub } from '../local-github/local-github.ts'
-import { preloading } from '../runner/preload.ts'
-import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import type { LocalGitHub } from '../fakes/github/local-github.ts'
+import { preloading } from '../support/preload.ts'
+import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
 
 /** What SetTaskStatus received. */
 export interface Sent {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { slowClock } from '../runner/busy-machine.ts'
+import { slowClock } from '../support/timing.ts'
 import { report } from './reporting.ts'
 
 /** Fails before any call, with one annotation that has all of these in it. */

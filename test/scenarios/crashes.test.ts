@@ -1,8 +1,8 @@
 // Whatever is thrown, now or later, by whomever: one clean error, and exit code 1.
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { throttle } from '../local-aws/faults.ts'
-import { preloading, whenListening } from '../runner/preload.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { throttle } from '../fakes/aws/faults.ts'
+import { preloading, whenListening } from '../support/preload.ts'
 import { type Reporting, reportTo } from './reporting.ts'
 
 /** Reports with this module loaded before the action; the service throttles once, so that there is time for it. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalProxy } from '../runner/proxy.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { LocalOidc } from '../fakes/aws/oidc.ts'
+import { LocalProxy } from '../support/proxy.ts'
 import { localEvidence, report, reportTo } from './reporting.ts'
 
 describe('dry-run', () => {

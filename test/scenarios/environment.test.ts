@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { Job } from '../runner/job.ts'
-import type { StepResult } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { Job } from '../support/job.ts'
+import type { StepResult } from '../support/step.ts'
 import { report, reportTo } from './reporting.ts'
 
 test.concurrent('no HOME, PATH, temporary folder or workspace', async () => {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { preloading } from '../runner/preload.ts'
+import { preloading } from '../support/preload.ts'
 import { localEvidence, NO_TOKEN_NOTICE, type Reporting, type ReportingOptions, report } from './reporting.ts'
 
 const MARK = /\n?\[\.\.\. ?([\d,]+) characters[^\]]*\]\n?/

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { TEST_CREDENTIALS } from '../local-aws/credentials.ts'
-import { type Fault, LocalGitHub, type Route } from '../local-github/local-github.ts'
-import { writeJobLog } from '../local-github/log-text.ts'
-import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
+import { TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
+import { type Fault, LocalGitHub, type Route } from '../fakes/github/local-github.ts'
+import { writeJobLog } from '../fakes/github/log-text.ts'
+import { STALL_MS, slowClock } from '../support/timing.ts'
 import {
   expectPlainReport,
   type GitHubReport,

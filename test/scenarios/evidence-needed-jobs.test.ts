@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { refuseLongStackTraces } from '../local-aws/faults.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { type JobLog, type LoggedStep, manyLines, writeJobLog } from '../local-github/log-text.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { refuseLongStackTraces } from '../fakes/aws/faults.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { type JobLog, type LoggedStep, manyLines, writeJobLog } from '../fakes/github/log-text.ts'
 import { expectPlainReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
 
 /** The failed step of most tests, as an action of JavaScript fails. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { invalidRequest } from '../local-aws/faults.ts'
-import type { Job, StepInput } from '../local-github/jobs.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { slowClock } from '../runner/busy-machine.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { invalidRequest } from '../fakes/aws/faults.ts'
+import type { Job, StepInput } from '../fakes/github/jobs.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { slowClock } from '../support/timing.ts'
 import { expectPlainReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
 
 /** The steps of this job as GitHub shows them while its last one, the report, runs. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied, hang, invalidRequest, taskNotFound } from '../local-aws/faults.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { accessDenied, hang, invalidRequest, taskNotFound } from '../fakes/aws/faults.ts'
 import { reportTo } from './reporting.ts'
 
 describe('fail-on-error: false', () => {

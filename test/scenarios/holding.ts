@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect } from '@jest/globals'
-import type { LocalDataPipeline, ReceivedRequest } from '../local-aws/data-pipeline.ts'
-import { type Fault, on } from '../local-aws/faults.ts'
-import { Job } from '../runner/job.ts'
-import { eventually } from '../runner/processes.ts'
-import { RUN_LINK, type StepOptions, type StepResult } from '../runner/step.ts'
+import type { LocalDataPipeline, ReceivedRequest } from '../fakes/aws/data-pipeline.ts'
+import { type Fault, on } from '../fakes/aws/faults.ts'
+import { Job } from '../support/job.ts'
+import { eventually } from '../support/processes.ts'
+import { RUN_LINK, type StepOptions, type StepResult } from '../support/step.ts'
 
 type Inputs = Readonly<Record<string, string>>
 /** What differs from a plain step of activity; `service.env()` is there already. */

@@ -1,9 +1,9 @@
 // What services, proxies and GitHub say is shown in so many words, however much it is, and on one line.
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { error, type Fault, on, times } from '../local-aws/faults.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { runStep, type StepResult } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { error, type Fault, on, times } from '../fakes/aws/faults.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { runStep, type StepResult } from '../support/step.ts'
 import { report, reportTo } from './reporting.ts'
 
 const MEGABYTES = 'A message of many words, which says nothing.\n'.repeat(100_000)

@@ -3,7 +3,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { type Reporting, reportTo } from './reporting.ts'
 
 async function reportWithMetadata(listener: RequestListener, inputs: Record<string, string> = {}): Promise<Reporting> {

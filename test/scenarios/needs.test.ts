@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
 import { needsOf, reportFrom, withFootprint } from './asking-github.ts'
 
 /** The line that a workflow should have. */

@@ -1,8 +1,8 @@
 import { tmpdir } from 'node:os'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { taskNotFound } from '../local-aws/faults.ts'
-import { RUN_LINK } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { taskNotFound } from '../fakes/aws/faults.ts'
+import { RUN_LINK } from '../support/step.ts'
 import { localEvidence, NO_TOKEN_NOTICE, report, reportTo } from './reporting.ts'
 
 /** The cells of the table, as a browser shows their text. */

@@ -1,8 +1,8 @@
 // poll-for-task takes tasks from a worker group, acknowledges each at once, and hands them on.
 import { hostname } from 'node:os'
 import { describe, expect, test } from '@jest/globals'
-import { CredentialStore, TEST_CREDENTIALS } from '../local-aws/credentials.ts'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { CredentialStore, TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import {
   accessDenied,
   bare,
@@ -19,14 +19,14 @@ import {
   taskNotFound,
   throttle,
   times,
-} from '../local-aws/faults.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import type { PipelineObjects } from '../local-aws/sample-task.ts'
-import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
-import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
-import { preloading } from '../runner/preload.ts'
-import { runStep, type StepOptions, type StepResult } from '../runner/step.ts'
-import type { RunningStep } from '../runner/worker.ts'
+} from '../fakes/aws/faults.ts'
+import { LocalOidc } from '../fakes/aws/oidc.ts'
+import type { PipelineObjects } from '../fakes/aws/sample-task.ts'
+import { LocalSts, TEST_ROLE } from '../fakes/aws/sts.ts'
+import { preloading } from '../support/preload.ts'
+import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
+import { STALL_MS, slowClock } from '../support/timing.ts'
+import type { RunningStep } from '../support/worker.ts'
 
 type Inputs = Readonly<Record<string, string>>
 

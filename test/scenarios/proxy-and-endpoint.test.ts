@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
-import { LocalProxy, TlsFront } from '../runner/proxy.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { LocalProxy, TlsFront } from '../support/proxy.ts'
+import { STALL_MS, slowClock } from '../support/timing.ts'
 import { reportTo } from './reporting.ts'
 
 // Lower and upper case of a name are one variable on Windows.

@@ -1,13 +1,13 @@
 // Nobody knows which of the published limits the service holds. What decorates a report must not stop it.
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import {
   invalidRequest,
   refuseErrorFields,
   refuseLongStackTraces,
   times,
   validationError,
-} from '../local-aws/faults.ts'
+} from '../fakes/aws/faults.ts'
 import { localEvidence, reportTo } from './reporting.ts'
 
 const LONG = {

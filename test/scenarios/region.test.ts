@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { reportTo } from './reporting.ts'
 
 const NONE = { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined }

@@ -3,11 +3,11 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from '@jest/globals'
-import { connectDataPipeline } from '../../src/aws/data-pipeline.ts'
-import { TEST_CREDENTIALS } from '../local-aws/credentials.ts'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { eventually } from '../runner/processes.ts'
-import { removeFolder } from '../runner/temporary-folder.ts'
+import { connectDataPipeline } from '../../src/aws/client.ts'
+import { TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { eventually } from '../support/processes.ts'
+import { removeFolder } from '../support/temporary-folder.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'aws-'))
 const environment = { ...process.env }

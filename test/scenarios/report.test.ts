@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { RUN_LINK, runStep } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { RUN_LINK, runStep } from '../support/step.ts'
 
 test('a job that succeeded is reported as FINISHED, in one line', async () => {
   await using service = await LocalDataPipeline.start()

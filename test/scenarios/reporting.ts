@@ -1,5 +1,5 @@
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { RUN_LINK, runStep, type StepOptions, type StepResult } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { RUN_LINK, runStep, type StepOptions, type StepResult } from '../support/step.ts'
 
 /** A step that reports a task to a local Data Pipeline, and what arrived there. */
 export interface Reporting {

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import {
   accessDenied,
   bare,
@@ -27,13 +27,13 @@ import {
   truncated,
   truncatedJson,
   unrecognizedClient,
-} from '../local-aws/faults.ts'
-import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
-import { idlePort } from '../runner/idle-port.ts'
-import { eventually } from '../runner/processes.ts'
-import { LocalProxy, SilentOnce, TlsFront } from '../runner/proxy.ts'
-import type { StepResult } from '../runner/step.ts'
-import type { RunningStep } from '../runner/worker.ts'
+} from '../fakes/aws/faults.ts'
+import { idlePort } from '../support/idle-port.ts'
+import { eventually } from '../support/processes.ts'
+import { LocalProxy, SilentOnce, TlsFront } from '../support/proxy.ts'
+import type { StepResult } from '../support/step.ts'
+import { STALL_MS, slowClock } from '../support/timing.ts'
+import type { RunningStep } from '../support/worker.ts'
 import { reportTo } from './reporting.ts'
 
 const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as typeof test.concurrent

@@ -1,8 +1,8 @@
 // Credentials that a machine rotates while a step or a heartbeat process uses them: they are read again.
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { on, throttle } from '../local-aws/faults.ts'
-import { leftOverProcesses } from '../runner/job.ts'
-import { runStep } from '../runner/step.ts'
+import { on, throttle } from '../fakes/aws/faults.ts'
+import { leftOverProcesses } from '../support/job.ts'
+import { runStep } from '../support/step.ts'
 import { heartbeatCounts, hold } from './holding.ts'
 import { reportTo } from './reporting.ts'
 import { CREDENTIALS_FILE, REJECTIONS, SOURCES, startSource } from './rotating-source.ts'

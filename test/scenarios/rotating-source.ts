@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CredentialStore, type Credentials } from '../local-aws/credentials.ts'
-import { LocalDataPipeline, type LocalDataPipelineOptions } from '../local-aws/data-pipeline.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalSts, TEST_ROLE } from '../local-aws/sts.ts'
-import { removeFolder } from '../runner/temporary-folder.ts'
+import { CredentialStore, type Credentials } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline, type LocalDataPipelineOptions } from '../fakes/aws/data-pipeline.ts'
+import { LocalOidc } from '../fakes/aws/oidc.ts'
+import { LocalSts, TEST_ROLE } from '../fakes/aws/sts.ts'
+import { removeFolder } from '../support/temporary-folder.ts'
 
 type Keys = Required<Omit<Credentials, 'expiresAt'>>
 

@@ -1,13 +1,13 @@
 // The runner is lost, or ends without the post step: the heartbeat process reports what became of the task, once.
 import { existsSync, readlinkSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { bare, type Fault, hang, late, on, times } from '../local-aws/faults.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
-import { environmentOf, eventually, isAlive } from '../runner/processes.ts'
-import { runStep } from '../runner/step.ts'
-import { type RunningStep, Worker } from '../runner/worker.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { bare, type Fault, hang, late, on, times } from '../fakes/aws/faults.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { environmentOf, eventually, isAlive } from '../support/processes.ts'
+import { runStep } from '../support/step.ts'
+import { type RunningStep, Worker } from '../support/worker.ts'
 import { effectsOf, heartbeatOf, hold, onStatus, RUNNER_LOST, reportsOf } from './holding.ts'
 
 afterAll(async () => {

@@ -1,11 +1,11 @@
 // No secret of the job is shown or sent: not a part of one where a text is cut, and not in another form.
 import { describe, expect, test } from '@jest/globals'
-import { TEST_CREDENTIALS } from '../local-aws/credentials.ts'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { error, type Fault } from '../local-aws/faults.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import type { StepResult } from '../runner/step.ts'
-import { ENCODERS, windowFinder } from '../unit/secret-windows.ts'
+import { TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { error, type Fault } from '../fakes/aws/faults.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { ENCODERS, windowFinder } from '../support/secret-windows.ts'
+import type { StepResult } from '../support/step.ts'
 import { needsOf } from './asking-github.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'
 

@@ -15,11 +15,11 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { accessDenied } from '../local-aws/faults.ts'
-import { Job, leftOverProcesses } from '../runner/job.ts'
-import { preloading } from '../runner/preload.ts'
-import { removeFolder } from '../runner/temporary-folder.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { accessDenied } from '../fakes/aws/faults.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { preloading } from '../support/preload.ts'
+import { removeFolder } from '../support/temporary-folder.ts'
 import { effectsOf, type Holding, heartbeatOf, hold } from './holding.ts'
 
 afterAll(async () => {

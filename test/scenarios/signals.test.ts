@@ -1,10 +1,10 @@
 // The runner cancels a step with SIGINT, 7.5 s later SIGTERM, and 2.5 s later it kills the process.
 import { expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { hang, throttle, times } from '../local-aws/faults.ts'
-import { STALL_MS, slowClock } from '../runner/busy-machine.ts'
-import { preloading, whenListening } from '../runner/preload.ts'
-import type { RunningStep } from '../runner/worker.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { hang, throttle, times } from '../fakes/aws/faults.ts'
+import { preloading, whenListening } from '../support/preload.ts'
+import { STALL_MS, slowClock } from '../support/timing.ts'
+import type { RunningStep } from '../support/worker.ts'
 import { reportTo } from './reporting.ts'
 
 // Windows has no signals; a runner there presses Ctrl+C and Ctrl+Break in the console of the step.

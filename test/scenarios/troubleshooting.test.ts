@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import {
   accessDenied,
   cutOff,
@@ -15,15 +15,15 @@ import {
   taskNotFound,
   throttle,
   unrecognizedClient,
-} from '../local-aws/faults.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import { keysNotFetched, LocalSts, type LocalStsOptions, TEST_ROLE } from '../local-aws/sts.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { REPOSITORY } from '../runner/action-file.ts'
-import { preloading } from '../runner/preload.ts'
-import { killAll } from '../runner/processes.ts'
-import { TlsFront } from '../runner/proxy.ts'
-import { runStep, type StepResult } from '../runner/step.ts'
+} from '../fakes/aws/faults.ts'
+import { LocalOidc } from '../fakes/aws/oidc.ts'
+import { keysNotFetched, LocalSts, type LocalStsOptions, TEST_ROLE } from '../fakes/aws/sts.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { REPOSITORY } from '../support/action-file.ts'
+import { preloading } from '../support/preload.ts'
+import { killAll } from '../support/processes.ts'
+import { TlsFront } from '../support/proxy.ts'
+import { runStep, type StepResult } from '../support/step.ts'
 import { needsOf, reportFrom } from './asking-github.ts'
 import { hold, STATE_DENIED } from './holding.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'

@@ -1,8 +1,8 @@
 // The runner takes commands from every line of a step's output, so no text from outside may begin one.
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { error, html, invalidRequest } from '../local-aws/faults.ts'
-import type { StepResult } from '../runner/step.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { error, html, invalidRequest } from '../fakes/aws/faults.ts'
+import type { StepResult } from '../support/step.ts'
 import { report, reportTo } from './reporting.ts'
 
 /** What the action itself says to the runner. */

@@ -1,8 +1,8 @@
 // What runWorkflow looks after: nothing of a run stays.
 import { expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { runWorkflow } from '../runner/act.ts'
-import { eventually, processesWith } from '../runner/processes.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { runWorkflow } from '../support/act.ts'
+import { eventually, processesWith } from '../support/processes.ts'
 
 const onLinux = process.platform === 'linux' ? test : test.skip
 

@@ -1,12 +1,12 @@
 // A job that holds a task while it works.
 import { expect, test } from '@jest/globals'
-import { CredentialStore } from '../local-aws/credentials.ts'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { LocalOidc } from '../local-aws/oidc.ts'
-import { LocalSts } from '../local-aws/sts.ts'
-import { runWorkflow } from '../runner/act.ts'
-import { idlePort } from '../runner/idle-port.ts'
+import { CredentialStore } from '../fakes/aws/credentials.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { LocalOidc } from '../fakes/aws/oidc.ts'
+import { LocalSts } from '../fakes/aws/sts.ts'
 import { localEvidence } from '../scenarios/reporting.ts'
+import { runWorkflow } from '../support/act.ts'
+import { idlePort } from '../support/idle-port.ts'
 import { cancelWhen, operationsOn, outputsIn, phasesOf, received, reports, workUntil } from './receiving.ts'
 
 test.concurrent('a long step: the task is held by several beats, then reported, and no beat comes after that', async () => {

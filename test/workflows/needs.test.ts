@@ -1,9 +1,9 @@
 // Last jobs that report what became of those they need.
 import { expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { writeJobLog } from '../local-github/log-text.ts'
-import { runWorkflow, type WorkflowRun } from '../runner/act.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
+import { writeJobLog } from '../fakes/github/log-text.ts'
+import { runWorkflow, type WorkflowRun } from '../support/act.ts'
 import { received } from './receiving.ts'
 
 const TASKS = { 'task-id': 'report', lenient: 'lenient', precondition: 'precondition' }

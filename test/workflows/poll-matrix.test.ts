@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { runWorkflow } from '../runner/act.ts'
-import { REPOSITORY } from '../runner/action-file.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { runWorkflow } from '../support/act.ts'
+import { REPOSITORY } from '../support/action-file.ts'
 import { operationsOn, received, reports } from './receiving.ts'
 
 function addTask(service: LocalDataPipeline, name: string, texts: Readonly<Record<string, string>>): string {

@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import type { Operation } from '../local-aws/operations.ts'
-import type { WorkflowRun } from '../runner/act.ts'
+import type { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import type { Operation } from '../fakes/aws/operations.ts'
+import type { WorkflowRun } from '../support/act.ts'
 
 type Body = Readonly<Record<string, unknown>>
 

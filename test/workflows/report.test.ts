@@ -1,10 +1,10 @@
 // A job whose last step, with "if: always()", reports how it ended.
 import { expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { LocalGitHub } from '../local-github/local-github.ts'
-import { runWorkflow } from '../runner/act.ts'
-import { idlePort } from '../runner/idle-port.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { LocalGitHub } from '../fakes/github/local-github.ts'
 import { localEvidence } from '../scenarios/reporting.ts'
+import { runWorkflow } from '../support/act.ts'
+import { idlePort } from '../support/idle-port.ts'
 import { cancelWhen, outputsIn, received } from './receiving.ts'
 
 test.concurrent('a job that succeeds: FINISHED, and outputs for the steps after it', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { runWorkflow } from '../runner/act.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { runWorkflow } from '../support/act.ts'
 import { received } from './receiving.ts'
 
 // act hands on an unquoted FALSE as it is written; GitHub's runner makes "false" of it, and "true" of a TRUE. What comes

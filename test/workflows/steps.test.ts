@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { LocalDataPipeline } from '../local-aws/data-pipeline.ts'
-import { runWorkflow } from '../runner/act.ts'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { runWorkflow } from '../support/act.ts'
 import { phasesOf, reports } from './receiving.ts'
 
 test('a step reports the task that activity holds: once; a failure that the workflow forgives: FINISHED', async () => {

@@ -1,0 +1,95 @@
+import { prepareAwsEnvironment } from '../aws/prepare-environment.ts'
+import type { Invocation } from '../github/invocation.ts'
+import { ANNOTATION_CHARACTERS, currentRunner } from '../github/runner.ts'
+import { messageOf } from '../masking/error-message.ts'
+import { systemClock } from '../util/clock.ts'
+import type { Deadline } from '../util/deadline.ts'
+import { endProcess } from '../util/end-process.ts'
+import { ConfigurationError, causesOf } from '../util/errors.ts'
+
+/**
+ * The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later: what is under way must end before that. On Windows
+ * it is Ctrl+C and Ctrl+Break (actions/runner, ProcessInvoker.cs), which Node calls SIGINT and SIGBREAK.
+ */
+const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000, SIGBREAK: 2_000 } as const
+
+/** What is left open (a credential helper's process, a socket, a read that hangs) must not keep the step from ending. */
+const EXIT_AFTER_MS = 250
+
+/** What is different in a process that is no step. */
+export interface RunOptions {
+  /** What the runner ends the process by, and the milliseconds that are left then. */
+  readonly signals?: Readonly<Record<string, number>>
+  /** Who reads the standard output; default the runner. */
+  readonly reader?: 'runner' | 'file'
+}
+
+/**
+ * Runs an action as the main program of a step: whatever is thrown, Error or not, now or later, ends as one error
+ * annotation and exit code 1.
+ */
+export async function runAction(
+  action: (invocation: Invocation) => Promise<void>,
+  { signals = LEFT_AFTER_SIGNAL_MS, reader = 'runner' }: RunOptions = {},
+): Promise<void> {
+  prepareAwsEnvironment(process.env)
+  const runner = currentRunner(reader)
+  let failed = false
+  const fail = (thrown: unknown): void => {
+    if (failed) return
+    failed = true
+    try {
+      for (const cause of causesOf(thrown)) {
+        runner.log.debug(cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause))
+      }
+      runner.fail(explain(thrown))
+    } catch {
+      // Anything can be thrown, also what throws when it is looked at.
+      runner.fail('Something was thrown that can not even be shown.')
+    }
+  }
+  process.on('uncaughtException', fail)
+  process.on('unhandledRejection', fail)
+
+  // Those that are not over: a job may poll for days.
+  let deadlines: Array<{ deadline: Deadline; share: number }> = []
+  let stopAt = Number.POSITIVE_INFINITY
+  const hurry = ({ deadline, share }: { deadline: Deadline; share: number }): void =>
+    deadline.hurry(Math.max(0, stopAt - systemClock.now()) * share)
+  for (const [signal, leftMs] of Object.entries(signals)) {
+    process.on(signal, () => {
+      runner.log.info(`Received ${signal}: ending within ${leftMs / 1000} s.`)
+      stopAt = Math.min(stopAt, systemClock.now() + leftMs)
+      deadlines.forEach(hurry)
+    })
+  }
+
+  // Work that waits for something that never comes leaves the event loop empty, and Node would end with exit code 0.
+  let settled = false
+  process.on('exit', () => {
+    if (!settled) fail(new Error('The action ended before its work was done.'))
+  })
+
+  const isStopping = (): boolean => stopAt < Number.POSITIVE_INFINITY
+  const stoppable = (deadline: Deadline, share = 1): Deadline => {
+    const limited = { deadline, share }
+    deadlines = [...deadlines.filter((each) => each.deadline.remaining() > 0), limited]
+    if (isStopping()) hurry(limited)
+    return deadline
+  }
+
+  try {
+    await action({ runner, isStopping, stoppable })
+  } catch (thrown) {
+    fail(thrown)
+  }
+  settled = true
+  setTimeout(endProcess, EXIT_AFTER_MS).unref()
+}
+
+/** The message of an error annotation: what failed, and how to mend it. */
+export function explain(thrown: unknown): string {
+  const hint = thrown instanceof ConfigurationError ? thrown.hint : undefined
+  const message = messageOf(thrown, ANNOTATION_CHARACTERS)
+  return hint === undefined ? message : `${message} ${hint}`
+}

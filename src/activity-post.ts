@@ -1,3 +1,0 @@
-import { endActivity, runAction } from './actions/index.ts'
-
-void runAction(endActivity)

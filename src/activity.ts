@@ -1,3 +1,0 @@
-import { holdActivity, runAction } from './actions/index.ts'
-
-void runAction(holdActivity)

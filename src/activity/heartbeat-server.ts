@@ -1,0 +1,213 @@
+import { rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Arbiter, Session } from './arbiter.ts'
+import type { HolderAddress } from './heartbeat-address.ts'
+import {
+  Channel,
+  type HolderMessage,
+  type HolderResult,
+  type HolderState,
+  type StaticCredentials,
+  type StepMessage,
+} from './heartbeat-message.ts'
+
+/** Anyone on the machine can connect: so many at once, and so long (milliseconds) without a proof. */
+const MAX_CONNECTIONS = 100
+const PROOF_WITHIN_MS = 5_000
+/** A step that waits for a report hears so often that it is still being made. */
+const ALIVE_EVERY_MS = 1_000
+
+export interface HolderServerDependencies {
+  readonly arbiter: Arbiter
+  readonly state: () => Omit<HolderState, 'holders' | 'isBusy'>
+  /** Told when something changed that may end the process. */
+  readonly onChange: () => void
+  /** Takes the secrets of this process out of a text: the step that shows it does not know them. */
+  readonly redact: (text: string) => string
+}
+
+/** The local socket at which the steps of a job find the process that holds their task. */
+export class HolderServer {
+  readonly #address: HolderAddress
+  readonly #dependencies: HolderServerDependencies
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  /** Activities that hold the task, and are not over. */
+  #holders = 1
+  #wantsReport: boolean
+  /** Sessions whose decision is being worked on. */
+  #working = 0
+  #turns = 0
+
+  /** @param wantsReport whether the activity that started the process reports the end of the job */
+  constructor(address: HolderAddress, wantsReport: boolean, dependencies: HolderServerDependencies) {
+    this.#wantsReport = wantsReport
+    this.#address = address
+    this.#dependencies = dependencies
+    this.#server = createServer((socket) => this.#serve(socket))
+    this.#server.maxConnections = MAX_CONNECTIONS
+  }
+
+  /** @throws Error when nothing can listen at the address */
+  async listen(): Promise<void> {
+    const { path } = this.#address
+    const listening = new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject).once('listening', resolve)
+    })
+    if (path.startsWith('/')) listenForOneself(this.#server, path)
+    else this.#server.listen(path)
+    await listening
+    this.#server.on('error', () => undefined)
+  }
+
+  /** Whether every activity that holds the task is over, and what their steps decided was worked on. */
+  get isLeft(): boolean {
+    return this.#holders <= 0 && this.#working === 0
+  }
+
+  /** Whether one of the activities reports the end of the job. */
+  get wantsReport(): boolean {
+    return this.#wantsReport
+  }
+
+  /** Ends all connections, after what was sent to them. */
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.end()
+    await new Promise((resolve) => {
+      this.#server.close(resolve)
+      // A step that is frozen must not keep the process.
+      setTimeout(() => {
+        for (const socket of this.#sockets) socket.destroy()
+      }, ALIVE_EVERY_MS).unref()
+    })
+  }
+
+  #serve(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    const session = new StepSession(socket, ++this.#turns)
+    const channel: Channel<HolderMessage, StepMessage> = new Channel(socket, this.#address.key, 'holder', {
+      onMessage: (message) => {
+        clearTimeout(unproved)
+        this.#handle(message, channel, session)
+      },
+    })
+    const unproved = setTimeout(() => socket.destroy(), PROOF_WITHIN_MS).unref()
+    session.channel = channel
+  }
+
+  #handle(message: StepMessage, channel: Channel<HolderMessage, StepMessage>, session: StepSession): void {
+    const { onChange } = this.#dependencies
+    switch (message.kind) {
+      case 'hello':
+        channel.send({ kind: 'state', state: this.#state() })
+        break
+      case 'join':
+        this.#holders += 1
+        this.#wantsReport ||= message.report
+        channel.send({ kind: 'state', state: this.#state() })
+        break
+      case 'leave':
+        this.#leave(session)
+        // So that the step knows that it arrived.
+        channel.send({ kind: 'state', state: this.#state() })
+        onChange()
+        break
+      case 'hasten':
+        this.#dependencies.arbiter.hasten(message.ms)
+        break
+      case 'credentials':
+        session.answer(message.credentials)
+        break
+      case 'report':
+        void this.#report(message, channel, session)
+    }
+  }
+
+  /** The end of an activity counts once. */
+  #leave(session: StepSession): void {
+    if (!session.hasLeft) this.#holders -= 1
+    session.hasLeft = true
+  }
+
+  #state(): HolderState {
+    return { ...this.#dependencies.state(), holders: this.#holders, isBusy: this.#working > 0 }
+  }
+
+  async #report(
+    { decision, budgetMs }: Extract<StepMessage, { kind: 'report' }>,
+    channel: Channel<HolderMessage, StepMessage>,
+    session: StepSession,
+  ): Promise<void> {
+    const { arbiter, onChange, redact } = this.#dependencies
+    this.#working += 1
+    // At once: the report is made also when the post step is killed meanwhile.
+    if (decision.by === 'post') this.#leave(session)
+    const alive = setInterval(() => channel.send({ kind: 'alive' }), ALIVE_EVERY_MS)
+    try {
+      const result = await arbiter.decide(decision, budgetMs, session).finally(() => {
+        this.#working -= 1
+      })
+      channel.send({ kind: 'result', result: redacted(result, redact), state: this.#state() })
+    } finally {
+      clearInterval(alive)
+      onChange()
+    }
+  }
+}
+
+function redacted(result: HolderResult, redact: (text: string) => string): HolderResult {
+  if (result.outcome !== 'failed') return result
+  const { failure, hint } = result
+  return { ...result, failure: { ...failure, message: redact(failure.message) }, hint: hint && redact(hint) }
+}
+
+/** A connection of a step, as the arbiter sees it. */
+class StepSession implements Session {
+  readonly turn: number
+  hasLeft = false
+  channel: Channel<HolderMessage, StepMessage> | undefined
+  readonly #socket: Socket
+  #answer: ((credentials: StaticCredentials | undefined) => void) | undefined
+
+  constructor(socket: Socket, turn: number) {
+    this.#socket = socket
+    this.turn = turn
+    socket.once('close', () => this.answer(undefined))
+  }
+
+  log(level: 'info' | 'warning', text: string): void {
+    this.channel?.send({ kind: 'log', level, text })
+  }
+
+  mayHaveLanded(value: boolean): void {
+    this.channel?.send({ kind: 'may-have-landed', value })
+  }
+
+  async credentials(): Promise<StaticCredentials | undefined> {
+    if (this.#socket.destroyed) return undefined
+    return new Promise((resolve) => {
+      this.#answer = resolve
+      this.channel?.send({ kind: 'credentials-wanted' })
+    })
+  }
+
+  answer(credentials: StaticCredentials | undefined): void {
+    this.#answer?.(credentials)
+    this.#answer = undefined
+  }
+}
+
+/** Listens at a socket in a folder that others can write to: nobody else can ever connect, and no link is followed. */
+function listenForOneself(server: Server, path: string): void {
+  // What a process that was killed has left; elsewhere the system removes it.
+  rmSync(path, { force: true })
+  // Changed modes later would be those of whatever has the name by then.
+  const before = process.umask(0o177)
+  try {
+    // Makes the socket at once, and tells later (Node, net.Server).
+    server.listen(path)
+  } finally {
+    process.umask(before)
+  }
+}

@@ -1,0 +1,253 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { HttpHandlerOptions, HttpRequest, HttpResponse, RequestHandler } from '@smithy/types'
+import { unsendableHeader } from '../http/header.ts'
+import { proxyAgents } from '../http/proxy.ts'
+import { quoted, shown } from '../masking/format.ts'
+import { ConfigurationError, causesOf } from '../util/errors.ts'
+import { checkEndpoint } from './endpoint.ts'
+import { BrokenAnswerError, TryTimeoutError } from './errors.ts'
+
+/** A connection that takes longer is given up, and made anew by the next try. */
+const LONGEST_CONNECTION_MS = 5_000
+
+/** Far above any answer of the calls we make; a stream without end must not fill the memory. */
+const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+
+/** Where Node tells of each request before it is sent (https://nodejs.org/api/diagnostics_channel.html#http). */
+const REQUEST_CREATED = 'http.client.request.created'
+
+export interface TransportSettings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Milliseconds that a request may take which comes without an abort signal. */
+  readonly requestLimitMs: number
+  /** The certificates to trust, in PEM; undefined for Node's own. */
+  readonly ca: readonly string[] | undefined
+  /** Told the tokens in a request before it is sent. */
+  readonly hide: (secrets: Iterable<string>) => void
+}
+
+/** What the SDK passes on to its HTTP handler of the options of a call. */
+export interface TransportOptions extends HttpHandlerOptions {
+  /** Called when the connection is ready and the request goes out on it: from then on it may have taken effect. */
+  readonly onSend?: (() => void) | undefined
+}
+
+/**
+ * The SDK's HTTP handler, and what it lacks: proxies from the environment (Node's own, since 24.5), no credentials
+ * over plain http, answers read to their end under the same abort signal, word of when a request goes out, and answers
+ * that can't be Data Pipeline's told from those that are.
+ */
+export class Transport implements RequestHandler<HttpRequest, HttpResponse, TransportOptions> {
+  readonly metadata = { handlerProtocol: 'http/1.1' }
+  readonly #env: TransportSettings['env']
+  readonly #limitMs: number
+  readonly #ca: TransportSettings['ca']
+  readonly #hide: TransportSettings['hide']
+  readonly #underWay = new Set<NodeHttpHandler>()
+  #lastOrigin: string | undefined
+
+  constructor({ env, requestLimitMs, ca, hide }: TransportSettings) {
+    this.#env = env
+    this.#limitMs = requestLimitMs
+    this.#ca = ca
+    this.#hide = hide
+  }
+
+  /** Where the last call of Data Pipeline went, as `https://host:port`; undefined before the first. */
+  get lastOrigin(): string | undefined {
+    return this.#lastOrigin
+  }
+
+  /** Ends every connection, also those in use. */
+  destroy(): void {
+    for (const handler of this.#underWay) handler.destroy()
+  }
+
+  async handle(
+    request: HttpRequest,
+    { onSend, ...options }: TransportOptions = {},
+  ): Promise<{ response: HttpResponse }> {
+    if (formOf(request) === 'JSON') this.#lastOrigin = originOf(request)
+    checkEndpoint(request)
+    checkHeaders(request)
+    this.#hide(tokensIn(request))
+    // For each request its own, as it is known by its agent. Connections are not kept anyway.
+    const agents = proxyAgents(this.#env, this.#ca)
+    const handler = new NodeHttpHandler({
+      httpAgent: agents.http,
+      httpsAgent: agents.https,
+      // Well before the limits of a request, so that there is time for another try.
+      connectionTimeout: Math.min(LONGEST_CONNECTION_MS, this.#limitMs / 2),
+    })
+    const onCreated = (message: unknown): void => {
+      const { request: created } = message as { request: ClientRequest & { agent?: unknown } }
+      if (onSend && Object.values(agents).includes(created.agent as never)) onConnectionReady(created, onSend)
+    }
+    this.#underWay.add(handler)
+    subscribe(REQUEST_CREATED, onCreated)
+    try {
+      const given = options.abortSignal as AbortSignal | undefined
+      if (given !== undefined) return await exchange(handler, request, options, given)
+      // Credential providers set no limit of their own.
+      return await this.#withinLimit(request, (signal) => exchange(handler, request, options, signal))
+    } finally {
+      unsubscribe(REQUEST_CREATED, onCreated)
+      this.#underWay.delete(handler)
+    }
+  }
+
+  /** @throws TryTimeoutError when the limit ended the request; what else ended it is thrown as it is, however late */
+  async #withinLimit<T>({ hostname }: HttpRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController()
+    const late = new TryTimeoutError(`no answer from ${hostname} within ${this.#limitMs / 1000} s`)
+    const timer = setTimeout(() => limit.abort(late), this.#limitMs)
+    try {
+      return await work(limit.signal)
+    } catch (error) {
+      throw causesOf(error).includes(late) ? late : error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Part of the SDK's handler interface; the settings of this handler don't change. */
+  updateHttpClientConfig(): void {}
+
+  /** Part of the SDK's handler interface. */
+  httpHandlerConfigs(): Record<string, never> {
+    return {}
+  }
+}
+
+/** Sends a request and reads its answer; ends both with the reason of the signal, as the error or its cause. */
+async function exchange(
+  handler: NodeHttpHandler,
+  request: HttpRequest,
+  options: HttpHandlerOptions,
+  abortSignal: AbortSignal,
+): Promise<{ response: HttpResponse }> {
+  const { response } = await handler.handle(request as Parameters<NodeHttpHandler['handle']>[0], {
+    ...(options as object),
+    abortSignal,
+  })
+  response.body = await readWhole(response.body as Body, abortSignal)
+  const form = formOf(request)
+  if (form !== undefined) refuseForeignAnswer(response, response.body, form)
+  return { response }
+}
+
+/** Calls `onReady` when the connection of a request can take it: after those of TCP, of a proxy's tunnel and of TLS. */
+function onConnectionReady(request: ClientRequest, onReady: () => void): void {
+  request.once('socket', (socket: Socket) => {
+    // Both are set by the end of the handshake only (https://nodejs.org/api/tls.html#tlssocketauthorized).
+    const isHandshaking = socket instanceof TLSSocket && !socket.authorized && !socket.authorizationError
+    if (isHandshaking) socket.once('secureConnect', onReady)
+    else if (socket.connecting) socket.once('connect', onReady)
+    else onReady()
+  })
+}
+
+/** What the value of a header is made of, by its name. */
+const SOURCE_OF_HEADER: Readonly<Record<string, string>> = {
+  authorization: 'the access key id: AWS_ACCESS_KEY_ID, or that of the profile',
+  'x-amz-security-token': 'the session token: AWS_SESSION_TOKEN, or that of the profile',
+  'x-amzn-trace-id': '_X_AMZN_TRACE_ID',
+}
+
+function checkHeaders({ headers }: HttpRequest): void {
+  const name = unsendableHeader(headers)
+  if (name === undefined) return
+  const source = SOURCE_OF_HEADER[name.toLowerCase()]
+  throw new ConfigurationError(`A character in the header ${name} can't be sent.`, {
+    ...(source && { hint: `Check ${source}. It must be the value alone, without quotes or line ends.` }),
+  })
+}
+
+function originOf({ protocol, hostname, port }: HttpRequest): string {
+  return `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`
+}
+
+/**
+ * The tokens that a request shows. Those of the calls by which a profile gets its credentials (of its source profile, of a
+ * sign-in, of a token file) are seen nowhere else.
+ */
+function tokensIn({ headers, body }: HttpRequest): string[] {
+  const form = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ? String(body) : ''
+  const tokens = [
+    headers['x-amz-security-token'],
+    headers['x-amz-sso_bearer_token'],
+    new URLSearchParams(form).get('WebIdentityToken'),
+  ]
+  return tokens.filter((token) => typeof token === 'string')
+}
+
+type Body = AsyncIterable<Uint8Array> & { destroy?(error?: Error): void }
+
+async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
+  const abort = (): void => body.destroy?.(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of body) {
+      size += chunk.byteLength
+      if (size > LARGEST_ANSWER_BYTES) {
+        throw new BrokenAnswerError(0, `the answer is larger than ${LARGEST_ANSWER_BYTES} bytes`)
+      }
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+type Form = 'JSON' | 'XML'
+
+/** The form that the answer must have: that of Data Pipeline, or that of STS, which credential providers call. */
+function formOf({ headers }: HttpRequest): Form | undefined {
+  if (headers['x-amz-target']?.startsWith('DataPipeline.')) return 'JSON'
+  return headers['content-type']?.startsWith('application/x-www-form-urlencoded') ? 'XML' : undefined
+}
+
+/**
+ * AWS answers with a JSON object, or with nothing (Data Pipeline), or with an XML response (STS). Anything else comes
+ * from something on the way (a proxy's page, a sign-in page with status 200) or was cut short, and must not pass for a
+ * report that arrived.
+ */
+function refuseForeignAnswer(response: HttpResponse, body: Uint8Array, form: Form): void {
+  const text = Buffer.from(body).toString('utf8')
+  // Untrimmed: the SDK reads it so, and what it can't read it would take for something that no retry mends.
+  if (form === 'JSON' ? isDataPipelines(response, text) : isXmlResponse(text.trim())) return
+  const type = shown(response.headers['content-type'] ?? 'no content type', 100)
+  const start = text === '' ? 'an empty body' : `a body that begins with ${quoted(text, 80)}`
+  throw new BrokenAnswerError(
+    response.statusCode,
+    `the answer is not from AWS, or was cut short: status ${response.statusCode}, ${type}, ${start}`,
+  )
+}
+
+function isDataPipelines({ statusCode, headers }: HttpResponse, text: string): boolean {
+  // Every answer of AWS names its request; a proxy that lets through known headers only would still leave the type.
+  const isFromAws =
+    headers['x-amzn-requestid'] !== undefined || headers['content-type']?.startsWith('application/x-amz-json') === true
+  if (text === '') return isFromAws && (statusCode < 300 || headers['x-amzn-errortype'] !== undefined)
+  return isJsonObject(text) && (isFromAws || statusCode >= 300)
+}
+
+function isXmlResponse(text: string): boolean {
+  return /^(?:<\?xml[^>]*\?>\s*)?<(\w*Response)[\s>][\s\S]*<\/\1>$/.test(text)
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
+}

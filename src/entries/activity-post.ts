@@ -1,0 +1,3 @@
+import { endActivity, runAction } from '../actions/index.ts'
+
+void runAction(endActivity)

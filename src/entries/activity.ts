@@ -1,0 +1,3 @@
+import { holdActivity, runAction } from '../actions/index.ts'
+
+void runAction(holdActivity)

@@ -1,0 +1,3 @@
+import { runAction, setTaskStatus } from '../actions/index.ts'
+
+void runAction(setTaskStatus)

@@ -1,0 +1,3 @@
+import { pollForTask, runAction } from '../actions/index.ts'
+
+void runAction(pollForTask)

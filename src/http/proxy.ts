@@ -1,0 +1,197 @@
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { isIPv4 } from 'node:net'
+import { isPrivate } from '../util/address.ts'
+import { ConfigurationError } from '../util/errors.ts'
+import { unsendableHeader } from './header.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const USER_AGENT = 'aws-datapipeline-set-task-status'
+
+const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy'] as const
+
+/** The proxy variables as Node takes them, and what is wrong with those that it could not take. */
+export interface ProxyEnvironment {
+  readonly env: Environment
+  /** A sentence for each variable that is not used. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * Makes proxy variables usable: `proxy.example:3128` is taken for `http://proxy.example:3128`, as other programs do;
+ * one that is no address of an HTTP proxy is left out, as it must not stop a report that perhaps needs no proxy. Lower
+ * case goes before upper case. No proxy is used for this machine, where it would lead to another one, with tokens in plain
+ * http: so does Go.
+ *
+ * @param nodeVersion what runs this, as in `process.versions.node`
+ */
+export function proxyEnvironment(env: Environment, nodeVersion = process.versions.node): ProxyEnvironment {
+  const usable: Record<string, string | undefined> = { no_proxy: exceptions(env['no_proxy'] || env['NO_PROXY']) }
+  const problems: string[] = []
+  for (const name of PROXY_VARIABLES) {
+    const value = env[name]?.trim()
+    if (!value) continue
+    const address = proxyAddress(value)
+    if (address !== undefined) usable[name] = address
+    // Without its value, which may hold a password.
+    else problems.push(`${name} is not the address of an HTTP proxy (http://host:port), and is not used.`)
+  }
+  const names = PROXY_VARIABLES.filter((name) => usable[name] !== undefined)
+  if (names.length > 0 && !knowsProxies(nodeVersion)) {
+    problems.push(
+      `${names.join(', ')} can't be used by Node ${nodeVersion}, as that came with 24.5: update the runner.`,
+    )
+  }
+  return { env: usable, problems }
+}
+
+/** The address of an HTTP proxy, as Node takes it; undefined when it is none. */
+function proxyAddress(value: string): string | undefined {
+  // A bare % in a password; Node decodes it, and can't.
+  const encoded = value.replace(/%(?![0-9a-f]{2})/gi, '%25')
+  const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(encoded) ? encoded : `http://${encoded}`
+  try {
+    const { protocol, username, password } = new URL(address)
+    decodeURIComponent(username + password)
+    return protocol === 'http:' || protocol === 'https:' ? address : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const THIS_MACHINE = ['localhost', '127.0.0.0-127.255.255.255', '::1', '[::1]']
+
+/**
+ * NO_PROXY as Node takes it, and this machine. For Node `example.com` is that host alone; for curl, and for GitHub's own
+ * actions, it is every host below it, too. Node knows commas between entries only, an IPv6 address only without brackets,
+ * and ranges of addresses by their ends, not as 10.0.0.0/8.
+ */
+function exceptions(value = ''): string {
+  const entries = value
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '')
+    .map((entry) => rangeOf(entry) ?? entry.replace(/^\[(.*)\]$/, '$1'))
+    .flatMap((entry) => (/^[*.]/.test(entry) ? [entry] : [entry, `.${entry}`]))
+  return [...entries, ...THIS_MACHINE].join(',')
+}
+
+/** The first and the last IPv4 address of a range in CIDR notation; undefined for anything else. */
+function rangeOf(entry: string): string | undefined {
+  const [address = '', bits = '', ...others] = entry.split('/')
+  if (!isIPv4(address) || !/^([0-9]|[12][0-9]|3[0-2])$/.test(bits) || others.length > 0) return undefined
+  const size = 2 ** (32 - Number(bits))
+  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+  const first = number - (number % size)
+  return `${toAddress(first)}-${toAddress(first + size - 1)}`
+}
+
+function toAddress(number: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.')
+}
+
+/** Whether a proxy is used, and NO_PROXY has ranges in CIDR notation, which people expect to count for names, too. */
+export function hasRangesInNoProxy(env: Environment): boolean {
+  const { env: usable } = proxyEnvironment(env)
+  const isProxied = PROXY_VARIABLES.some((name) => usable[name] !== undefined)
+  return isProxied && /\d\/\d/.test(env['no_proxy'] || env['NO_PROXY'] || '')
+}
+
+function knowsProxies(nodeVersion: string): boolean {
+  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number)
+  return major > 24 || (major === 24 && minor >= 5)
+}
+
+/**
+ * Agents for Node's HTTP clients that honour HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case: Node's own support,
+ * since 24.5. Sockets are not kept, since one that is kept for a later request only keeps the process from ending.
+ *
+ * @param ca the certificates to trust, in PEM; default Node's own
+ */
+export function proxyAgents(env: Environment, ca?: readonly string[]): { http: HttpAgent; https: HttpsAgent } {
+  const options = { keepAlive: false, proxyEnv: proxyEnvironment(env).env }
+  return { http: new HttpAgent(options), https: new HttpsAgent({ ...options, ...(ca && { ca: [...ca] }) }) }
+}
+
+/** A request that goes through the proxies of the environment. */
+export interface ProxiedRequest {
+  readonly env: Environment
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+  /** What the token in the headers comes from, for messages. */
+  readonly tokenFrom?: string
+  /** Default GET. */
+  readonly method?: string
+  readonly body?: string
+}
+
+/**
+ * The answer to a request, whatever its status; its body is to be read.
+ *
+ * @throws ConfigurationError for a token that would go over plain http to another machine, or that no header can have
+ */
+export async function requestThroughProxy(
+  url: URL,
+  { env, headers, signal, tokenFrom = 'the token', method = 'GET', body }: ProxiedRequest,
+): Promise<IncomingMessage> {
+  if (hasToken(headers)) checkToken(url, headers, tokenFrom)
+  const agents = proxyAgents(env)
+  const [request, agent] = url.protocol === 'http:' ? [requestHttp, agents.http] : [requestHttps, agents.https]
+  return new Promise((resolve, reject) => {
+    request(url, { method, agent, headers: { 'user-agent': USER_AGENT, ...headers }, signal }, resolve)
+      .on('error', reject)
+      .end(body)
+  })
+}
+
+const MOST_REDIRECTS = 3
+
+/**
+ * As `requestThroughProxy`, and goes where redirects lead, without the token where that is another origin. After three of
+ * them the redirect is the answer.
+ *
+ * @returns the last answer, and where it is from
+ */
+export async function requestFollowing(
+  url: URL,
+  request: ProxiedRequest,
+  redirects = 0,
+): Promise<{ url: URL; response: IncomingMessage }> {
+  const response = await requestThroughProxy(url, request)
+  const status = response.statusCode ?? 0
+  const { location } = response.headers
+  // 307 and 308 are for the same method, with the same body; others ask for a GET.
+  const isMoved =
+    status === 307 || status === 308 || (status >= 300 && status < 400 && (request.method ?? 'GET') === 'GET')
+  if (!isMoved || location === undefined || redirects >= MOST_REDIRECTS) return { url, response }
+  response.resume()
+  const next = new URL(location, url)
+  const headers = next.origin === url.origin ? request.headers : withoutToken(request.headers)
+  return requestFollowing(next, { ...request, headers }, redirects + 1)
+}
+
+function withoutToken(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isToken(name)))
+}
+
+function hasToken(headers: Readonly<Record<string, string>>): boolean {
+  return Object.keys(headers).some(isToken)
+}
+
+function checkToken(url: URL, headers: Readonly<Record<string, string>>, tokenFrom: string): void {
+  if (!isPrivate(url)) {
+    const address = `${url.protocol}//${url.host}`
+    throw new ConfigurationError(`${address} gets no token, as it is not https: everyone on the way would see it.`, {
+      hint: 'Use an https:// address; plain http is for this machine (127.0.0.1, localhost) only.',
+    })
+  }
+  if (unsendableHeader(headers) !== undefined) {
+    throw new ConfigurationError(`A character of ${tokenFrom} can't be sent in a header.`, {
+      hint: 'It must be the token alone, without quotes or line ends.',
+    })
+  }
+}
+
+function isToken(header: string): boolean {
+  return header.toLowerCase() === 'authorization'
+}

@@ -1,3 +1,0 @@
-import { runAction, setTaskStatus } from './actions/index.ts'
-
-void runAction(setTaskStatus)

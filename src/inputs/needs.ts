@@ -1,0 +1,102 @@
+import type { Allowances, NeededJob } from '../domain/needs.ts'
+import { NEEDED_RESULTS, type Outcome } from '../domain/task-status.ts'
+import { quoted, shown } from '../masking/format.ts'
+import { ConfigurationError } from '../util/errors.ts'
+
+/** A name in a message, and several of them. */
+const MAX_NAME_CHARACTERS = 120
+const MAX_NAMES_CHARACTERS = 500
+
+/** The line that the workflow should have. */
+const NEEDS_LINE = 'needs: ${{ toJSON(needs) }}'
+/** The line for jobs whose outputs are too large for an input. */
+const RESULTS_LINE = 'needs: ${{ toJSON(needs.*.result) }}'
+/** How such jobs are given with their names. */
+const NAMED_RESULTS = 'needs: \'{"KEY": {"result": "${{ needs.KEY.result }}"}}\''
+
+/**
+ * The needed jobs in the text that `toJSON(needs)` makes, or `toJSON(needs.*.result)`: a list of results without names,
+ * which stays small whatever the outputs of the jobs.
+ *
+ * @throws ConfigurationError for any other text: what can't be read must not count as "nothing failed"
+ */
+export function parseNeeds(text: string): NeededJob[] {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw notNeeds(text, cause)
+  }
+  if (typeof value !== 'object' || value === null) throw notNeeds(text)
+  const jobs = Array.isArray(value) ? resultsIn(value, text) : jobsIn(value, text)
+  if (jobs.length === 0) {
+    const nothing = Array.isArray(value) ? '[]' : '{}'
+    throw new ConfigurationError(
+      `The input needs is ${nothing}: this job needs no other job, so nothing is known of them.`,
+      {
+        hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
+      },
+    )
+  }
+  return jobs
+}
+
+function jobsIn(value: object, text: string): NeededJob[] {
+  return Object.entries(value).map(([key, job]) => {
+    const result = parseResult((job as { result?: unknown } | null)?.result)
+    if (result === undefined) throw notNeeds(text)
+    return { key, result }
+  })
+}
+
+function resultsIn(list: readonly unknown[], text: string): NeededJob[] {
+  return list.map((word) => {
+    const result = parseResult(word)
+    if (result !== undefined) return { key: undefined, result }
+    if (typeof word !== 'string') throw notNeeds(text)
+    throw new ConfigurationError(
+      `The input needs lists the result ${quoted(word, MAX_NAME_CHARACTERS)}. Valid: ${NEEDED_RESULTS.join(', ')}.`,
+      { hint: `Write the line ${RESULTS_LINE}` },
+    )
+  })
+}
+
+function parseResult(word: unknown): Outcome | undefined {
+  return NEEDED_RESULTS.find((known) => known === word)
+}
+
+/**
+ * Checks that the allowances name needed jobs.
+ *
+ * @throws ConfigurationError naming the jobs there are: a misspelt name would hide a failure, or report one
+ */
+export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob[]): void {
+  for (const [input, names] of [
+    ['allowed-skips', allowances.skips],
+    ['allowed-failures', allowances.failures],
+  ] as const) {
+    const unknown = names.filter((name) => !jobs.some(({ key }) => key === name))
+    if (unknown.length === 0) continue
+    if (jobs.length === 0) {
+      throw new ConfigurationError(`The input ${input} is given, but needs is not.`, {
+        hint: `Add the line ${NEEDS_LINE}`,
+      })
+    }
+    if (jobs.some(({ key }) => key === undefined)) {
+      throw new ConfigurationError(`The input ${input} names jobs, but needs has results without names.`, {
+        hint: `Write the line ${NEEDS_LINE}, or where that is too large, each job with its key: ${NAMED_RESULTS}`,
+      })
+    }
+    throw new ConfigurationError(
+      `The input ${input} names ${shown(unknown.map((name) => quoted(name, MAX_NAME_CHARACTERS)).join(', '), MAX_NAMES_CHARACTERS)}, which this job does not need. ` +
+        `It needs: ${shown(jobs.map(({ key }) => key).join(', '), MAX_NAMES_CHARACTERS)}.`,
+    )
+  }
+}
+
+function notNeeds(text: string, cause?: unknown): ConfigurationError {
+  return new ConfigurationError(
+    `The input needs is ${quoted(text, MAX_NAME_CHARACTERS)}, which is not the needs context of a job.`,
+    { hint: `Write the line ${NEEDS_LINE}`, cause },
+  )
+}

@@ -1,0 +1,106 @@
+import type { AwsSettings } from '../aws/settings.ts'
+import type { ResolvedStatus } from '../domain/resolve-status.ts'
+import { JOB_STATUSES, type JobStatus, parseJobStatus } from '../domain/task-status.ts'
+import { quoted } from '../masking/format.ts'
+import { ConfigurationError } from '../util/errors.ts'
+import { isApiText, type ReadInput, readBoolean, readOptional, readWholeNumber, unknownValue } from './readers.ts'
+
+/** How GitHub may be asked for the evidence of a failure. */
+export interface EvidenceInputs {
+  readonly githubToken: string | undefined
+  /** This job's id in the REST API; older runners and GitHub Enterprise Server don't give it. */
+  readonly checkRunId: number | undefined
+}
+
+/** The texts that go with FAILED and FALSE, as they were given. */
+export interface ErrorInputs {
+  readonly errorId: string | undefined
+  readonly errorMessage: string | undefined
+  readonly errorStackTrace: string | undefined
+  /** Relative to the workspace. */
+  readonly errorStackTraceFile: string | undefined
+}
+
+/** How a report is made; the same for every action that reports. */
+export interface ReportingInputs {
+  readonly timeoutSeconds: number
+  readonly failOnError: boolean
+  readonly dryRun: boolean
+  readonly summary: boolean
+}
+
+/** The end of a task, and how to report it: from the inputs of the root action, or from what activity saved. */
+export interface ReportRequest {
+  readonly taskId: string
+  readonly status: ResolvedStatus
+  readonly error: ErrorInputs
+  readonly evidence: EvidenceInputs
+  readonly aws: AwsSettings
+  readonly reporting: ReportingInputs
+}
+
+// API reference: 1 to 2048 characters of the pattern of isApiText.
+const LONGEST_TASK_ID = 2048
+
+/** @throws ConfigurationError */
+export function readTaskId(read: ReadInput): string {
+  const taskId = read('task-id')
+  if (taskId === '') {
+    throw new ConfigurationError('The input task-id is empty; it must be the task id that PollForTask gave.', {
+      hint: 'If it comes from an output, as in ${{ steps.poll.outputs.task-id }}, check the names of the step and the output.',
+    })
+  }
+  const length = [...taskId].length
+  if (length > LONGEST_TASK_ID) {
+    throw new ConfigurationError(
+      `The input task-id has ${length} characters (it begins with ${quoted(taskId, 40)}); at most ${LONGEST_TASK_ID} are allowed.`,
+      { hint: 'Pass only the taskId of the answer of PollForTask, not the whole answer.' },
+    )
+  }
+  if (!isApiText(taskId)) {
+    throw new ConfigurationError(
+      `The input task-id (${quoted(taskId, 40)}) has characters that no task id has: control characters or broken Unicode.`,
+      { hint: 'Pass the taskId of the answer of PollForTask as it is.' },
+    )
+  }
+  return taskId
+}
+
+/** How the job stands at this moment. */
+export function readJobStatus(read: ReadInput): JobStatus {
+  const word = read('job-status')
+  const outcome = parseJobStatus(word)
+  if (outcome !== undefined) return outcome
+  throw unknownValue('job-status', word, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ job.status }}`)
+}
+
+/** What is needed to ask GitHub; in a post step it may be missing. */
+export function readEvidenceInputs(read: ReadInput): EvidenceInputs {
+  const githubToken = readOptional(read, 'github-token')
+  const id = read('check-run-id')
+  // It only helps to find evidence, so a strange one is as good as none.
+  return { githubToken, checkRunId: /^[1-9]\d{0,15}$/.test(id) ? Number(id) : undefined }
+}
+
+/** The error inputs as they were given. */
+export function readErrorInputs(read: ReadInput): ErrorInputs {
+  return {
+    errorId: readOptional(read, 'error-id'),
+    errorMessage: readOptional(read, 'error-message'),
+    errorStackTrace: readOptional(read, 'error-stack-trace'),
+    errorStackTraceFile: readOptional(read, 'error-stack-trace-file'),
+  }
+}
+
+/** An hour: GitHub gives a cancelled job's last steps five minutes in all, and nobody waits longer for a report. */
+const LONGEST_TIMEOUT_SECONDS = 3600
+
+/** @throws ConfigurationError */
+export function readReportingInputs(read: ReadInput): ReportingInputs {
+  return {
+    timeoutSeconds: readWholeNumber(read, 'timeout-seconds', 120, 1, LONGEST_TIMEOUT_SECONDS),
+    failOnError: readBoolean(read, 'fail-on-error', true),
+    dryRun: readBoolean(read, 'dry-run', false),
+    summary: readBoolean(read, 'summary', true),
+  }
+}

@@ -1,3 +1,0 @@
-import { pollForTask, runAction } from './actions/index.ts'
-
-void runAction(pollForTask)

@@ -1,0 +1,27 @@
+import type { Task } from '../aws/client.ts'
+import { SHORTEST_SECRET } from '../text/secret-forms.ts'
+import { taskOutputs } from './task-outputs.ts'
+
+/**
+ * What is to be masked of the encrypted fields of a task: each line of their values, as the runner masks every line of a
+ * text, too. Left out are lines of fewer than 6 characters, and those that stand in the ids of the task or in the names
+ * that its outputs have: with them masked, GitHub would drop the outputs, and nobody would go on with the task.
+ */
+export function valuesToMask(task: Task): string[] {
+  const lines = task.encrypted.flatMap((field) => ('stringValue' in field ? field.stringValue.split(/[\r\n]/) : []))
+  const values = new Set(lines.map((line) => line.trim()).filter((line) => line.length >= SHORTEST_SECRET))
+  if (values.size === 0) return []
+  const needed = namesIn(task)
+  return [...values].filter((value) => !needed.includes(value))
+}
+
+/** Of the two kinds of fields in the output `objects`. */
+const FIELD_MEMBERS = ['stringValue', 'refValue']
+
+/** The ids of a task and of its objects, and the names of their fields and of the outputs. */
+function namesIn(task: Task): string {
+  const fields = Object.values(task.objects).flatMap((object) => object.fields)
+  const names = new Set(fields.flatMap((field) => ('refValue' in field ? [field.key, field.refValue] : [field.key])))
+  const ids = [task.taskId, task.pipelineId, task.attemptId, ...Object.keys(task.objects)]
+  return [...ids, ...Object.keys(taskOutputs([])), ...FIELD_MEMBERS, ...names].join('\n')
+}

@@ -1,0 +1,114 @@
+import type { Task } from '../aws/client.ts'
+import { fieldsOf, isPrecondition } from './task-fields.ts'
+
+/** The outputs of poll-for-task, as its action.yml declares them. */
+export interface TaskOutputs {
+  readonly found: 'true' | 'false'
+  readonly count: string
+  readonly 'task-id': string
+  readonly 'pipeline-id': string
+  readonly 'attempt-id': string
+  readonly precondition: 'true' | 'false'
+  readonly fields: string
+  readonly objects: string
+  readonly tasks: string
+  readonly 'task-ids': string
+}
+
+/**
+ * GitHub's limit is 1 MB for the outputs of a job, "approximated based on UTF-16 encoding": half a million characters.
+ * The rest is left to other outputs of the job.
+ */
+export const MOST_OUTPUT_CHARACTERS = 450_000
+
+/** Takes what must not be shown out of the texts of a value. */
+export type MakeSafe = <T>(value: T) => T
+
+/**
+ * The outputs for the tasks that were taken: the first one in outputs of its own, and all of them as the arrays that
+ * `strategy.matrix` takes. `task-ids` has nothing but ids: GitHub drops an output of a job in which a word of a field is
+ * also a secret of the repository, and the tasks must be known still.
+ */
+export function taskOutputs(tasks: readonly Task[], safe: MakeSafe = asItIs): TaskOutputs {
+  const [first] = tasks
+  return {
+    found: first === undefined ? 'false' : 'true',
+    count: String(tasks.length),
+    ...outputsOfFirst(first, safe),
+    tasks: JSON.stringify(tasks.map((task) => matrixEntry(task, safe))),
+    'task-ids': JSON.stringify(tasks.map(({ taskId }) => safe(taskId))),
+  }
+}
+
+function asItIs<T>(value: T): T {
+  return value
+}
+
+function outputsOfFirst(task: Task | undefined, safe: MakeSafe = asItIs) {
+  return {
+    'task-id': safe(task?.taskId ?? ''),
+    'pipeline-id': safe(task?.pipelineId ?? ''),
+    'attempt-id': safe(task?.attemptId ?? ''),
+    precondition: task !== undefined && isPrecondition(task) ? 'true' : 'false',
+    fields: task === undefined ? '{}' : JSON.stringify(safe(fieldsOf(task))),
+    objects: task === undefined ? '{}' : JSON.stringify(safe(task.objects)),
+  } as const
+}
+
+function matrixEntry(task: Task, safe: MakeSafe = asItIs): Record<string, unknown> {
+  return {
+    'task-id': safe(task.taskId),
+    'pipeline-id': safe(task.pipelineId),
+    'attempt-id': safe(task.attemptId),
+    // Empty, which counts as false: repositories have flags among their secrets, and GitHub would drop every `tasks`
+    // that has the word.
+    precondition: isPrecondition(task) ? 'true' : '',
+    fields: safe(fieldsOf(task)),
+  }
+}
+
+/** How many characters a task adds to the outputs: to the arrays of all tasks, and to those of the first if it is that. */
+export interface TaskSize {
+  readonly inArrays: number
+  readonly asFirst: number
+}
+
+/** Measures a task; it takes as long as making its outputs does. */
+export function sizeOfTask(task: Task): TaskSize {
+  return {
+    inArrays: JSON.stringify(matrixEntry(task)).length + JSON.stringify(task.taskId).length,
+    asFirst: charactersOf(outputsOfFirst(task)),
+  }
+}
+
+/** How many characters the outputs for tasks of these sizes have together. */
+export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
+  const [first] = sizes
+  if (first === undefined) return charactersOf(taskOutputs([]))
+  const brackets = 2 * (sizes.length + 1)
+  const arrays = sizes.reduce((sum, { inArrays }) => sum + inArrays, brackets)
+  return 'true'.length + String(sizes.length).length + first.asFirst + arrays
+}
+
+/**
+ * The outputs, without the parts that a single huge task has too much of: its id is what matters, and it is held
+ * already.
+ */
+export function fittingOutputs(
+  tasks: readonly Task[],
+  safe: MakeSafe = asItIs,
+): { outputs: TaskOutputs; leftOut: readonly string[] } {
+  const outputs = taskOutputs(tasks, safe)
+  if (charactersOf(outputs) <= MOST_OUTPUT_CHARACTERS) return { outputs, leftOut: [] }
+  const withoutObjects = { ...outputs, objects: '{}' }
+  if (charactersOf(withoutObjects) <= MOST_OUTPUT_CHARACTERS) return { outputs: withoutObjects, leftOut: ['objects'] }
+  const entries = tasks.map((task) => ({ ...matrixEntry(task, safe), fields: {} }))
+  return {
+    outputs: { ...withoutObjects, fields: '{}', tasks: JSON.stringify(entries) },
+    leftOut: ['objects', 'fields', 'the fields in tasks'],
+  }
+}
+
+function charactersOf(outputs: Partial<TaskOutputs>): number {
+  return Object.values(outputs).reduce((sum, value) => sum + value.length, 0)
+}

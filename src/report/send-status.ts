@@ -1,0 +1,125 @@
+import { type CallDependencies, CallError, callReliably } from '../aws/call-with-retry.ts'
+import type { StatusReport } from '../aws/client.ts'
+import type { ErrorFields } from '../domain/error-fields.ts'
+import type { TaskStatus } from '../domain/task-status.ts'
+
+/** What to report. */
+export interface Report {
+  readonly taskId: string
+  readonly status: TaskStatus
+  /**
+   * The error fields to send, without what is hidden by now; the further versions are for a service that finds the request
+   * invalid.
+   */
+  readonly versions: () => readonly [ErrorFields, ...ErrorFields[]]
+}
+
+/** A report that the service has. */
+export interface ReportedStatus {
+  readonly requestId: string | undefined
+  readonly tries: number
+  /** The error fields that the service took: all, shortened ones, or none. */
+  readonly fields: ErrorFields
+  /** Where it went, when that is not the address of AWS for the region. */
+  readonly origin: string | undefined
+  /** The answer was lost, and the task is gone since: the report most likely landed. */
+  readonly presumed: boolean
+}
+
+/** Thrown instead of sending a report when another step of the job reports the task. */
+export class SupersededError extends Error {
+  override readonly name = 'SupersededError'
+
+  constructor() {
+    super('a later step of this job reports the task')
+  }
+}
+
+/** What else decides about the attempts of a report. */
+export interface SendReportOptions {
+  /** Asked before each attempt; when it says no, nothing more is sent. Default: always. */
+  readonly isStillWanted?: () => boolean
+  /** An earlier attempt had no response: if the task is not found now, that one most likely succeeded. */
+  readonly mayHaveLanded?: boolean
+  /** Told that a request goes out, which may land from then on, and that its answer says that it has not, nor any before. */
+  readonly onMayHaveLanded?: (value: boolean) => void
+  /** Whether to give up when no credentials can be had, as others may be asked for. Default: only when it is final. */
+  readonly hasOtherCredentials?: boolean
+}
+
+/**
+ * Reports a status with SetTaskStatus until the service has it or the deadline is over.
+ *
+ * The status matters, the texts decorate it: when the service refuses a request as invalid, it is sent again with
+ * shorter texts and then without any.
+ *
+ * @throws CallError
+ * @throws SupersededError
+ */
+export async function sendReport(
+  report: Report,
+  dependencies: CallDependencies,
+  {
+    isStillWanted = () => true,
+    mayHaveLanded = false,
+    hasOtherCredentials = false,
+    onMayHaveLanded,
+  }: SendReportOptions = {},
+): Promise<ReportedStatus> {
+  const { dataPipeline, log } = dependencies
+  // Fitted anew for each try, when its credentials are there and hidden: they must not be in the texts.
+  let versions: readonly ErrorFields[] = []
+  let version = 0
+  const fieldsNow = (): ErrorFields => versions[version] ?? {}
+  let fieldsOfLostAnswer: ErrorFields | undefined
+  try {
+    const { answer, tries } = await callReliably(
+      async (call) => {
+        if (!isStillWanted()) throw new SupersededError()
+        await dataPipeline.credentials()
+        versions = report.versions()
+        // Getting credentials may have taken long.
+        if (!isStillWanted()) throw new SupersededError()
+        return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), {
+          ...call,
+          onSend() {
+            onMayHaveLanded?.(true)
+            call.onSend?.()
+          },
+        })
+      },
+      { ...dependencies, retriesRefusals: !hasOtherCredentials },
+      ({ kind, gettingCredentials, message, answerLost }, sent) => {
+        if (answerLost && sent) fieldsOfLostAnswer = fieldsNow()
+        else if (sent && !mayHaveLanded && fieldsOfLostAnswer === undefined) onMayHaveLanded?.(false)
+        if (gettingCredentials && hasOtherCredentials) return 'stop'
+        if (kind !== 'invalid-request' || gettingCredentials || version + 1 >= versions.length) return undefined
+        version += 1
+        const texts = Object.keys(fieldsNow()).length > 0 ? 'shorter error texts' : 'no error texts'
+        log.warning(`Data Pipeline refused the request (${message}); sending the status again with ${texts}.`)
+        return 'again-now'
+      },
+    )
+    return {
+      requestId: answer.requestId,
+      tries,
+      fields: fieldsNow(),
+      origin: dataPipeline.unusualOrigin,
+      presumed: false,
+    }
+  } catch (error) {
+    if (error instanceof CallError && error.cause instanceof SupersededError) throw error.cause
+    const isGone = error instanceof CallError && error.failure.kind === 'task-not-found'
+    if (isGone && (error.answerLost || mayHaveLanded)) {
+      const fields = fieldsOfLostAnswer ?? fieldsNow()
+      const { failure, tries, origin } = error
+      return { requestId: failure.requestId, tries, fields, origin, presumed: true }
+    }
+    throw error
+  }
+}
+
+/** The request for a report; what it has no value for is left out. */
+export function requestOf({ taskId, status }: Pick<Report, 'taskId' | 'status'>, fields: ErrorFields): StatusReport {
+  return { taskId, taskStatus: status, ...fields }
+}

@@ -1,0 +1,42 @@
+/** Time, as a parameter: tests have their own. */
+export interface Clock {
+  /** Milliseconds since some fixed moment, never going back. */
+  now(): number
+  /** Resolves after `ms` milliseconds, or at once when the signal is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/**
+ * The machine's clock. Monotonic: setting the time of day neither spends nor extends a budget. A sleep ends when what has
+ * come meanwhile was read: in a process that stood still timers are first, and an answer that came in time would be lost.
+ */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve()
+      const wake = (): void => {
+        clearTimeout(timer)
+        clearImmediate(reading)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      let reading: NodeJS.Immediate | undefined
+      const timer = setTimeout(() => {
+        reading = setImmediate(wake)
+      }, ms)
+      signal?.addEventListener('abort', wake)
+    }),
+}
+
+/** A sleep that another piece of code can end. A wake that comes while nobody sleeps ends the next sleep at once. */
+export function wakeableSleep(clock: Clock): { sleep(ms: number): Promise<void>; wake(): void } {
+  let waking = new AbortController()
+  return {
+    async sleep(ms) {
+      await clock.sleep(ms, waking.signal)
+      if (waking.signal.aborted) waking = new AbortController()
+    },
+    wake: () => waking.abort(),
+  }
+}

@@ -1,0 +1,184 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
+import type { LocalGitHub } from '../../fakes/github/local-github.ts'
+import { REPOSITORY } from '../../support/action-file.ts'
+import { Job } from '../../support/job.ts'
+import { node24 } from '../../support/node24.ts'
+import { runStep, type StepOptions, type StepResult } from '../../support/step.ts'
+
+/** What is measured: how to run it once, with more environment variables. The milliseconds from its start to its end. */
+export interface Contestant {
+  readonly key: string
+  readonly title: string
+  run(env?: Environment): Promise<number>
+}
+
+type Environment = Readonly<Record<string, string>>
+
+/** The name of the worker group whose tasks are polled for. */
+const WORKER_GROUP = 'bench'
+
+/** Those that this machine can run; a missing AWS CLI or boto3 is left out. */
+export function contestants(service: LocalDataPipeline, github: LocalGitHub): Contestant[] {
+  const aws = service.env()
+  const list: Contestant[] = [
+    {
+      key: 'floor',
+      title: 'floor: one request signed by hand, bare Node',
+      run: (env) =>
+        timed([node24(), join(REPOSITORY, 'test', 'performance', 'bench', 'floor.mjs')], {
+          ...aws,
+          ...newTask(service),
+          ...env,
+        }),
+    },
+    {
+      key: 'finished',
+      title: 'root action, FINISHED',
+      run: (env) => report(service, {}, { env: env ?? {} }, { taskStatus: 'FINISHED' }),
+    },
+    {
+      key: 'failed',
+      title: 'root action, FAILED, evidence of its own job',
+      run: (env) =>
+        report(service, {}, contextsOf(github, 'work', 'failure', env), {
+          taskStatus: 'FAILED',
+          errorMessage: /failed in step "Run \.\/load\.sh"/,
+        }),
+    },
+    {
+      key: 'failed-needs',
+      title: "root action, FAILED, evidence with a needed job's log and annotations",
+      run: (env) =>
+        report(service, { needs: NEEDS }, contextsOf(github, 'report', 'success', env), {
+          taskStatus: 'FAILED',
+          errorMessage: /disk full/,
+          errorStackTrace: /disk full/,
+        }),
+    },
+    {
+      key: 'activity',
+      title: 'activity, main: acknowledged, heartbeat process ready',
+      run: (env) => activity(service, env),
+    },
+    {
+      key: 'poll',
+      title: 'poll-for-task, with a task waiting',
+      async run(env) {
+        service.addTask({ workerGroup: WORKER_GROUP })
+        const inputs = { 'worker-group': WORKER_GROUP }
+        const result = await runStep({ ...plain(service, env), action: 'poll-for-task', inputs })
+        return expectGreen(result).tookMs
+      },
+    },
+  ]
+  const forTheCli = { ...aws, AWS_DEFAULT_REGION: aws['AWS_REGION'] ?? '' }
+  if (works('aws', '--version')) {
+    list.push({
+      key: 'aws-cli',
+      title: 'AWS CLI: aws datapipeline set-task-status',
+      run: (env) => {
+        const { TASK_ID } = newTask(service)
+        const args = ['datapipeline', 'set-task-status', '--task-id', TASK_ID, '--task-status', 'FINISHED']
+        return timed(['aws', ...args], { ...forTheCli, ...env })
+      },
+    })
+  }
+  if (works('python3', '-c', 'import boto3')) {
+    list.push({
+      key: 'boto3',
+      title: 'boto3 script',
+      run: (env) =>
+        timed(['python3', join(REPOSITORY, 'test', 'performance', 'bench', 'set_task_status.py')], {
+          ...forTheCli,
+          ...newTask(service),
+          ...env,
+        }),
+    })
+  }
+  return list
+}
+
+/** A service that got what a contestant should have sent; anything else is no measurement. */
+export function checkOutcome(service: LocalDataPipeline): void {
+  const unfit = service.requests.filter(({ answer }) => answer?.status !== 200)
+  if (unfit.length > 0) throw new Error(`the service refused ${unfit.length} requests`)
+}
+
+const NEEDS = JSON.stringify({ load: { result: 'failure', outputs: {} } })
+
+function contextsOf(github: LocalGitHub, name: string, status: string, env: Environment = {}): Differences {
+  const job = github.jobs.find((each) => each.name === name)
+  return {
+    contexts: { github: { token: github.token }, job: { status, check_run_id: job?.id } },
+    env: { ...github.environment, ...env },
+  }
+}
+
+/** What a user's step has, and not what the tests add to be quick. */
+function plain(service: LocalDataPipeline, env: Environment = {}): { env: Record<string, string | undefined> } {
+  return { env: { ...service.env(), NODE_COMPILE_CACHE: undefined, ...env } }
+}
+
+type Differences = Pick<StepOptions, 'contexts'> & { readonly env: Environment }
+
+/** A report, and a look at what arrived: a step that does less than it should is no measurement. */
+async function report(
+  service: LocalDataPipeline,
+  inputs: Record<string, string>,
+  { env, ...options }: Differences,
+  expected: Readonly<Record<string, string | RegExp>>,
+): Promise<number> {
+  const { taskId } = service.addTask()
+  const result = await runStep({ ...options, ...plain(service, env), inputs: { 'task-id': taskId, ...inputs } })
+  const body = service.requestsFor('SetTaskStatus').at(-1)?.body ?? {}
+  for (const [name, wanted] of Object.entries(expected)) {
+    const is = String(body[name])
+    if (typeof wanted === 'string' ? is !== wanted : !wanted.test(is)) {
+      throw new Error(`${name} is ${JSON.stringify(is)}, not ${wanted}:\n${result.stdout}`)
+    }
+  }
+  return expectGreen(result).tookMs
+}
+
+async function activity(service: LocalDataPipeline, env: Environment | undefined): Promise<number> {
+  const { taskId } = service.addTask()
+  using job = new Job()
+  const options = { action: 'activity', inputs: { 'task-id': taskId }, ...plain(service, env) }
+  const main = expectGreen(await job.main('activity', options))
+  expectGreen(await job.post('activity', { ...options, ...plain(service) }))
+  job.end()
+  return main.tookMs
+}
+
+function expectGreen(result: StepResult): StepResult {
+  if (result.exitCode !== 0) throw new Error(`the step failed:\n${result.stdout}\n${result.stderr}`)
+  return result
+}
+
+function newTask(service: LocalDataPipeline): { TASK_ID: string } {
+  return { TASK_ID: service.addTask().taskId }
+}
+
+function works(command: string, ...args: string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+}
+
+function timed([command = '', ...args]: readonly string[], env: Environment): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now()
+    const base = { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), AWS_EC2_METADATA_DISABLED: 'true' }
+    const child = spawn(command, args, { env: { ...base, ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+    })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve(performance.now() - started)
+      else reject(new Error(`${command} ended with ${code}:\n${stderr}`))
+    })
+  })
+}

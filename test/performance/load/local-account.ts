@@ -1,0 +1,92 @@
+import type { Call, DataPipeline } from '../../../src/aws/client.ts'
+import type { Operation } from '../../fakes/aws/operations.ts'
+import { type Rate, RateLimiter } from '../../fakes/aws/rates.ts'
+import { ServiceError } from '../../fakes/aws/service-error.ts'
+import type { VirtualClock } from '../../support/virtual-clock.ts'
+
+/** Milliseconds that a request, and its answer, is on its way. */
+const SHORTEST_WAY_MS = 10
+const LONGEST_WAY_MS = 100
+
+/** A call that reached the account. */
+export interface AccountCall {
+  readonly taskId: string
+  readonly at: number
+  readonly throttled: boolean
+}
+
+/**
+ * An account without a network: the service's limits on a virtual clock, for jobs that run in this process. What it does
+ * with a task is not part of it.
+ */
+export class LocalAccount {
+  readonly calls: AccountCall[] = []
+  readonly #clock: VirtualClock
+  readonly #random: () => number
+  readonly #rates: RateLimiter
+
+  constructor(clock: VirtualClock, random: () => number, rates: Partial<Record<Operation, Rate>>) {
+    this.#clock = clock
+    this.#random = random
+    this.#rates = new RateLimiter(rates)
+  }
+
+  /** A client as the actions have it, as far as they report. */
+  client(): DataPipeline {
+    const unused = (): never => {
+      throw new Error('not part of reporting')
+    }
+    return {
+      region: 'us-east-1',
+      unusualOrigin: undefined,
+      source: undefined,
+      credentials: async () => ({ accessKeyId: '', secretAccessKey: '' }),
+      renewCredentials: async () => false,
+      hasNewSession: () => false,
+      expiration: async () => undefined,
+      close: () => undefined,
+      pollForTask: unused,
+      reportTaskRunnerHeartbeat: unused,
+      setTaskStatus: async ({ taskId }, call) => {
+        await this.#spend('SetTaskStatus', taskId, call)
+        return { requestId: undefined }
+      },
+      reportTaskProgress: async (taskId, call) => {
+        await this.#spend('ReportTaskProgress', taskId, call)
+        return { canceled: false }
+      },
+    }
+  }
+
+  async #spend(operation: Operation, taskId: string, { signal, onSend }: Call): Promise<void> {
+    onSend?.()
+    await this.#onItsWay(signal)
+    const at = this.#clock.now()
+    try {
+      this.#rates.spend(operation, at)
+      this.calls.push({ taskId, at, throttled: false })
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      this.calls.push({ taskId, at, throttled: true })
+      // As the SDK tells it.
+      throw Object.assign(new Error(error.message), { name: error.code, $metadata: { httpStatusCode: error.status } })
+    } finally {
+      await this.#onItsWay(signal)
+    }
+  }
+
+  #onItsWay(signal: AbortSignal): Promise<void> {
+    return this.#clock.sleep(SHORTEST_WAY_MS + this.#random() * (LONGEST_WAY_MS - SHORTEST_WAY_MS), signal)
+  }
+}
+
+/** Numbers between 0 and 1 that are the same each time (xorshift32): what a simulation comes to is no chance. */
+export function chance(seed: number): () => number {
+  let state = seed * 0x9e3779b1 || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}

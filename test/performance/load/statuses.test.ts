@@ -1,0 +1,136 @@
+// A matrix of jobs that end together: every one of their reports arrives in time, without more calls than it takes.
+import { describe, expect, test } from '@jest/globals'
+import { tryLimitOf } from '../../../src/aws/call-with-retry.ts'
+import { sendReport } from '../../../src/report/send-status.ts'
+import { Deadline } from '../../../src/util/deadline.ts'
+import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
+import { PUBLISHED_RATES, type Rate } from '../../fakes/aws/rates.ts'
+import { readActionFile } from '../../support/action-file.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
+import { chance, LocalAccount } from './local-account.ts'
+import { runTogether } from './many-steps.ts'
+import { LARGEST_MATRIX, SHORT, seconds, tell } from './size.ts'
+
+const BUDGET_MS = Number(readActionFile('.').inputs['timeout-seconds']?.default) * 1_000
+const PUBLISHED = PUBLISHED_RATES.SetTaskStatus
+/** A third of it: for an account that has other callers. */
+const SCARCE: Rate = { perSecond: 3, burst: 30 }
+
+/** All processes have to be there within this time for the load to be what it says. */
+const START_WITHIN_MS = 15_000
+const STARTING_AT_ONCE = 8
+
+interface Load {
+  readonly jobs: number
+  readonly rate: Rate
+  /** For each job, throttled ones included: fewer than this. */
+  readonly callsPerJob: number
+}
+
+/** The short one has a quarter of the jobs, and of the rate. */
+const LOADS: readonly Load[] = SHORT
+  ? [
+      {
+        jobs: LARGEST_MATRIX / 4,
+        rate: { perSecond: PUBLISHED.perSecond / 4, burst: PUBLISHED.burst / 4 },
+        callsPerJob: 3,
+      },
+    ]
+  : [
+      { jobs: LARGEST_MATRIX, rate: PUBLISHED, callsPerJob: 3 },
+      { jobs: LARGEST_MATRIX, rate: SCARCE, callsPerJob: 6 },
+    ]
+
+test.each(LOADS)(
+  '$jobs jobs at $rate.perSecond a second, bursts of $rate.burst: all reports arrive',
+  async ({ jobs, rate, callsPerJob }) => {
+    await using service = await LocalDataPipeline.start({ rates: { SetTaskStatus: rate } })
+    const answered = new Set<unknown>()
+    let seen = 0
+    const isAnswered = (taskId: string): boolean => {
+      for (; service.requests[seen]?.answer !== undefined; seen++) answered.add(service.requests[seen]?.body['taskId'])
+      return answered.has(taskId)
+    }
+    const work = Array.from({ length: jobs }, (_, index) => ({
+      taskId: service.addTask().taskId,
+      // A status that got to another task would show.
+      ...(index % 3 === 0
+        ? { jobStatus: 'failure', status: 'FAILED', state: 'failed' }
+        : { jobStatus: 'success', status: 'FINISHED', state: 'finished' }),
+    }))
+    const { steps, startingTookMs, mostAtOnce } = await runTogether(
+      work.map(({ taskId, jobStatus }) => ({ inputs: { 'task-id': taskId }, jobStatus, env: service.env() })),
+      { atOnce: STARTING_AT_ONCE, isUp: (index) => isAnswered(work[index]?.taskId ?? '') },
+    )
+
+    const calls = service.requestsFor('SetTaskStatus')
+    const throttled = calls.filter(({ answer }) => answer?.error === 'ThrottlingException').length
+    const took = work.map(({ taskId }, index) => {
+      return (service.task(taskId).endedAt ?? Number.POSITIVE_INFINITY) - (steps[index]?.startedAt ?? 0)
+    })
+    tell(
+      `${jobs} reports, ${rate.perSecond} a second and bursts of ${rate.burst}: ${calls.length} calls ` +
+        `(${(calls.length / jobs).toFixed(2)} a job), ${throttled} throttled, the latest report ` +
+        `${seconds(Math.max(...took))} after its step began; starting took ${seconds(startingTookMs)}, ` +
+        `${mostAtOnce} processes at a time${startingTookMs > START_WITHIN_MS ? TOO_SLOW : ''}`,
+    )
+    for (const [index, { taskId, status, state }] of work.entries()) {
+      expect(service.task(taskId)).toMatchObject({ status, state })
+      expect(steps[index]?.step).toMatchObject({ exitCode: 0, errors: [], outputs: { reported: 'true', status } })
+    }
+    expect(Math.max(...took)).toBeLessThan(BUDGET_MS)
+    expect(calls.length).toBeLessThan(callsPerJob * jobs)
+    expect(calls.length - throttled).toBe(jobs)
+  },
+)
+
+const TOO_SLOW = ` (this machine is too slow to start them within ${seconds(START_WITHIN_MS)}, so the load was less than meant)`
+
+/** The reports of jobs that begin within so many milliseconds, with the true retries, on a clock of their own. */
+async function simulate({ jobs, rate }: Load, withinMs: number, seed: number) {
+  const clock = new VirtualClock()
+  const random = chance(seed)
+  const account = new LocalAccount(clock, random, { SetTaskStatus: rate })
+  const say = (): void => undefined
+  const log = { info: say, debug: say, notice: say, warning: say, group: say }
+  const took: number[] = []
+  const report = async (index: number): Promise<boolean> => {
+    await clock.sleep((index / jobs) * withinMs)
+    const taskId = `task-${index}`
+    const deadline = new Deadline(clock, BUDGET_MS)
+    const dependencies = { dataPipeline: account.client(), deadline, tryLimitMs: tryLimitOf(BUDGET_MS), random, log }
+    const began = clock.now()
+    try {
+      await sendReport({ taskId, status: 'FINISHED', versions: () => [{}] }, dependencies)
+      took.push(clock.now() - began)
+      return true
+    } catch {
+      return false
+    }
+  }
+  const reported = await clock.run(Promise.all(Array.from({ length: jobs }, (_, index) => report(index))))
+  return { lost: reported.filter((each) => !each).length, calls: account.calls.length, latest: Math.max(...took) }
+}
+
+describe('simulated, with the true retries on a virtual clock, as no machine of a CI starts so many processes at once', () => {
+  const SEEDS = SHORT ? [1, 2, 3] : [1, 2, 3, 4, 5, 6, 7, 8]
+  test.each([
+    { jobs: LARGEST_MATRIX, rate: PUBLISHED, callsPerJob: 3, withinMs: 0 },
+    { jobs: LARGEST_MATRIX, rate: PUBLISHED, callsPerJob: 3, withinMs: START_WITHIN_MS },
+    { jobs: LARGEST_MATRIX, rate: SCARCE, callsPerJob: 6, withinMs: 0 },
+    { jobs: LARGEST_MATRIX, rate: SCARCE, callsPerJob: 6, withinMs: START_WITHIN_MS },
+  ])(
+    '$jobs jobs within $withinMs ms, at $rate.perSecond a second, bursts of $rate.burst: all reports arrive',
+    async ({ withinMs, ...load }) => {
+      const results = await Promise.all(SEEDS.map((seed) => simulate(load, withinMs, seed)))
+      const most = Math.max(...results.map(({ calls }) => calls))
+      tell(
+        `${load.jobs} reports simulated ${SEEDS.length} times, begun within ${seconds(withinMs)}, ${load.rate.perSecond} ` +
+          `a second and bursts of ${load.rate.burst}: at most ${most} calls (${(most / load.jobs).toFixed(2)} a job), ` +
+          `the latest report after ${seconds(Math.max(...results.map(({ latest }) => latest)))}`,
+      )
+      expect(results.map(({ lost }) => lost)).toEqual(SEEDS.map(() => 0))
+      expect(most).toBeLessThan(load.callsPerJob * load.jobs)
+    },
+  )
+})
