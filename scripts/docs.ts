@@ -25,8 +25,8 @@ export function readmeOf(folder: string): string {
 
 function inputTable({ inputs }: ActionFile): string {
   const rows = Object.entries(inputs).map(([name, input]) => {
-    const byDefault = input.required ? '**required**' : input.default === undefined ? '' : code(input.default)
-    return `| ${code(name)} | ${byDefault} | ${cell(input.description)} |`
+    const defaultValue = input.required ? '**required**' : input.default === undefined ? '' : code(input.default)
+    return `| ${code(name)} | ${defaultValue} | ${cell(input.description)} |`
   })
   return ['| input | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
 }

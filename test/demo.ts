@@ -24,7 +24,7 @@ await Promise.all(
 )
 
 console.log('\nWhat the service received:')
-for (const { operation, answer } of service.requests) console.log(`  ${operation} -> ${answer?.status}`)
+for (const { operation, response } of service.requests) console.log(`  ${operation} -> ${response?.status}`)
 for (const { state, progressReports, errorId, errorMessage } of service.tasks) {
   console.log({ state, progressReports: progressReports.length, errorId, errorMessage })
 }

@@ -1,18 +1,18 @@
 import { filesIn } from '../activity/files.ts'
 import { findHolder } from '../activity/find-heartbeat.ts'
-import { fitErrorInputs } from '../activity/fit-error-inputs.ts'
+import { sanitizeErrorInputs } from '../activity/fit-error-inputs.ts'
 import type { Holder } from '../activity/heartbeat-client.ts'
 import { launchHeartbeat } from '../activity/heartbeat-launcher.ts'
 import type { ProcessIdentity } from '../activity/process-identity.ts'
 import { endpointsOf, type SavedHeartbeat, saveActivity } from '../activity/saved-state.ts'
-import { CallError, callReliably } from '../aws/call-with-retry.ts'
+import { CallError, callWithRetry } from '../aws/call-with-retry.ts'
 import type { DataPipeline } from '../aws/client.ts'
 import { environmentCredentials } from '../aws/environment-credentials.ts'
 import { isTaskGone } from '../aws/errors.ts'
 import { explainFailure } from '../aws/explain-error.ts'
 import { openDataPipeline } from '../aws/open-client.ts'
 import type { Invocation } from '../github/invocation.ts'
-import { tellOutputs } from '../github/outputs.ts'
+import { setOutputs } from '../github/outputs.ts'
 import type { Runner } from '../github/runner.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import {
@@ -23,7 +23,7 @@ import {
 } from '../inputs/activity.ts'
 import { inputAdjustments } from '../inputs/aws.ts'
 import { secretsIn } from '../masking/environment-secrets.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { shortTaskId } from '../masking/short-task-id.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
@@ -33,11 +33,11 @@ import { explain } from './run-action.ts'
 type ActivityInputs = ActivityReportInputs & HeartbeatInputs
 
 /** The main step of activity: acknowledges the task, and starts the process that holds it. */
-export async function holdActivity({ runner, stoppable }: Invocation): Promise<void> {
+export async function activityMain({ runner, bindToShutdown }: Invocation): Promise<void> {
   const reportInputs = readReportInputs(runner)
   const { taskId } = reportInputs
   const couldNotHold = `Could not hold task ${shortTaskId(taskId)}`
-  const { error, adjustments } = fitErrorInputs(reportInputs.error, secretsIn(runner.env))
+  const { error, adjustments } = sanitizeErrorInputs(reportInputs.error, secretsIn(runner.env))
   let base: ActivityReportInputs & { heartbeat?: SavedHeartbeat } = { ...reportInputs, error }
   // Before anything else: the post step reports the end, however far this one gets.
   try {
@@ -47,44 +47,44 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
   }
   for (const adjustment of [...adjustments, ...inputAdjustments(runner.input)]) runner.log.warning(adjustment)
   const inputs = { ...reportInputs, ...readHeartbeatInputs(runner.input) }
-  const tellStart = (log: string): void => tellOutputs({ canceled: 'false', 'heartbeat-log': log }, runner)
+  const setStartOutputs = (log: string): void => setOutputs({ canceled: 'false', 'heartbeat-log': log }, runner)
   if (inputs.reporting.dryRun) {
-    tellStart('')
+    setStartOutputs('')
     saveActivity(runner, { ...base, outcome: 'not-held' })
     runner.log.info(`Dry run: task ${shortTaskId(taskId)} is not acknowledged, and no heartbeats are sent.`)
     return
   }
 
   const budgetMs = inputs.reporting.timeoutSeconds * 1000
-  const deadline = stoppable(new Deadline(systemClock, budgetMs, 'timeout-seconds'))
+  const deadline = bindToShutdown(new Deadline(systemClock, budgetMs, 'timeout-seconds'))
   let dataPipeline: DataPipeline | undefined
   let heartbeat: HeartbeatToBe | undefined
   try {
     // Before it is known whether there is a task to hold: Node takes as long to start as the acknowledgement takes.
-    heartbeat = await prepareHeartbeat(inputs, { runner, stoppable })
+    heartbeat = await prepareHeartbeat(inputs, { runner, bindToShutdown })
     const { folder } = heartbeat
     base = { ...base, heartbeat: { ...heartbeat.process, folder } }
     saveActivity(runner, { ...base, outcome: 'failed' })
-    tellStart(filesIn(folder).log.path)
+    setStartOutputs(filesIn(folder).log.path)
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
     dataPipeline = open.dataPipeline
     const pipeline = open.dataPipeline
-    const { answer } = await callReliably((call) => pipeline.reportTaskProgress(taskId, call), {
+    const { response } = await callWithRetry((call) => pipeline.reportTaskProgress(taskId, call), {
       ...open,
       deadline,
       random: Math.random,
       log: runner.log,
     })
-    if (answer.canceled) {
+    if (response.canceled) {
       saveActivity(runner, { ...base, outcome: 'lost', reason: 'canceled' })
-      tellOutputs({ canceled: 'true' }, runner)
+      setOutputs({ canceled: 'true' }, runner)
       throw new LostTaskError('the service has cancelled it. Nobody will count the work of this job, so it ends here.')
     }
     await warnOfExpiry(pipeline, inputs, runner)
     const { region } = pipeline
     saveActivity(runner, {
       ...base,
-      heartbeat: { ...(await heartbeat.hold()), folder },
+      heartbeat: { ...(await heartbeat.start()), folder },
       outcome: 'held',
       region,
       endpoints: endpointsOf(runner.env),
@@ -94,8 +94,8 @@ export async function holdActivity({ runner, stoppable }: Invocation): Promise<v
       `Holding task ${shortTaskId(taskId)} in ${region}${at}, with a beat every ${inputs.heartbeatSeconds} s.`,
     )
   } catch (error) {
-    if (heartbeat === undefined) tellStart('')
-    heartbeat?.abandon()
+    if (heartbeat === undefined) setStartOutputs('')
+    heartbeat?.cancel()
     const isGone = error instanceof CallError && isTaskGone(error.failure)
     if (isGone) saveActivity(runner, { ...base, outcome: 'lost', reason: 'gone' })
     const context = {
@@ -122,7 +122,7 @@ function readReportInputs(runner: Runner): ActivityReportInputs {
       saveActivity(runner, { outcome: 'invalid-inputs' })
     } catch (cause) {
       // What is wrong with the inputs is what the user has to hear; the post step finds it as well.
-      runner.log.debug(messageOf(cause))
+      runner.log.debug(errorMessage(cause))
     }
     throw error
   }
@@ -153,13 +153,13 @@ async function warnOfExpiry(dataPipeline: DataPipeline, { aws }: ActivityInputs,
 interface HeartbeatToBe {
   readonly folder: string
   readonly process: ProcessIdentity
-  hold(): Promise<ProcessIdentity>
-  abandon(): void
+  start(): Promise<ProcessIdentity>
+  cancel(): void
 }
 
 async function prepareHeartbeat(
   inputs: ActivityInputs,
-  { runner, stoppable }: Pick<Invocation, 'runner' | 'stoppable'>,
+  { runner, bindToShutdown }: Pick<Invocation, 'runner' | 'bindToShutdown'>,
 ): Promise<HeartbeatToBe> {
   const holder = await findHolder(inputs.taskId, runner, systemClock)
   if (holder !== undefined) {
@@ -172,8 +172,8 @@ async function prepareHeartbeat(
     return {
       folder: launched.folder,
       process: launched.process,
-      hold: () => launched.hold(heartbeatSettings(inputs, runner), stoppable).catch(rethrowNotStarted),
-      abandon: () => launched.abandon(),
+      start: () => launched.start(heartbeatSettings(inputs, runner), bindToShutdown).catch(rethrowNotStarted),
+      cancel: () => launched.cancel(),
     }
   } catch (cause) {
     return rethrowNotStarted(cause)
@@ -186,14 +186,14 @@ function joining(holder: Holder, { log }: Runner): HeartbeatToBe {
   return {
     folder,
     process,
-    async hold() {
+    async start() {
       holder.close()
       const { ended } = holder.state
       if (ended !== undefined) rethrowNotStarted(new Error(`That of an earlier step sends no more beats (${ended}).`))
       log.info('An earlier step of this job holds the task already. Its settings of the heartbeats count.')
       return process
     },
-    abandon: () => holder.close(),
+    cancel: () => holder.close(),
   }
 }
 
@@ -213,7 +213,7 @@ function heartbeatSettings(inputs: ActivityInputs, runner: Runner) {
 }
 
 function rethrowNotStarted(cause: unknown): never {
-  throw new ConfigurationError(messageOf(cause), {
+  throw new ConfigurationError(errorMessage(cause), {
     hint: 'Without heartbeats the task goes to another runner.',
     cause,
   })

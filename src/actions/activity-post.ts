@@ -11,7 +11,7 @@ import type { Log } from '../github/log.ts'
 import type { Runner } from '../github/runner.ts'
 import { readActivityReportInputs } from '../inputs/activity.ts'
 import { readEvidenceInputs, readJobStatus } from '../inputs/reporting.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { shortTaskId } from '../masking/short-task-id.ts'
 import { reportTask } from '../report/report-task.ts'
 import { systemClock } from '../util/clock.ts'
@@ -23,7 +23,7 @@ const END_WITHIN_MS = 10_000
 const LOOK_EVERY_MS = 2
 
 /** The post step of activity: ends the heartbeats, and reports how the job ended. */
-export async function endActivity(invocation: Invocation): Promise<void> {
+export async function activityPost(invocation: Invocation): Promise<void> {
   const { runner } = invocation
   const activity = savedActivity(runner)
   if (activity === undefined) return reportUnsaved(invocation)
@@ -101,7 +101,7 @@ function stateOnDisk({ heartbeat }: Activity, log: Log): HeartbeatState | undefi
   try {
     return readState(filesIn(heartbeat.folder).state)
   } catch (error) {
-    log.warning(`The state of the heartbeats can't be read: ${messageOf(error)}.`)
+    log.warning(`The state of the heartbeats can't be read: ${errorMessage(error)}.`)
     return undefined
   }
 }
@@ -140,7 +140,7 @@ function showHeartbeats(
 /** Waits until the heartbeat process is gone; one that does not end is killed, where it can be told from others. */
 async function seeOut({ heartbeat }: Activity, holder: Holder, log: Log): Promise<void> {
   // A report has said that already.
-  await holder.leave().catch((error: unknown) => log.debug(messageOf(error)))
+  await holder.leave().catch((error: unknown) => log.debug(errorMessage(error)))
   const { holders, isBusy } = holder.state
   holder.close()
   // It goes on for another activity, or with a report that this step can't wait for.

@@ -23,12 +23,12 @@ import { connectGitHub, GitHubApiError } from '../github/api.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { askForToken, endOfTokenLife, tokenWatch } from '../github/job-token.ts'
 import type { Runner } from '../github/runner.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { lossReport } from '../report/loss-report.ts'
 import { systemClock, wakeableSleep } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { ConfigurationError, causesOf } from '../util/errors.ts'
-import { type Decision, RetriesSpentError, retry } from '../util/retry.ts'
+import { RetriesSpentError, type RetryDecision, retry } from '../util/retry.ts'
 
 const BEAT_LIMIT_MS = 15_000
 /** A process that gives no credentials, or a metadata service that hangs, must not stop the beats. */
@@ -199,10 +199,10 @@ async function serve(settings: HeartbeatSettings, dataPipeline: DataPipeline, ru
         random: Math.random,
         async beat(signal) {
           const startedAt = Date.now()
-          const answer = await dataPipeline.reportTaskProgress(taskId, { signal })
+          const response = await dataPipeline.reportTaskProgress(taskId, { signal })
           guard.noteArrival(startedAt)
           arrivedAt = systemClock.now()
-          return answer
+          return response
         },
         renewCredentials: () =>
           renewBetweenBeats(() => dataPipeline.renewCredentials(), {
@@ -241,7 +241,7 @@ function trySave(save: () => void, log: (line: string) => void): void {
   try {
     save()
   } catch (error) {
-    log(`The state could not be written: ${messageOf(error)}`)
+    log(`The state could not be written: ${errorMessage(error)}`)
   }
 }
 
@@ -304,24 +304,24 @@ async function cancelRun({ onCancel, github }: HeartbeatSettings, log: (line: st
       {
         deadline: new Deadline(systemClock, CANCEL_RUN_WITHIN_MS),
         random: Math.random,
-        tryLimitMs: CANCEL_RUN_LIMIT_MS,
-        onTryTimeout: (ms) => new GitHubApiError(`no answer within ${Math.round(ms / 1000)} s`, undefined),
+        attemptTimeoutMs: CANCEL_RUN_LIMIT_MS,
+        onAttemptTimeout: (ms) => new GitHubApiError(`no answer within ${Math.round(ms / 1000)} s`, undefined),
         decide: afterFailedCancel,
-        onWait: (error) => log(`The run is not cancelled yet, and it is tried again: ${messageOf(error)}`),
+        onWait: (error) => log(`The run is not cancelled yet, and it is tried again: ${errorMessage(error)}`),
       },
     )
     log('Cancelled the workflow run.')
   } catch (error) {
     const cause = error instanceof RetriesSpentError ? error.cause : error
-    log(`The run could not be cancelled, which needs "permissions: actions: write": ${messageOf(cause)}`)
+    log(`The run could not be cancelled, which needs "permissions: actions: write": ${errorMessage(cause)}`)
   }
 }
 
 /** GitHub's refusals stay as they are; asking twice to cancel a run does no harm. */
-function afterFailedCancel(error: unknown): Decision {
-  if (!(error instanceof GitHubApiError)) return 'stop'
-  if (causesOf(error).some((cause) => cause instanceof ConfigurationError)) return 'stop'
+function afterFailedCancel(error: unknown): RetryDecision {
+  if (!(error instanceof GitHubApiError)) return 'fail'
+  if (causesOf(error).some((cause) => cause instanceof ConfigurationError)) return 'fail'
   const { status = 500 } = error
-  if (status === 429) return 'again-much-later'
-  return status >= 500 ? 'again-later' : 'stop'
+  if (status === 429) return 'retry-throttled'
+  return status >= 500 ? 'retry-with-backoff' : 'fail'
 }

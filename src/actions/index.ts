@@ -1,8 +1,8 @@
 // All actions are one bundle: they share nearly everything, and what only one of them needs is loaded when it runs.
 import type { Invocation } from '../github/invocation.ts'
 
-export { holdActivity } from './activity-main.ts'
-export { endActivity } from './activity-post.ts'
+export { activityMain as holdActivity } from './activity-main.ts'
+export { activityPost as endActivity } from './activity-post.ts'
 export { pollForTask } from './poll-for-task.ts'
 export { runAction } from './run-action.ts'
 export { setTaskStatus } from './set-task-status.ts'

@@ -4,38 +4,38 @@ import type { Operation } from '../aws/error-hints.ts'
 import { explainFailure } from '../aws/explain-error.ts'
 import { hideOwnCredentials, openDataPipeline } from '../aws/open-client.ts'
 import type { Invocation } from '../github/invocation.ts'
-import { tellSummary } from '../github/outputs.ts'
+import { writeSummary } from '../github/outputs.ts'
 import type { Runner } from '../github/runner.ts'
 import type { SummaryRow } from '../github/summary.ts'
 import { inputAdjustments } from '../inputs/aws.ts'
 import { type PollForTaskInputs, readPollForTaskInputs } from '../inputs/poll-for-task.ts'
-import { messageOf } from '../masking/error-message.ts'
-import { quoted, shownId } from '../masking/format.ts'
+import { errorMessage } from '../masking/error-message.ts'
+import { formatId, quoteValue } from '../masking/format.ts'
 import { withoutSecretsIn } from '../masking/known-secrets.ts'
 import { shortTaskId } from '../masking/short-task-id.ts'
-import { type TakenTasks, takeTasks } from '../polling/poll-tasks.ts'
+import { type PolledTasks, pollTasks } from '../polling/poll-tasks.ts'
 import { fittingOutputs, type TaskOutputs } from '../polling/task-outputs.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 
 /** More would make the summary unreadable. */
-const MOST_SUMMARY_ROWS = 50
+const MAX_SUMMARY_ROWS = 50
 
 /** Of fields that are left out, in the log. */
-const MOST_NAMES = 10
+const MAX_NAMES = 10
 
 /** The action poll-for-task: takes tasks from a worker group, and hands them on to other steps and jobs. */
-export async function pollForTask({ runner, isStopping, stoppable }: Invocation): Promise<void> {
+export async function pollForTask({ runner, isShuttingDown, bindToShutdown }: Invocation): Promise<void> {
   const inputs = readPollForTaskInputs(runner.input)
   for (const adjustment of inputAdjustments(runner.input)) runner.log.warning(adjustment)
   if (inputs.reporting.dryRun) {
     await hideOwnCredentials(
       inputs.aws,
       runner,
-      stoppable(new Deadline(systemClock, inputs.reporting.timeoutSeconds * 1000)),
+      bindToShutdown(new Deadline(systemClock, inputs.reporting.timeoutSeconds * 1000)),
     )
     runner.log.info(
-      `Dry run, nothing was sent. PollForTask would be asked for worker group ${quoted(inputs.workerGroup)}.`,
+      `Dry run, nothing was sent. PollForTask would be asked for worker group ${quoteValue(inputs.workerGroup)}.`,
     )
     await handOn([], inputs, runner)
     return
@@ -43,16 +43,16 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
   // Before a task is taken that could not be handed on.
   setOutputs({ found: 'false' }, [], inputs, runner)
   let dataPipeline: DataPipeline | undefined
-  let taken: TakenTasks
+  let taken: PolledTasks
   try {
     const budgetMs = inputs.reporting.timeoutSeconds * 1000
     const open = await openDataPipeline(inputs.aws, budgetMs, runner)
     dataPipeline = open.dataPipeline
-    taken = await takeTasks(
+    taken = await pollTasks(
       {
         workerGroup: inputs.workerGroup,
         hostname: inputs.hostname ?? (runner.env['RUNNER_NAME']?.trim() || hostname()),
-        mostTasks: inputs.maxTasks,
+        maxTasks: inputs.maxTasks,
         waitMs: inputs.waitSeconds * 1000,
         pollers: inputs.jobTotal,
         taskrunnerId: inputs.taskrunnerId,
@@ -64,8 +64,8 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
         random: Math.random,
         log: runner.log,
         mask: runner.mask,
-        isStopping,
-        stoppable,
+        isShuttingDown,
+        bindToShutdown,
       },
     )
   } catch (error) {
@@ -85,14 +85,14 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
     const { aws, workerGroup } = inputs
     const what =
       operation === 'PollForTask'
-        ? `Could not poll worker group ${quoted(workerGroup)} for tasks`
-        : `Could not acknowledge a task of worker group ${quoted(workerGroup)}, which goes to another poll after two minutes`
+        ? `Could not poll worker group ${quoteValue(workerGroup)} for tasks`
+        : `Could not acknowledge a task of worker group ${quoteValue(workerGroup)}, which goes to another poll after two minutes`
     return `${what}: ${explainFailure(error, { aws, region: dataPipeline?.region, env: runner.env, operation })}`
   }
 
   async function giveUp(error: unknown, operation: Operation): Promise<void> {
     const message = explain(error, operation)
-    await handOn([], inputs, runner).catch((cause: unknown) => runner.log.warning(messageOf(cause)))
+    await handOn([], inputs, runner).catch((cause: unknown) => runner.log.warning(errorMessage(cause)))
     if (inputs.reporting.failOnError) throw new Error(message, { cause: error })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
   }
@@ -100,22 +100,22 @@ export async function pollForTask({ runner, isStopping, stoppable }: Invocation)
 
 /** @param origin where tasks were asked for, when that is not the address of AWS */
 function announce(
-  { tasks }: TakenTasks,
+  { tasks }: PolledTasks,
   { workerGroup }: PollForTaskInputs,
   origin: string | undefined,
   { log }: Runner,
 ): void {
   const at = origin === undefined ? '' : ` at ${origin}`
-  if (tasks.length === 0) log.info(`No task for worker group ${quoted(workerGroup)}${at}.`)
+  if (tasks.length === 0) log.info(`No task for worker group ${quoteValue(workerGroup)}${at}.`)
   for (const task of tasks)
     log.info(
-      `Took task ${shortTaskId(task.taskId)} of pipeline ${shownId(task.pipelineId)}, ` +
-        `attempt ${shownId(task.attemptId)}.`,
+      `Took task ${shortTaskId(task.taskId)} of pipeline ${formatId(task.pipelineId)}, ` +
+        `attempt ${formatId(task.attemptId)}.`,
     )
   const encrypted = new Set(tasks.flatMap((task) => task.encrypted.map(({ key }) => key)))
   if (encrypted.size === 0) return
-  const names = [...encrypted].slice(0, MOST_NAMES).map((key) => quoted(key))
-  const more = encrypted.size > MOST_NAMES ? ` and ${encrypted.size - MOST_NAMES} more` : ''
+  const names = [...encrypted].slice(0, MAX_NAMES).map((key) => quoteValue(key))
+  const more = encrypted.size > MAX_NAMES ? ` and ${encrypted.size - MAX_NAMES} more` : ''
   log.info(`Left out of the outputs, as they are encrypted in the pipeline: ${names.join(', ')}${more}.`)
 }
 
@@ -125,10 +125,10 @@ async function handOn(
   { workerGroup, reporting }: PollForTaskInputs,
   runner: Runner,
 ): Promise<void> {
-  const { outputs, leftOut } = fittingOutputs(tasks, withoutSecretsIn)
-  if (leftOut.length > 0) {
+  const { outputs, omitted } = fittingOutputs(tasks, withoutSecretsIn)
+  if (omitted.length > 0) {
     runner.log.warning(
-      `The outputs of a job may have 1 MB, and the task is larger: left out are ${leftOut.join(', ')}.`,
+      `The outputs of a job may have 1 MB, and the task is larger: left out are ${omitted.join(', ')}.`,
     )
   }
   setOutputs(outputs, tasks, { workerGroup }, runner)
@@ -136,14 +136,14 @@ async function handOn(
   const rows: SummaryRow[] = [
     ['Worker group', workerGroup],
     ['Tasks', String(tasks.length)],
-    ...tasks.slice(0, MOST_SUMMARY_ROWS).map((task, index): SummaryRow => [`Task ${index + 1}`, summaryOf(task)]),
+    ...tasks.slice(0, MAX_SUMMARY_ROWS).map((task, index): SummaryRow => [`Task ${index + 1}`, summaryOf(task)]),
   ]
-  await tellSummary('AWS Data Pipeline tasks taken', rows, runner)
+  await writeSummary('AWS Data Pipeline tasks taken', rows, runner)
 }
 
 /** What people look for first stands first: the attempt tells activity and time. */
 function summaryOf({ attemptId, taskId, pipelineId }: Task): string {
-  return `${shownId(attemptId)}\n${shortTaskId(taskId)} of ${shownId(pipelineId)}`
+  return `${formatId(attemptId)}\n${shortTaskId(taskId)} of ${formatId(pipelineId)}`
 }
 
 /** @throws Error that says which tasks are lost to this job */
@@ -156,11 +156,11 @@ function setOutputs(
   try {
     for (const [name, value] of Object.entries(outputs)) runner.output(name, value, true)
   } catch (cause) {
-    const why = `the outputs could not be set: ${messageOf(cause)}.`
+    const why = `the outputs could not be set: ${errorMessage(cause)}.`
     const ids = tasks.map(({ taskId }) => shortTaskId(taskId)).join(', ')
     throw new Error(
       tasks.length === 0
-        ? `Could not poll worker group ${quoted(workerGroup)} for tasks: ${why} No task was taken.`
+        ? `Could not poll worker group ${quoteValue(workerGroup)} for tasks: ${why} No task was taken.`
         : `Could not hand on task ${ids}: ${why} No job hears of what was acknowledged, and it comes back only when the ` +
             'reportProgressTimeout of its activity is over.',
       { cause },

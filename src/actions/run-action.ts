@@ -1,7 +1,7 @@
 import { prepareAwsEnvironment } from '../aws/prepare-environment.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { ANNOTATION_CHARACTERS, currentRunner } from '../github/runner.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { systemClock } from '../util/clock.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { endProcess } from '../util/end-process.ts'
@@ -40,7 +40,7 @@ export async function runAction(
     failed = true
     try {
       for (const cause of causesOf(thrown)) {
-        runner.log.debug(cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause))
+        runner.log.debug(cause instanceof Error ? (cause.stack ?? cause.message) : errorMessage(cause))
       }
       runner.fail(explain(thrown))
     } catch {
@@ -54,13 +54,13 @@ export async function runAction(
   // Those that are not over: a job may poll for days.
   let deadlines: Array<{ deadline: Deadline; share: number }> = []
   let stopAt = Number.POSITIVE_INFINITY
-  const hurry = ({ deadline, share }: { deadline: Deadline; share: number }): void =>
-    deadline.hurry(Math.max(0, stopAt - systemClock.now()) * share)
+  const shorten = ({ deadline, share }: { deadline: Deadline; share: number }): void =>
+    deadline.shorten(Math.max(0, stopAt - systemClock.now()) * share)
   for (const [signal, leftMs] of Object.entries(signals)) {
     process.on(signal, () => {
       runner.log.info(`Received ${signal}: ending within ${leftMs / 1000} s.`)
       stopAt = Math.min(stopAt, systemClock.now() + leftMs)
-      deadlines.forEach(hurry)
+      deadlines.forEach(shorten)
     })
   }
 
@@ -70,16 +70,16 @@ export async function runAction(
     if (!settled) fail(new Error('The action ended before its work was done.'))
   })
 
-  const isStopping = (): boolean => stopAt < Number.POSITIVE_INFINITY
-  const stoppable = (deadline: Deadline, share = 1): Deadline => {
+  const isShuttingDown = (): boolean => stopAt < Number.POSITIVE_INFINITY
+  const bindToShutdown = (deadline: Deadline, share = 1): Deadline => {
     const limited = { deadline, share }
     deadlines = [...deadlines.filter((each) => each.deadline.remaining() > 0), limited]
-    if (isStopping()) hurry(limited)
+    if (isShuttingDown()) shorten(limited)
     return deadline
   }
 
   try {
-    await action({ runner, isStopping, stoppable })
+    await action({ runner, isShuttingDown, bindToShutdown })
   } catch (thrown) {
     fail(thrown)
   }
@@ -90,6 +90,6 @@ export async function runAction(
 /** The message of an error annotation: what failed, and how to mend it. */
 export function explain(thrown: unknown): string {
   const hint = thrown instanceof ConfigurationError ? thrown.hint : undefined
-  const message = messageOf(thrown, ANNOTATION_CHARACTERS)
+  const message = errorMessage(thrown, ANNOTATION_CHARACTERS)
   return hint === undefined ? message : `${message} ${hint}`
 }

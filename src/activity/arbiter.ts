@@ -103,7 +103,7 @@ export class Arbiter {
    */
   async decideLoss(loss: Decision | undefined, budgetMs: number): Promise<HolderResult | undefined> {
     // What is under way is not aborted: it may have taken effect.
-    this.#sending?.hurry(budgetMs / 2)
+    this.#sending?.shorten(budgetMs / 2)
     const turn = this.#queue.then(async () => {
       if (this.reported !== undefined) return undefined
       const arrival = this.#arrivals
@@ -118,7 +118,7 @@ export class Arbiter {
   async #inTurn<T>(work: (isLatest: () => boolean) => Promise<T>): Promise<T> {
     this.#arrivals += 1
     const arrival = this.#arrivals
-    this.#sending?.hurry(0)
+    this.#sending?.shorten(0)
     const turn = this.#queue.then(() => work(() => arrival === this.#arrivals))
     this.#queue = turn.catch(() => undefined)
     return turn
@@ -143,13 +143,13 @@ export class Arbiter {
       onReported(this.#reported)
       return { outcome: 'sent', status: decision.status, region, ...sent }
     } catch (error) {
-      const { failure, tries, timeSpent, answerLost, origin, source } = CallError.from(error)
+      const { failure, attempts, timeSpent, outcomeUnknown, origin, source } = CallError.from(error)
       // With other credentials, which the next step may have, the service may take it.
       const isFinal = !timeSpent && isLatest() && !needsOtherCredentials(failure)
-      this.#open = isFinal ? undefined : { decision, mayHaveLanded: mayHaveLanded || answerLost }
+      this.#open = isFinal ? undefined : { decision, mayHaveLanded: mayHaveLanded || outcomeUnknown }
       if (!isLatest()) return { outcome: 'superseded' }
       const hint = causesOf(error).find((cause) => cause instanceof ConfigurationError)?.hint
-      return { outcome: 'failed', failure, tries, timeSpent, answerLost, origin, source, hint, region }
+      return { outcome: 'failed', failure, attempts, timeSpent, outcomeUnknown, origin, source, hint, region }
     } finally {
       this.#sending = undefined
     }

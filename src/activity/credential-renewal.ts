@@ -1,4 +1,4 @@
-import { classify, TryTimeoutError } from '../aws/errors.ts'
+import { AttemptTimeoutError, classify } from '../aws/errors.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 
@@ -23,7 +23,7 @@ export async function renewBetweenBeats(
     return await new Deadline(clock, limitMs).within(
       limitMs,
       renewCredentials,
-      (ms) => new TryTimeoutError(`no response within ${Math.round(ms / 1000)} s`),
+      (ms) => new AttemptTimeoutError(`no response within ${Math.round(ms / 1000)} s`),
     )
   } catch (error) {
     log(`Could not renew the credentials: ${classify(error).message}`)

@@ -1,4 +1,4 @@
-import { CallError, tryLimitOf } from '../aws/call-with-retry.ts'
+import { attemptTimeoutFor, CallError } from '../aws/call-with-retry.ts'
 import { connectDataPipeline, type DataPipeline } from '../aws/client.ts'
 import { isTaskGone, needsOtherCredentials } from '../aws/errors.ts'
 import type { Runner } from '../github/runner.ts'
@@ -30,7 +30,7 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
     options: SendOptions & { readonly hasOtherCredentials: boolean },
   ): Promise<ReportedStatus> {
     const { deadline, session } = options
-    const tell = (level: 'info' | 'warning') => (text: string) => {
+    const logTo = (level: 'info' | 'warning') => (text: string) => {
       log(text)
       session?.log(level, runner.redact(text))
     }
@@ -41,9 +41,9 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
       {
         dataPipeline: pipeline,
         deadline,
-        tryLimitMs: tryLimitOf(deadline.remaining()),
+        attemptTimeoutMs: attemptTimeoutFor(deadline.remaining()),
         random: Math.random,
-        log: { ...runner.log, info: tell('info'), warning: tell('warning') },
+        log: { ...runner.log, info: logTo('info'), warning: logTo('warning') },
       },
       { ...options, onMayHaveLanded: (value) => session?.mayHaveLanded(value) },
     )
@@ -76,7 +76,7 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
       if (!(error instanceof CallError) || session === undefined || !needsOtherCredentials(error.failure)) throw error
       failure = error
     }
-    let mayHaveLanded = options.mayHaveLanded || failure.answerLost
+    let mayHaveLanded = options.mayHaveLanded || failure.outcomeUnknown
     log(
       `The credentials that the task is held with do not do: ${failure.failure.message}. Asking the step for its own.`,
     )
@@ -91,7 +91,7 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
         return await sendWith(credentials, decision, { ...options, mayHaveLanded })
       } catch (error) {
         if (!(error instanceof CallError) || !isOfOthers(error) || !mayPass(failure)) throw error
-        mayHaveLanded ||= error.answerLost
+        mayHaveLanded ||= error.outcomeUnknown
         log(`Nor do those of the step: ${error.failure.message}.`)
       }
     }

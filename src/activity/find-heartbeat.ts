@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import type { Runner } from '../github/runner.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import type { Decision } from '../report/decision.ts'
 import { ReportMarker } from '../report/report-marker.ts'
 import { DirectRoute, type ReportRoute } from '../report/report-route.ts'
@@ -22,7 +22,7 @@ const LOOK_EVERY_MS = 10
 /** The marker of a task in this job. */
 export function reportMarker(taskId: string, { env, log }: Runner): ReportMarker {
   return new ReportMarker(temporaryFolder(env), holderAddress(taskId, env).id, (error) =>
-    log.debug(`The marker of the report: ${messageOf(error)}`),
+    log.debug(`The marker of the report: ${errorMessage(error)}`),
   )
 }
 

@@ -1,12 +1,12 @@
 import type { ErrorInputs } from '../inputs/reporting.ts'
-import { quoted } from '../masking/format.ts'
-import { fitErrorFields, PUBLISHED_LIMITS } from '../report/sanitize-error-fields.ts'
+import { quoteValue } from '../masking/format.ts'
+import { PUBLISHED_LIMITS, sanitizeErrorFields } from '../report/sanitize-error-fields.ts'
 
 /** Linux, limits.h: PATH_MAX. */
 const MAX_PATH_CHARACTERS = 4096
 
 /** Error inputs that can be saved, and a sentence for each thing that had to be changed for it. */
-export interface FittedErrorInputs {
+export interface SanitizedErrorInputs {
   readonly error: ErrorInputs
   readonly adjustments: readonly string[]
 }
@@ -18,14 +18,14 @@ export interface FittedErrorInputs {
  *
  * @param secrets are replaced by `***`
  */
-export function fitErrorInputs(error: ErrorInputs, secrets: readonly string[]): FittedErrorInputs {
+export function sanitizeErrorInputs(error: ErrorInputs, secrets: readonly string[]): SanitizedErrorInputs {
   const { errorId, errorMessage, errorStackTrace, errorStackTraceFile: path } = error
   const given = {
     ...(errorId !== undefined && { errorId }),
     ...(errorMessage !== undefined && { errorMessage }),
     ...(errorStackTrace !== undefined && { errorStackTrace }),
   }
-  const { fields, repairs } = fitErrorFields(given, PUBLISHED_LIMITS, secrets)
+  const { fields, adjustments } = sanitizeErrorFields(given, PUBLISHED_LIMITS, secrets)
   const isPathTooLong = path !== undefined && path.length > MAX_PATH_CHARACTERS
   return {
     error: {
@@ -34,14 +34,14 @@ export function fitErrorInputs(error: ErrorInputs, secrets: readonly string[]): 
       errorStackTrace: fields.errorStackTrace,
       errorStackTraceFile: isPathTooLong ? undefined : path,
     },
-    adjustments: isPathTooLong ? [...repairs, ignoredPath(path)] : repairs,
+    adjustments: isPathTooLong ? [...adjustments, ignoredPath(path)] : adjustments,
   }
 }
 
 function ignoredPath(path: string): string {
   return (
     `error-stack-trace-file: ignored, because the path has ${path.length} characters (it begins with ` +
-    `${quoted(path, 40)}). At most ${MAX_PATH_CHARACTERS} are allowed. Give a shorter path, relative to ` +
+    `${quoteValue(path, 40)}). At most ${MAX_PATH_CHARACTERS} are allowed. Give a shorter path, relative to ` +
     'the workspace.'
   )
 }

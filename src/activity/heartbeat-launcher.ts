@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Invocation } from '../github/invocation.ts'
 import { isSecretVariable } from '../masking/environment-secrets.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { withoutSecrets } from '../masking/known-secrets.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
@@ -44,13 +44,13 @@ export interface LaunchedHeartbeat {
   /**
    * Tells it what to hold, and waits until it is ready.
    *
-   * @param stoppable makes the time for that shorter when the runner wants the step to end
+   * @param bindToShutdown makes the time for that shorter when the runner wants the step to end
    * @returns the process
    * @throws Error with the end of its log when it does not get ready
    */
-  hold(settings: StepSettings, stoppable: Invocation['stoppable']): Promise<ProcessIdentity>
+  start(settings: StepSettings, bindToShutdown: Invocation['bindToShutdown']): Promise<ProcessIdentity>
   /** Ends it: there is nothing to hold. */
-  abandon(): void
+  cancel(): void
 }
 
 /** What the step knows of the settings; the rest the launcher does. */
@@ -85,14 +85,14 @@ export function launchHeartbeat(
       return child.identity
     },
     folder,
-    async hold(settings, stoppable) {
+    async start(settings, bindToShutdown) {
       const step = identify(process.pid)
       const all: HeartbeatSettings = { ...settings, ...runner, step, folder, secrets }
-      const ready = stoppable(new Deadline(clock, READY_WITHIN_MS))
+      const ready = bindToShutdown(new Deadline(clock, READY_WITHIN_MS))
       const toldAt = clock.now()
       try {
         for (;;) {
-          child.tell(JSON.stringify(all))
+          child.writeInput(JSON.stringify(all))
           let missing = whatIsMissing(files)
           while (child.failure() === undefined && missing !== undefined) {
             if (ready.remaining() === 0) {
@@ -114,7 +114,7 @@ export function launchHeartbeat(
         closeSync(log)
       }
     },
-    abandon() {
+    cancel() {
       child.kill()
     },
   }
@@ -125,7 +125,7 @@ function whatIsMissing({ state }: ActivityFiles): string | undefined {
   try {
     return readState(state) === undefined ? 'there is no state of it' : undefined
   } catch (error) {
-    return `its state can't be read: ${messageOf(error)}`
+    return `its state can't be read: ${errorMessage(error)}`
   }
 }
 
@@ -164,7 +164,7 @@ function makePlace(temp: string, taskId: string): { folder: string; log: number 
     return { folder, log }
   } catch (cause) {
     throw new Error(
-      `The heartbeat process has no place for its files in the runner's temporary folder: ${messageOf(cause)}.`,
+      `The heartbeat process has no place for its files in the runner's temporary folder: ${errorMessage(cause)}.`,
       { cause },
     )
   }

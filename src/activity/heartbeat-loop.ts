@@ -1,5 +1,5 @@
-import { classify, isTaskGone, rejectsCredentials, TryTimeoutError } from '../aws/errors.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { AttemptTimeoutError, classify, isTaskGone, rejectsCredentials } from '../aws/errors.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { backOff } from '../util/retry.ts'
@@ -76,7 +76,7 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
       dependencies.save(state)
     } catch (error) {
       // A full disk is no reason to let the task go.
-      log(`The state could not be written: ${messageOf(error)}`)
+      log(`The state could not be written: ${errorMessage(error)}`)
     }
   }
   let end: EndReason | undefined
@@ -86,7 +86,7 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
       const { canceled } = await new Deadline(clock, options.beatLimitMs).within(
         options.beatLimitMs,
         (late) => dependencies.beat(AbortSignal.any([late, abort.signal])),
-        (ms) => new TryTimeoutError(`no answer within ${Math.round(ms / 1000)} s`),
+        (ms) => new AttemptTimeoutError(`no answer within ${Math.round(ms / 1000)} s`),
       )
       if (abort.signal.aborted) return
       if (failuresInARow > 0) log(`Arrived again after ${failuresInARow} failed.`)

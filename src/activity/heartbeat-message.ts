@@ -59,7 +59,7 @@ export type HolderResult =
       readonly outcome: 'sent'
       readonly status: TaskStatus
       readonly requestId: string | undefined
-      readonly tries: number
+      readonly attempts: number
       readonly fields: ErrorFields
       readonly origin: string | undefined
       readonly presumed: boolean
@@ -72,9 +72,9 @@ export type HolderResult =
   | {
       readonly outcome: 'failed'
       readonly failure: Failure
-      readonly tries: number
+      readonly attempts: number
       readonly timeSpent: boolean
-      readonly answerLost: boolean
+      readonly outcomeUnknown: boolean
       readonly origin: string | undefined
       /** Undefined for credentials that the step gave. */
       readonly source: CredentialSource | undefined

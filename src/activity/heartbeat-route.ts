@@ -1,7 +1,7 @@
-import { CallError, callReliably } from '../aws/call-with-retry.ts'
+import { CallError, callWithRetry } from '../aws/call-with-retry.ts'
 import { openDataPipeline } from '../aws/open-client.ts'
 import type { Runner } from '../github/runner.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { type Delivery, DeliveryError, type ReportRoute, type RoutedReport } from '../report/report-route.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { ConfigurationError } from '../util/errors.ts'
@@ -59,19 +59,19 @@ export class HolderRoute implements ReportRoute {
     try {
       const open = await openDataPipeline(aws, budgetMs, this.#runner)
       try {
-        const { answer } = await callReliably(() => open.dataPipeline.credentials(), {
+        const { response } = await callWithRetry(() => open.dataPipeline.credentials(), {
           ...open,
           deadline,
           random: Math.random,
           log,
         })
-        const { accessKeyId, secretAccessKey, sessionToken } = answer
+        const { accessKeyId, secretAccessKey, sessionToken } = response
         return { accessKeyId, secretAccessKey, sessionToken }
       } finally {
         open.dataPipeline.close()
       }
     } catch (error) {
-      log.info(`This step has no AWS credentials of its own: ${messageOf(error)}`)
+      log.info(`This step has no AWS credentials of its own: ${errorMessage(error)}`)
       return undefined
     }
   }
@@ -99,8 +99,8 @@ function watchDeadline(deadline: Deadline, holder: Holder, spent: AbortControlle
 
 function toDelivery(result: HolderResult, deadline: Deadline): Delivery {
   if (result.outcome !== 'failed') return result
-  const { failure, tries, timeSpent, answerLost, origin, source, hint, region } = result
+  const { failure, attempts, timeSpent, outcomeUnknown, origin, source, hint, region } = result
   const cause = hint === undefined ? undefined : new ConfigurationError(failure.message, { hint })
   const spent = timeSpent ? deadline : undefined
-  throw new DeliveryError(new CallError(failure, { tries, answerLost, origin, source, cause }, spent), region)
+  throw new DeliveryError(new CallError(failure, { attempts, outcomeUnknown, origin, source, cause }, spent), region)
 }

@@ -117,7 +117,7 @@ export class HolderServer {
         this.#dependencies.arbiter.hasten(message.ms)
         break
       case 'credentials':
-        session.answer(message.credentials)
+        session.response(message.credentials)
         break
       case 'report':
         void this.#report(message, channel, session)
@@ -168,12 +168,12 @@ class StepSession implements Session {
   hasLeft = false
   channel: Channel<HolderMessage, StepMessage> | undefined
   readonly #socket: Socket
-  #answer: ((credentials: StaticCredentials | undefined) => void) | undefined
+  #response: ((credentials: StaticCredentials | undefined) => void) | undefined
 
   constructor(socket: Socket, turn: number) {
     this.#socket = socket
     this.turn = turn
-    socket.once('close', () => this.answer(undefined))
+    socket.once('close', () => this.response(undefined))
   }
 
   log(level: 'info' | 'warning', text: string): void {
@@ -187,14 +187,14 @@ class StepSession implements Session {
   async credentials(): Promise<StaticCredentials | undefined> {
     if (this.#socket.destroyed) return undefined
     return new Promise((resolve) => {
-      this.#answer = resolve
+      this.#response = resolve
       this.channel?.send({ kind: 'credentials-wanted' })
     })
   }
 
-  answer(credentials: StaticCredentials | undefined): void {
-    this.#answer?.(credentials)
-    this.#answer = undefined
+  response(credentials: StaticCredentials | undefined): void {
+    this.#response?.(credentials)
+    this.#response = undefined
   }
 }
 

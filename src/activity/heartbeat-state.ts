@@ -1,8 +1,8 @@
 import { renameSync } from 'node:fs'
 import type { TaskStatus } from '../domain/task-status.ts'
-import { shown } from '../masking/format.ts'
+import { formatValue } from '../masking/format.ts'
 import type { Reporter } from '../report/decision.ts'
-import { membersOf } from '../util/json.ts'
+import { asRecord } from '../util/json.ts'
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 
 /** Why no more beats are sent. */
@@ -44,7 +44,7 @@ const MAX_BYTES = 64 * 1024
  * @throws Error when the file can't be written
  */
 export function writeState(file: OwnFile, state: HeartbeatState, rename = renameSync): void {
-  const message = state.message && shown(state.message)
+  const message = state.message && formatValue(state.message)
   replaceOwnFile(file, JSON.stringify({ ...state, message }), rename)
 }
 
@@ -59,9 +59,9 @@ export function readState(file: OwnFile): HeartbeatState | undefined {
 }
 
 function toState(value: unknown): HeartbeatState {
-  const { pid, startedAt, beats, failures, longestGapMs, canceled, ended, message, reported } = membersOf(value)
+  const { pid, startedAt, beats, failures, longestGapMs, canceled, ended, message, reported } = asRecord(value)
   if (typeof pid !== 'number') throw new Error('the state of the heartbeats has no process id')
-  const { by, status } = membersOf(reported)
+  const { by, status } = asRecord(reported)
   return {
     pid,
     startedAt: typeof startedAt === 'string' ? startedAt : undefined,

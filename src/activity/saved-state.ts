@@ -1,7 +1,7 @@
 import { CONFIGURED_ENDPOINT_VARIABLES } from '../aws/endpoint.ts'
 import type { Runner } from '../github/runner.ts'
 import type { ActivityReportInputs } from '../inputs/activity.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { passwordIn } from '../util/address.ts'
 import { ConfigurationError } from '../util/errors.ts'
 import type { ProcessIdentity } from './process-identity.ts'
@@ -45,7 +45,7 @@ export function saveActivity(runner: Pick<Runner, 'saveState'>, activity: SavedA
     runner.saveState(STATE, JSON.stringify(activity))
   } catch (cause) {
     const isDenied = (cause as NodeJS.ErrnoException | null)?.code === 'EACCES'
-    throw new ConfigurationError(`What the post step needs could not be saved: ${messageOf(cause)}.`, {
+    throw new ConfigurationError(`What the post step needs could not be saved: ${errorMessage(cause)}.`, {
       cause,
       ...(isDenied && { hint: DENIED_HINT }),
     })

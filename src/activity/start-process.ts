@@ -5,7 +5,7 @@ import { identify, type ProcessIdentity } from './process-identity.ts'
 export interface StartedProcess {
   readonly identity: ProcessIdentity
   /** Writes to its standard input, and ends that. */
-  tell(text: string): void
+  writeInput(text: string): void
   /** How it failed: it could not be started, or it has ended. */
   failure(): string | undefined
   kill(): void
@@ -31,7 +31,7 @@ export function startProcess(
   return {
     // 0 is no process: it could not be started, which the event tells.
     identity: child.pid === undefined ? { pid: 0, startedAt: 'never' } : identify(child.pid),
-    tell: (text) => void child.stdin?.end(text),
+    writeInput: (text) => void child.stdin?.end(text),
     failure: () => failure,
     kill() {
       child.stdin?.destroy()

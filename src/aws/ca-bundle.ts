@@ -1,6 +1,6 @@
 import { getCACertificates } from 'node:tls'
 import type { Log } from '../github/log.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { openRegularFile } from '../util/regular-file.ts'
@@ -33,7 +33,7 @@ export async function trustedCertificates(
     return [...getCACertificates('default'), bundle]
   } catch (error) {
     log.warning(
-      `AWS_CA_BUNDLE is not used: ${messageOf(error)}. It has to be the path of a file of certificates (PEM).`,
+      `AWS_CA_BUNDLE is not used: ${errorMessage(error)}. It has to be the path of a file of certificates (PEM).`,
     )
     return undefined
   }

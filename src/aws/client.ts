@@ -18,12 +18,12 @@ import type { Log } from '../github/log.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { ConfigurationError } from '../util/errors.ts'
-import { membersOf } from '../util/json.ts'
+import { asRecord } from '../util/json.ts'
 import { CredentialSearch } from './credential-search.ts'
 import { checkEndpointVariable, unusualOrigin } from './endpoint.ts'
 import { type CredentialSource, credentialSource, environmentCredentials } from './environment-credentials.ts'
 import { CredentialsError } from './errors.ts'
-import { Transport, type TransportOptions } from './http-handler.ts'
+import { AwsHttpHandler, type RequestOptions } from './http-handler.ts'
 import { assumeRole, type OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
 
@@ -132,7 +132,7 @@ export async function connectDataPipeline(
   const ca = dependencies.env['AWS_CA_BUNDLE']
     ? await (await import('./ca-bundle.ts')).trustedCertificates(dependencies.env['AWS_CA_BUNDLE'], dependencies)
     : undefined
-  const transport = new Transport({ ...dependencies, ca })
+  const transport = new AwsHttpHandler({ ...dependencies, ca })
   // AWS_DEFAULT_REGION is known to the CLI and to boto3, not to this SDK.
   const given = settings.region || dependencies.env['AWS_REGION'] || dependencies.env['AWS_DEFAULT_REGION']
   const role = settings.role
@@ -171,7 +171,7 @@ export async function connectDataPipeline(
   }
 
   /** Gets the credentials for a call before the call does, so that its failure can be told from the call's. */
-  async function prepare({ signal, onSend }: Call): Promise<TransportOptions> {
+  async function prepare({ signal, onSend }: Call): Promise<RequestOptions> {
     const current = await credentials(false)
     if (!areSame(lastUsed, current)) usedSince = systemClock.now()
     lastUsed = current
@@ -192,24 +192,24 @@ export async function connectDataPipeline(
     },
     hasNewSession: () => lastUsed?.sessionToken !== undefined && systemClock.now() - usedSince < NEW_SESSION_MS,
     async setTaskStatus(report, call) {
-      const answer = await client.send(new SetTaskStatusCommand({ ...report }), await prepare(call))
-      return { requestId: answer.$metadata.requestId }
+      const response = await client.send(new SetTaskStatusCommand({ ...report }), await prepare(call))
+      return { requestId: response.$metadata.requestId }
     },
     async pollForTask(request, call) {
       const command = new PollForTaskCommand({ ...request })
-      let answer: unknown
+      let response: unknown
       // The SDK loses an object whose id is __proto__.
       command.middlewareStack.add(
         (next) => async (args) => {
           const result = await next(args)
-          answer = parseAnswer((result.response as { body?: unknown }).body)
+          response = parseResponse((result.response as { body?: unknown }).body)
           return result
         },
         // Nearest to the transport: the SDK has not read the answer yet.
         { step: 'deserialize', priority: 'low' },
       )
       await client.send(command, await prepare(call))
-      return toTask(membersOf(answer)['taskObject'])
+      return toTask(asRecord(response)['taskObject'])
     },
     async reportTaskProgress(taskId, call) {
       // An answer without a body has no `canceled`.
@@ -291,7 +291,7 @@ function areSame(one: AwsCredentialIdentity | undefined, other: AwsCredentialIde
 }
 
 /** The JSON in the body that the transport has read; undefined where there is none, as in an error, which the SDK reads. */
-function parseAnswer(body: unknown): unknown {
+function parseResponse(body: unknown): unknown {
   if (!(body instanceof Uint8Array)) return undefined
   try {
     return JSON.parse(Buffer.from(body).toString('utf8'))
@@ -304,12 +304,12 @@ function parseAnswer(body: unknown): unknown {
  * The task in an answer; undefined when there is none. A member of a type that is none of those documented must not stop
  * a task that is going to be acknowledged: it counts as missing.
  */
-function toTask(answer: unknown): Task | undefined {
-  const { taskId, pipelineId, attemptId, objects } = membersOf(answer)
+function toTask(response: unknown): Task | undefined {
+  const { taskId, pipelineId, attemptId, objects } = asRecord(response)
   if (typeof taskId !== 'string' || taskId === '') return undefined
   const encrypted: TaskField[] = []
-  const entries = Object.entries(membersOf(objects)).map(([id, object]): [string, TaskObject] => {
-    const { id: own, name, fields } = membersOf(object)
+  const entries = Object.entries(asRecord(objects)).map(([id, object]): [string, TaskObject] => {
+    const { id: own, name, fields } = asRecord(object)
     const all = Array.isArray(fields) ? fields.map(toField) : []
     for (const field of all) if (isEncrypted(field)) encrypted.push(field)
     return [id, { id: textOf(own) ?? id, name: textOf(name) ?? id, fields: all.filter((field) => !isEncrypted(field)) }]
@@ -328,7 +328,7 @@ function isEncrypted({ key }: TaskField): boolean {
 }
 
 function toField(field: unknown): TaskField {
-  const { key, stringValue, refValue } = membersOf(field)
+  const { key, stringValue, refValue } = asRecord(field)
   const reference = textOf(refValue)
   if (reference !== undefined) return { key: textOf(key) ?? '', refValue: reference }
   return { key: textOf(key) ?? '', stringValue: textOf(stringValue) ?? '' }

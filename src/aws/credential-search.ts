@@ -1,4 +1,4 @@
-import { shown } from '../masking/format.ts'
+import { formatValue } from '../masking/format.ts'
 
 /** What a program may say of why it failed. */
 const MAX_CHARACTERS = 500
@@ -43,7 +43,7 @@ export class CredentialSearch {
     const [, message] = SOURCE_FAILED.exec(text) ?? []
     if (!this.#isInProfile || message === undefined) return
     this.#isInProfile = false
-    if (!NO_DEFAULT_PROFILE.test(message)) this.#reason = shown(withoutCommand(message), MAX_CHARACTERS)
+    if (!NO_DEFAULT_PROFILE.test(message)) this.#reason = formatValue(withoutCommand(message), MAX_CHARACTERS)
   }
 }
 

@@ -1,4 +1,4 @@
-import { quoted } from '../masking/format.ts'
+import { quoteValue } from '../masking/format.ts'
 import { isPrivate, withoutUser } from '../util/address.ts'
 import { ConfigurationError } from '../util/errors.ts'
 
@@ -44,8 +44,8 @@ export function checkEndpointVariable(env: Readonly<Record<string, string | unde
   const name = env['AWS_ENDPOINT_URL_DATA_PIPELINE'] ? 'AWS_ENDPOINT_URL_DATA_PIPELINE' : 'AWS_ENDPOINT_URL'
   const value = env[name]
   if (!value || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) return
-  const shown = quoted(withoutUser(value))
-  throw new ConfigurationError(`${name} is ${shown}, which is no address of a service.`, { hint: ENDPOINT_HINT })
+  const visible = quoteValue(withoutUser(value))
+  throw new ConfigurationError(`${name} is ${visible}, which is no address of a service.`, { hint: ENDPOINT_HINT })
 }
 
 /**

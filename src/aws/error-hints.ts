@@ -1,4 +1,4 @@
-import { quoted } from '../masking/format.ts'
+import { quoteValue } from '../masking/format.ts'
 import type { NamedProfile } from './environment-credentials.ts'
 import type { FailureKind } from './errors.ts'
 
@@ -26,7 +26,7 @@ export interface HintContext {
   /** The runner wanted the step to end before its time was spent. */
   readonly isCutShort: boolean
   /** A try may have landed, as its answer was lost. */
-  readonly answerLost: boolean
+  readonly outcomeUnknown: boolean
   /** Whose credentials are used; undefined when no variable names a profile, or others are used. */
   readonly profile: NamedProfile | undefined
 }
@@ -128,13 +128,13 @@ function mainHint(context: HintContext): string {
     case 'pipeline-gone':
       return HINTS.pipelineGone
     case 'invalid-request':
-      return context.answerLost ? HINTS.lookAtAttempt : HINTS.invalidRequest
+      return context.outcomeUnknown ? HINTS.lookAtAttempt : HINTS.invalidRequest
     case 'untrusted-certificate':
       return HINTS.untrustedCertificate
     case 'network':
       if (!context.regionIsKnown) return regionHint(context.region)
       return context.hasProxyRanges ? `${HINTS.network} ${HINTS.proxyRanges}` : HINTS.network
-    case 'broken-answer':
+    case 'invalid-response':
       return HINTS.network
     default:
       if (context.isCutShort) return HINTS.cutShort
@@ -153,7 +153,7 @@ function roleDeniedHint(issuer: string): string {
 }
 
 function named({ name, variable }: NamedProfile): string {
-  return `the profile ${quoted(name, 100)}, which ${variable} names`
+  return `the profile ${quoteValue(name, 100)}, which ${variable} names`
 }
 
 function profileWithoutCredentials(profile: NamedProfile): string {

@@ -1,12 +1,12 @@
 import { OidcTokenError } from '../github/oidc.ts'
-import { messageOf } from '../masking/error-message.ts'
-import { shown, shownId } from '../masking/format.ts'
+import { errorMessage } from '../masking/error-message.ts'
+import { formatId, formatValue } from '../masking/format.ts'
 import { causesOf } from '../util/errors.ts'
 
 /** What kind of failure a call to AWS met; hints and retries are decided by it. */
 export type FailureKind =
   | 'access-denied'
-  | 'broken-answer'
+  | 'invalid-response'
   | 'clock-corrected'
   | 'configuration'
   | 'credentials-expired'
@@ -36,7 +36,7 @@ export interface Failure {
    */
   readonly unsettled: boolean
   /** Whether the call may have taken effect all the same, if it was sent: no answer came that says otherwise. */
-  readonly answerLost: boolean
+  readonly outcomeUnknown: boolean
   /** Whether it was getting credentials that failed; the call itself was not made then. */
   readonly gettingCredentials: boolean
   /** What went wrong, with the error's name where AWS gave it. */
@@ -45,8 +45,8 @@ export interface Failure {
 }
 
 /** Thrown by the transport for an answer that Data Pipeline can't have given: HTML of a proxy, JSON cut short. */
-export class BrokenAnswerError extends Error {
-  override readonly name = 'BrokenAnswerError'
+export class InvalidResponseError extends Error {
+  override readonly name = 'InvalidResponseError'
   readonly statusCode: number
 
   constructor(statusCode: number, message: string) {
@@ -56,8 +56,8 @@ export class BrokenAnswerError extends Error {
 }
 
 /** Thrown when a single try, out of several, had no answer in time. */
-export class TryTimeoutError extends Error {
-  override readonly name = 'TryTimeoutError'
+export class AttemptTimeoutError extends Error {
+  override readonly name = 'AttemptTimeoutError'
 }
 
 /** Thrown when no credentials could be had; the cause says why, and decides whether it is worth another try. */
@@ -101,8 +101,8 @@ const KIND_OF_NAME: ReadonlyMap<string, FailureKind> = new Map([
   ['UnrecognizedClient', 'credentials-refused'],
   ['CredentialsProviderError', 'no-credentials'],
   ['ConfigurationError', 'configuration'],
-  ['BrokenAnswerError', 'broken-answer'],
-  ['TryTimeoutError', 'timeout'],
+  ['InvalidResponseError', 'invalid-response'],
+  ['AttemptTimeoutError', 'timeout'],
 ])
 
 function kindOf(name: string): FailureKind | undefined {
@@ -110,7 +110,7 @@ function kindOf(name: string): FailureKind | undefined {
 }
 
 const TRANSIENT: ReadonlySet<FailureKind> = new Set([
-  'broken-answer',
+  'invalid-response',
   'clock-corrected',
   'network',
   'oidc-unreachable',
@@ -169,7 +169,7 @@ export function classify(thrown: unknown): Failure {
       kind: found.kind,
       transient: isTransient(found.kind, cause as ErrorShape, gettingCredentials),
       unsettled: isUnsettled(found.kind, cause as ErrorShape, gettingCredentials),
-      answerLost: found.answerLost && !gettingCredentials,
+      outcomeUnknown: found.outcomeUnknown && !gettingCredentials,
       gettingCredentials,
       message: describe(cause),
       requestId: (cause as ErrorShape).$metadata?.requestId,
@@ -180,7 +180,7 @@ export function classify(thrown: unknown): Failure {
     kind: gettingCredentials ? 'no-credentials' : 'unknown',
     transient: false,
     unsettled: false,
-    answerLost: false,
+    outcomeUnknown: false,
     gettingCredentials,
     message: describe(causes.at(-1) ?? thrown),
     requestId: causes.map((cause) => (cause as ErrorShape).$metadata?.requestId).find((id) => id !== undefined),
@@ -202,30 +202,33 @@ export function rejectsCredentials({ kind, gettingCredentials }: Failure): boole
   return !gettingCredentials && (kind === 'credentials-expired' || kind === 'credentials-refused')
 }
 
-function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | undefined {
+function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'outcomeUnknown'> | undefined {
   const name = String(error.name ?? '')
   const code = String(error.code ?? '')
   const status = error.$metadata?.httpStatusCode ?? 0
-  if (error instanceof OidcTokenError) return { kind: kindOfOidcError(error), answerLost: false }
+  if (error instanceof OidcTokenError) return { kind: kindOfOidcError(error), outcomeUnknown: false }
   if (isInvalidIdentityToken(error)) {
-    return { kind: KEYS_NOT_FETCHED.test(String(error.message)) ? 'service-error' : 'access-denied', answerLost: false }
+    return {
+      kind: KEYS_NOT_FETCHED.test(String(error.message)) ? 'service-error' : 'access-denied',
+      outcomeUnknown: false,
+    }
   }
   const kind = kindOf(name) ?? kindOf(code)
   // The SDK has learnt the service's time from the refusal, and signs the next try with it.
   if (kind === 'credentials-refused' && error.$metadata?.clockSkewCorrected) {
-    return { kind: 'clock-corrected', answerLost: false }
+    return { kind: 'clock-corrected', outcomeUnknown: false }
   }
-  if (kind === 'broken-answer') return { kind, answerLost: PASSED_ON.has(Number(error.statusCode)) }
+  if (kind === 'invalid-response') return { kind, outcomeUnknown: PASSED_ON.has(Number(error.statusCode)) }
   if (kind !== undefined && kind !== 'no-credentials') {
-    return { kind, answerLost: kind === 'timeout' }
+    return { kind, outcomeUnknown: kind === 'timeout' }
   }
-  if (status === 429) return { kind: 'throttled', answerLost: false }
-  if (status >= 500) return { kind: 'service-error', answerLost: false }
-  if (NOT_SENT.has(code) || isConnecting(error)) return { kind: 'network', answerLost: false }
-  if (SENT_PERHAPS.has(code) || GARBLED.test(code)) return { kind: 'network', answerLost: true }
-  if (UNTRUSTED_CERTIFICATE.test(code)) return { kind: 'untrusted-certificate', answerLost: false }
+  if (status === 429) return { kind: 'throttled', outcomeUnknown: false }
+  if (status >= 500) return { kind: 'service-error', outcomeUnknown: false }
+  if (NOT_SENT.has(code) || isConnecting(error)) return { kind: 'network', outcomeUnknown: false }
+  if (SENT_PERHAPS.has(code) || GARBLED.test(code)) return { kind: 'network', outcomeUnknown: true }
+  if (UNTRUSTED_CERTIFICATE.test(code)) return { kind: 'untrusted-certificate', outcomeUnknown: false }
   // The SDK's own name for a connection that took too long, and for a request that did.
-  if (name === 'TimeoutError') return { kind: 'timeout', answerLost: true }
+  if (name === 'TimeoutError') return { kind: 'timeout', outcomeUnknown: true }
   if (name === 'AggregateError') {
     return (error as AggregateError).errors.map((inner) => recognise(inner)).find((inner) => inner !== undefined)
   }
@@ -234,7 +237,7 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'answerLost'> | un
     const cause = causesOf((error as { cause?: unknown }).cause)
       .map((inner) => recognise(inner as ErrorShape))
       .find((inner) => inner !== undefined)
-    return cause ?? { kind, answerLost: false }
+    return cause ?? { kind, outcomeUnknown: false }
   }
   return undefined
 }
@@ -265,7 +268,7 @@ function isConnecting(error: ErrorShape): boolean {
 }
 
 function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {
-  if (kind === 'broken-answer' || kind === 'no-oidc-token') {
+  if (kind === 'invalid-response' || kind === 'no-oidc-token') {
     // A proxy that says no (403, 407) goes on saying no; one that is overloaded, or can't reach the service, may recover.
     const status = Number(error.statusCode ?? 0)
     return status < 400 || status >= 500 || status === 408 || status === 429
@@ -286,9 +289,9 @@ function isUnsettled(kind: FailureKind, error: ErrorShape, gettingCredentials: b
 const IS_UNKNOWN = new Set(['UnrecognizedClient', 'InvalidClientTokenId'])
 
 function describe(error: unknown): string {
-  const message = shown(messageOf(error))
+  const message = formatValue(errorMessage(error))
   // Only answers of AWS have names that say something; the SDK gives $metadata to Node's errors and to ours as well.
-  const isAnswer =
+  const isResponse =
     error instanceof Error && (error as ErrorShape).$metadata?.httpStatusCode !== undefined && error.name !== 'Error'
-  return isAnswer && !(error instanceof BrokenAnswerError) ? `${shownId(error.name)}: ${message}` : message
+  return isResponse && !(error instanceof InvalidResponseError) ? `${formatId(error.name)}: ${message}` : message
 }

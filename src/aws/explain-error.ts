@@ -1,7 +1,7 @@
 import { issuerOf } from '../github/oidc.ts'
 import { hasRangesInNoProxy } from '../http/proxy.ts'
-import { messageOf } from '../masking/error-message.ts'
-import { shownId } from '../masking/format.ts'
+import { errorMessage } from '../masking/error-message.ts'
+import { formatId } from '../masking/format.ts'
 import { ConfigurationError, causesOf } from '../util/errors.ts'
 import { CallError } from './call-with-retry.ts'
 import { credentialSource } from './environment-credentials.ts'
@@ -33,12 +33,12 @@ export function explainFailure(
   { aws, region, env, operation = 'SetTaskStatus' }: FailureContext,
 ): string {
   if (!(error instanceof CallError)) {
-    return error instanceof ConfigurationError && error.hint ? `${error.message} ${error.hint}` : messageOf(error)
+    return error instanceof ConfigurationError && error.hint ? `${error.message} ${error.hint}` : errorMessage(error)
   }
-  const { failure, timeSpent, answerLost, origin } = error
+  const { failure, timeSpent, outcomeUnknown, origin } = error
   const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
-  const requestId = failure.requestId ? ` Request id: ${shownId(failure.requestId)}.` : ''
-  const lost = answerLost ? LOST[operation] : ''
+  const requestId = failure.requestId ? ` Request id: ${formatId(failure.requestId)}.` : ''
+  const unknown = outcomeUnknown ? LOST[operation] : ''
   const causes = causesOf(error)
   const configuration = causes.find((cause) => cause instanceof ConfigurationError)
   const isNoAddress = causes.some((cause) => (cause as NodeJS.ErrnoException).code === 'ERR_INVALID_URL')
@@ -57,7 +57,7 @@ export function explainFailure(
           isNoAddress,
           timeSpent,
           isCutShort: error.isCutShort,
-          answerLost,
+          outcomeUnknown,
         })
-  return `${sentence}${requestId}${lost} ${hint}`
+  return `${sentence}${requestId}${unknown} ${hint}`
 }

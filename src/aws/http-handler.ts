@@ -6,16 +6,16 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { HttpHandlerOptions, HttpRequest, HttpResponse, RequestHandler } from '@smithy/types'
 import { unsendableHeader } from '../http/header.ts'
 import { proxyAgents } from '../http/proxy.ts'
-import { quoted, shown } from '../masking/format.ts'
+import { formatValue, quoteValue } from '../masking/format.ts'
 import { ConfigurationError, causesOf } from '../util/errors.ts'
 import { checkEndpoint } from './endpoint.ts'
-import { BrokenAnswerError, TryTimeoutError } from './errors.ts'
+import { AttemptTimeoutError, InvalidResponseError } from './errors.ts'
 
 /** A connection that takes longer is given up, and made anew by the next try. */
-const LONGEST_CONNECTION_MS = 5_000
+const MAX_CONNECTION_MS = 5_000
 
 /** Far above any answer of the calls we make; a stream without end must not fill the memory. */
-const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 /** Where Node tells of each request before it is sent (https://nodejs.org/api/diagnostics_channel.html#http). */
 const REQUEST_CREATED = 'http.client.request.created'
@@ -31,7 +31,7 @@ export interface TransportSettings {
 }
 
 /** What the SDK passes on to its HTTP handler of the options of a call. */
-export interface TransportOptions extends HttpHandlerOptions {
+export interface RequestOptions extends HttpHandlerOptions {
   /** Called when the connection is ready and the request goes out on it: from then on it may have taken effect. */
   readonly onSend?: (() => void) | undefined
 }
@@ -41,7 +41,7 @@ export interface TransportOptions extends HttpHandlerOptions {
  * over plain http, answers read to their end under the same abort signal, word of when a request goes out, and answers
  * that can't be Data Pipeline's told from those that are.
  */
-export class Transport implements RequestHandler<HttpRequest, HttpResponse, TransportOptions> {
+export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse, RequestOptions> {
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #env: TransportSettings['env']
   readonly #limitMs: number
@@ -67,10 +67,7 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Tran
     for (const handler of this.#underWay) handler.destroy()
   }
 
-  async handle(
-    request: HttpRequest,
-    { onSend, ...options }: TransportOptions = {},
-  ): Promise<{ response: HttpResponse }> {
+  async handle(request: HttpRequest, { onSend, ...options }: RequestOptions = {}): Promise<{ response: HttpResponse }> {
     if (formOf(request) === 'JSON') this.#lastOrigin = originOf(request)
     checkEndpoint(request)
     checkHeaders(request)
@@ -81,7 +78,7 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Tran
       httpAgent: agents.http,
       httpsAgent: agents.https,
       // Well before the limits of a request, so that there is time for another try.
-      connectionTimeout: Math.min(LONGEST_CONNECTION_MS, this.#limitMs / 2),
+      connectionTimeout: Math.min(MAX_CONNECTION_MS, this.#limitMs / 2),
     })
     const onCreated = (message: unknown): void => {
       const { request: created } = message as { request: ClientRequest & { agent?: unknown } }
@@ -100,10 +97,10 @@ export class Transport implements RequestHandler<HttpRequest, HttpResponse, Tran
     }
   }
 
-  /** @throws TryTimeoutError when the limit ended the request; what else ended it is thrown as it is, however late */
+  /** @throws AttemptTimeoutError when the limit ended the request; what else ended it is thrown as it is, however late */
   async #withinLimit<T>({ hostname }: HttpRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const limit = new AbortController()
-    const late = new TryTimeoutError(`no answer from ${hostname} within ${this.#limitMs / 1000} s`)
+    const late = new AttemptTimeoutError(`no answer from ${hostname} within ${this.#limitMs / 1000} s`)
     const timer = setTimeout(() => limit.abort(late), this.#limitMs)
     try {
       return await work(limit.signal)
@@ -136,7 +133,7 @@ async function exchange(
   })
   response.body = await readWhole(response.body as Body, abortSignal)
   const form = formOf(request)
-  if (form !== undefined) refuseForeignAnswer(response, response.body, form)
+  if (form !== undefined) rejectNonAwsResponse(response, response.body, form)
   return { response }
 }
 
@@ -195,8 +192,8 @@ async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
     let size = 0
     for await (const chunk of body) {
       size += chunk.byteLength
-      if (size > LARGEST_ANSWER_BYTES) {
-        throw new BrokenAnswerError(0, `the answer is larger than ${LARGEST_ANSWER_BYTES} bytes`)
+      if (size > MAX_RESPONSE_BYTES) {
+        throw new InvalidResponseError(0, `the answer is larger than ${MAX_RESPONSE_BYTES} bytes`)
       }
       chunks.push(chunk)
     }
@@ -219,13 +216,13 @@ function formOf({ headers }: HttpRequest): Form | undefined {
  * from something on the way (a proxy's page, a sign-in page with status 200) or was cut short, and must not pass for a
  * report that arrived.
  */
-function refuseForeignAnswer(response: HttpResponse, body: Uint8Array, form: Form): void {
+function rejectNonAwsResponse(response: HttpResponse, body: Uint8Array, form: Form): void {
   const text = Buffer.from(body).toString('utf8')
   // Untrimmed: the SDK reads it so, and what it can't read it would take for something that no retry mends.
   if (form === 'JSON' ? isDataPipelines(response, text) : isXmlResponse(text.trim())) return
-  const type = shown(response.headers['content-type'] ?? 'no content type', 100)
-  const start = text === '' ? 'an empty body' : `a body that begins with ${quoted(text, 80)}`
-  throw new BrokenAnswerError(
+  const type = formatValue(response.headers['content-type'] ?? 'no content type', 100)
+  const start = text === '' ? 'an empty body' : `a body that begins with ${quoteValue(text, 80)}`
+  throw new InvalidResponseError(
     response.statusCode,
     `the answer is not from AWS, or was cut short: status ${response.statusCode}, ${type}, ${start}`,
   )

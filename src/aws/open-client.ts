@@ -1,9 +1,9 @@
 import type { Runner } from '../github/runner.ts'
 import { proxyEnvironment } from '../http/proxy.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
-import { tryLimitOf } from './call-with-retry.ts'
+import { attemptTimeoutFor } from './call-with-retry.ts'
 import { connectDataPipeline, type DataPipeline, hideLocalCredentials } from './client.ts'
 import { environmentCredentials, halfKeyPair } from './environment-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS, isKnownRegion } from './settings.ts'
@@ -17,7 +17,7 @@ const SHARE_OF_CREDENTIALS = 0.8
 /** A client, and the milliseconds that the first try of a call may take. */
 export interface OpenDataPipeline {
   readonly dataPipeline: DataPipeline
-  readonly tryLimitMs: number
+  readonly attemptTimeoutMs: number
 }
 
 /** The steps that have looked for credentials: a program that gives them is not started once more to hide them. */
@@ -32,7 +32,7 @@ export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runne
   for (const problem of proxyEnvironment(runner.env).problems) runner.log.warning(problem)
   const halfPair = aws.role === undefined ? halfKeyPair(runner.env) : undefined
   if (halfPair !== undefined) runner.log.warning(halfPair)
-  const tryLimitMs = tryLimitOf(budgetMs)
+  const attemptTimeoutMs = attemptTimeoutFor(budgetMs)
   const dataPipeline = await connectDataPipeline(aws, {
     ...runner,
     // What is found is hidden at once, and nothing is hidden before.
@@ -40,9 +40,9 @@ export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runne
       searched.add(runner)
       runner.hide(secrets)
     },
-    requestLimitMs: tryLimitMs * SHARE_OF_CREDENTIALS,
+    requestLimitMs: attemptTimeoutMs * SHARE_OF_CREDENTIALS,
   }).catch(async (error: unknown) => {
-    await hideOwnCredentials(aws, runner, new Deadline(systemClock, tryLimitMs))
+    await hideOwnCredentials(aws, runner, new Deadline(systemClock, attemptTimeoutMs))
     throw error
   })
   const { region } = dataPipeline
@@ -51,7 +51,7 @@ export async function openDataPipeline(aws: AwsSettings, budgetMs: number, runne
       `AWS Data Pipeline is documented for ${DATA_PIPELINE_REGIONS.join(', ')}, not for ${region}. Trying all the same.`,
     )
   }
-  return { dataPipeline, tryLimitMs }
+  return { dataPipeline, attemptTimeoutMs }
 }
 
 /** A program that gives credentials, or the machine's metadata service, may take long, and nothing depends on it here. */
@@ -75,5 +75,5 @@ export async function hideOwnCredentials({ role }: AwsSettings, runner: Runner, 
       () => hideLocalCredentials(runner),
       (ms) => new Error(`no credentials within ${ms} ms`),
     )
-    .catch((error: unknown) => runner.log.debug(messageOf(error)))
+    .catch((error: unknown) => runner.log.debug(errorMessage(error)))
 }

@@ -1,7 +1,7 @@
 import type { AwsCredentialIdentity } from '@smithy/types'
 import { requestIdToken } from '../github/oidc.ts'
 import { ConfigurationError } from '../util/errors.ts'
-import type { Transport } from './http-handler.ts'
+import type { AwsHttpHandler } from './http-handler.ts'
 import type { RoleSettings } from './settings.ts'
 
 /** A report takes minutes at the most; 15 is the least that STS gives. */
@@ -24,7 +24,7 @@ export interface OidcDependencies {
 export async function assumeRole(
   role: RoleSettings,
   region: string,
-  transport: Transport,
+  transport: AwsHttpHandler,
   { env, requestLimitMs, hide }: OidcDependencies,
 ): Promise<AwsCredentialIdentity> {
   if (!env['ACTIONS_ID_TOKEN_REQUEST_URL'] || !env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']) {

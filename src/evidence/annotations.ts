@@ -1,9 +1,9 @@
 import type { Annotation } from '../github/api.ts'
-import { cutMiddle } from '../text/truncate.ts'
-import { firstLineOf, hasContent, LONGEST_EXCERPT, type LogExcerpt, lastCharacters } from './log-excerpt.ts'
+import { truncateMiddle } from '../text/truncate.ts'
+import { firstLineOf, hasContent, type LogExcerpt, lastCharacters, MAX_EXCERPT } from './log-excerpt.ts'
 
 /** Beside a log, which is worth more. */
-const LONGEST_ERRORS = 1_000
+const MAX_ERRORS = 1_000
 
 /**
  * What a job said of its failure, one message: the first with content, else the first one. It begins with its place where
@@ -28,9 +28,9 @@ export function traceOf(failures: readonly Annotation[], log: LogExcerpt | undef
   const better = unsaid.filter(({ message }) => hasContent(message))
   const said = better.length > 0 || log?.text ? better : unsaid
   const lines = said.map(({ message, place }) => `error: ${withPlace(message.trim(), place)}`)
-  const characters = log?.text ? LONGEST_ERRORS : LONGEST_EXCERPT
-  const errors = cutMiddle(lines.join('\n'), { characters, bytes: Number.POSITIVE_INFINITY })
-  const text = lastCharacters(log?.text ?? '', LONGEST_EXCERPT - errors.length)
+  const characters = log?.text ? MAX_ERRORS : MAX_EXCERPT
+  const errors = truncateMiddle(lines.join('\n'), { characters, bytes: Number.POSITIVE_INFINITY })
+  const text = lastCharacters(log?.text ?? '', MAX_EXCERPT - errors.length)
   return [errors, text].filter((part) => part !== '').join('\n') || undefined
 }
 

@@ -1,7 +1,7 @@
 import type { Cause } from '../domain/cause.ts'
 import type { Annotation, GitHubApi, Job, Step } from '../github/api.ts'
 import type { WorkflowRun } from '../github/workflow-run.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { saidOf, traceOf } from './annotations.ts'
 import { errorMessageOf, type JobEvidence, stepNames } from './error-message.ts'
@@ -38,7 +38,7 @@ export interface Evidence {
 }
 
 /** The jobs whose messages are looked up; more are named only. */
-const MOST_JOBS_WITH_ANNOTATIONS = 5
+const MAX_JOBS_WITH_ANNOTATIONS = 5
 
 /** What is known so far: a look that is cut short leaves what it found. */
 interface Findings {
@@ -82,7 +82,7 @@ export async function collectEvidence(
         (ms) => new Error(`GitHub's API did not answer within ${Math.round(ms / 1000)} s`),
       )
     } catch (error) {
-      findings.problems.push(messageOf(error))
+      findings.problems.push(errorMessage(error))
     }
   }
   const { workflow, repository, number, attempt, link } = request.run
@@ -219,7 +219,7 @@ async function lookAtNeededJobs(look: Look, cause: Extract<Cause, { kind: 'needs
     annotations.set(job, await failuresIn(look, job))
     explain()
   }
-  await Promise.all([readLog(), ...failed.slice(0, MOST_JOBS_WITH_ANNOTATIONS).map(readAnnotations)])
+  await Promise.all([readLog(), ...failed.slice(0, MAX_JOBS_WITH_ANNOTATIONS).map(readAnnotations)])
 }
 
 /** A job that was not run again belongs to the attempt that ran it, so earlier attempts are looked at, too. */
@@ -247,7 +247,7 @@ async function findNeededJobs(
       latest.push(...jobs.filter(({ name }) => !later.has(name)))
     } catch (error) {
       if (latest.length === 0) throw error
-      findings.problems.push(messageOf(error))
+      findings.problems.push(errorMessage(error))
       break
     }
     found = matchNeededJobs(needed, passing, latest)
@@ -283,7 +283,7 @@ async function logExcerpt(look: Look, job: Job): Promise<LogExcerpt | undefined>
     const log = await ask(look, { ask: () => look.api.logEnd(job.id, until), isThere: () => true })
     return excerptOf(log, steps)
   } catch (error) {
-    look.findings.problems.push(messageOf(error))
+    look.findings.problems.push(errorMessage(error))
     return undefined
   }
 }
@@ -304,7 +304,7 @@ async function failuresIn(look: Look, job: Job): Promise<Annotation[]> {
     const annotations = await ask(look, { ask: () => look.api.annotations(job.id), isThere: () => true })
     return annotations.filter(({ level }) => level === 'failure')
   } catch (error) {
-    look.findings.problems.push(messageOf(error))
+    look.findings.problems.push(errorMessage(error))
     return []
   }
 }

@@ -1,6 +1,6 @@
 import { withoutSecrets } from '../masking/known-secrets.ts'
-import { cleanText } from '../text/sanitize.ts'
-import { cutMiddle, sizeOf } from '../text/truncate.ts'
+import { sanitize } from '../text/sanitize.ts'
+import { sizeOf, truncateMiddle } from '../text/truncate.ts'
 
 /** A job that did not succeed, as far as it is known. */
 export interface JobEvidence {
@@ -34,11 +34,11 @@ export interface MessageParts {
   readonly run: RunEvidence
 }
 
-const LONGEST_NAME = { characters: 200, bytes: Number.POSITIVE_INFINITY }
-const LONGEST_SAID = { characters: 1_500, bytes: Number.POSITIVE_INFINITY }
-const LONGEST_SAID_OF_SEVERAL = { characters: 300, bytes: Number.POSITIVE_INFINITY }
+const MAX_NAME = { characters: 200, bytes: Number.POSITIVE_INFINITY }
+const MAX_SAID = { characters: 1_500, bytes: Number.POSITIVE_INFINITY }
+const MAX_SAID_OF_SEVERAL = { characters: 300, bytes: Number.POSITIVE_INFINITY }
 
-const MOST_STEPS = 3
+const MAX_STEPS = 3
 
 /**
  * The error message for a person: what failed, what it said, which run. The link stands at the end, which no length
@@ -49,7 +49,7 @@ const MOST_STEPS = 3
 export function errorMessageOf({ jobs, related, remarks, run }: MessageParts, limit: number): string {
   const [only] = jobs
   const isOne = jobs.length === 1 && only !== undefined
-  const head = isOne ? [sentence(only, LONGEST_SAID)] : [`${jobs.length} jobs did not succeed:`]
+  const head = isOne ? [sentence(only, MAX_SAID)] : [`${jobs.length} jobs did not succeed:`]
   const lines = [
     ...(isOne ? [] : jobs.map((job) => `- ${jobSentence(job)}`)),
     ...related.map((job) => `- In this run: ${jobSentence(job)}`),
@@ -75,20 +75,20 @@ function moreLine(count: number): string {
 
 /** One line about one of several jobs, with its link. */
 function jobSentence(job: JobEvidence): string {
-  return sentence(job, LONGEST_SAID_OF_SEVERAL) + (job.link ? ` ${job.link}` : '')
+  return sentence(job, MAX_SAID_OF_SEVERAL) + (job.link ? ` ${job.link}` : '')
 }
 
-function sentence({ name, outcome, steps, said }: JobEvidence, longestSaid: typeof LONGEST_SAID): string {
-  const who = name === undefined ? 'A needed job' : `Job ${quoted(name)}`
+function sentence({ name, outcome, steps, said }: JobEvidence, longestSaid: typeof MAX_SAID): string {
+  const who = name === undefined ? 'A needed job' : `Job ${quoteValue(name)}`
   const job = `${who} ${OUTCOME_WORDS.get(outcome) ?? `ended with ${oneLine(outcome)}`}`
   const where = steps.length === 0 ? '' : ` in step ${stepNames(steps)}`
-  return `${job}${where}${said ? `: ${oneLine(cutMiddle(clean(said), longestSaid))}` : '.'}`
+  return `${job}${where}${said ? `: ${oneLine(truncateMiddle(clean(said), longestSaid))}` : '.'}`
 }
 
 /** The first of the steps by their names, and how many more there are. */
 export function stepNames(steps: readonly string[]): string {
-  const more = steps.length > MOST_STEPS ? ` and ${steps.length - MOST_STEPS} more` : ''
-  return steps.slice(0, MOST_STEPS).map(quoted).join(', ') + more
+  const more = steps.length > MAX_STEPS ? ` and ${steps.length - MAX_STEPS} more` : ''
+  return steps.slice(0, MAX_STEPS).map(quoteValue).join(', ') + more
 }
 
 const OUTCOME_WORDS: ReadonlyMap<string, string> = new Map([
@@ -103,19 +103,19 @@ const OUTCOME_WORDS: ReadonlyMap<string, string> = new Map([
 
 function runLine({ workflow, repository, runNumber, attempt }: RunEvidence): string {
   const parts = [
-    workflow && `workflow ${quoted(workflow)}`,
+    workflow && `workflow ${quoteValue(workflow)}`,
     repository,
     runNumber && `run ${runNumber}${attempt ? `, attempt ${attempt}` : ''}`,
   ].filter((part) => part)
   return parts.length === 0 ? '' : `GitHub Actions: ${parts.join(', ')}`
 }
 
-function quoted(name: string): string {
-  return `"${oneLine(cutMiddle(clean(name), LONGEST_NAME))}"`
+function quoteValue(name: string): string {
+  return `"${oneLine(truncateMiddle(clean(name), MAX_NAME))}"`
 }
 
 function clean(text: string): string {
-  return cleanText(withoutSecrets(text)).text.trim()
+  return sanitize(withoutSecrets(text)).text.trim()
 }
 
 function oneLine(text: string): string {

@@ -1,5 +1,5 @@
 import { mayPass } from '../github/api.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import type { Deadline } from '../util/deadline.ts'
 
 /** GitHub learns of what happened a little after the runner does. */
@@ -7,13 +7,13 @@ const ASK_AGAIN_MS = 1_000
 /** Within so many looks it has learnt of nearly everything. */
 const A_FEW_LOOKS = 3
 /** A server that fails may be well again a second later. */
-const MOST_FAILURES = 3
+const MAX_FAILURES = 3
 
 /** What is asked for. */
 export interface Question<T> {
   readonly ask: () => Promise<T>
   /** Whether the answer has what is waited for. */
-  readonly isThere: (answer: T) => boolean
+  readonly isThere: (response: T) => boolean
   /**
    * Whether it is sure to come, and the last thing to ask for: then it is asked for as long as there is time, else a few
    * times, and as long as there is time for another question.
@@ -39,13 +39,13 @@ export async function askAgain<T>(
   { deadline, signal }: AskingTime,
   onProblem: (message: string) => void,
 ): Promise<T> {
-  let answer: { value: T } | undefined
+  let response: { value: T } | undefined
   let looks = 0
   let failures = 0
   let tookMs = 0
   const isTimeLeft = async (): Promise<boolean> => {
     // The next question takes as long as this one, and a log has to be downloaded as well.
-    const others = answer === undefined || isSure ? 0 : 2 * tookMs
+    const others = response === undefined || isSure ? 0 : 2 * tookMs
     const needed = ASK_AGAIN_MS + Math.max(ASK_AGAIN_MS, tookMs + others)
     if (signal.aborted || deadline.remaining() < needed) return false
     await deadline.sleep(ASK_AGAIN_MS)
@@ -61,24 +61,24 @@ export async function askAgain<T>(
   const look = async (): Promise<T> => {
     const before = deadline.remaining()
     try {
-      return await (answer === undefined || isSure ? ask() : askInTime())
+      return await (response === undefined || isSure ? ask() : askInTime())
     } finally {
       tookMs = before - deadline.remaining()
     }
   }
   for (;;) {
     try {
-      answer = { value: await look() }
+      response = { value: await look() }
       looks += 1
-      if (isThere(answer.value) || (looks > A_FEW_LOOKS && !isSure)) return answer.value
+      if (isThere(response.value) || (looks > A_FEW_LOOKS && !isSure)) return response.value
     } catch (error) {
       failures += 1
-      const isOver = signal.aborted || !mayPass(error) || failures === MOST_FAILURES || !(await isTimeLeft())
+      const isOver = signal.aborted || !mayPass(error) || failures === MAX_FAILURES || !(await isTimeLeft())
       if (!isOver) continue
-      if (answer === undefined) throw error
-      onProblem(messageOf(error))
-      return answer.value
+      if (response === undefined) throw error
+      onProblem(errorMessage(error))
+      return response.value
     }
-    if (!(await isTimeLeft())) return answer.value
+    if (!(await isTimeLeft())) return response.value
   }
 }

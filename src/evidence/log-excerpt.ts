@@ -1,4 +1,4 @@
-import { cleanText } from '../text/sanitize.ts'
+import { sanitize } from '../text/sanitize.ts'
 
 /** A step that ran, and when, in milliseconds since 1970; the API tells whole seconds. */
 export interface LoggedStep {
@@ -24,14 +24,14 @@ export interface LogExcerpt {
 }
 
 /** A stack trace has 4095 characters at the most; the end of the log is worth more than its beginning. */
-export const LONGEST_EXCERPT = 4_000
+export const MAX_EXCERPT = 4_000
 
 const TIME_STAMP = /^\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?/
 const ERROR = '##[error]'
 const SCRIPT = '##[group]Run '
 const CLEANUP = /^(Post job cleanup\.|Cleaning up orphan processes)$/
 
-const MOST_LINES_OF_ERROR = 100
+const MAX_LINES_OF_ERROR = 100
 
 /** What every failed script says: it tells nothing of why. */
 const CONTENTLESS = /^Process completed with exit code -?\d+\.$/
@@ -64,7 +64,7 @@ export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcer
   const own = new Set(chosen)
   const elsewhere = new Set(errorsIn(lines.filter((line) => !own.has(line))).map(firstLineOf))
   return {
-    text: lastCharacters(readable(chosen).join('\n'), LONGEST_EXCERPT),
+    text: lastCharacters(readable(chosen).join('\n'), MAX_EXCERPT),
     error: errors.find(hasContent) ?? errors[0],
     isElsewhere: (message) => {
       const firstLine = firstLineOf(message)
@@ -75,7 +75,7 @@ export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcer
 
 /** The first line of a message, as it stands in a log: without colours and spaces around it. */
 export function firstLineOf(text: string): string {
-  return (cleanText(text).text.trim().split(/\r?\n/, 1)[0] ?? '').trim()
+  return (sanitize(text).text.trim().split(/\r?\n/, 1)[0] ?? '').trim()
 }
 
 /** The messages of errors, those of several lines whole. */
@@ -89,7 +89,7 @@ function errorsIn(lines: readonly Line[]): string[] {
 
 /** The further lines of a message: only its first one has a time stamp, and a marker. */
 function continuationOf(lines: readonly Line[], index: number): readonly Line[] {
-  const rest = lines.slice(index + 1, index + 1 + MOST_LINES_OF_ERROR)
+  const rest = lines.slice(index + 1, index + 1 + MAX_LINES_OF_ERROR)
   const end = rest.findIndex(({ continues }) => !continues)
   return end < 0 ? rest : rest.slice(0, end)
 }
@@ -144,7 +144,7 @@ function linesOf(log: string): Line[] {
     const stamp = TIME_STAMP.exec(raw)
     // The further lines of one message have no stamp of their own.
     if (stamp) time = Date.parse(stamp[1] ?? '')
-    return { time, continues: stamp === null, text: cleanText(stamp ? raw.slice(stamp[0].length) : raw).text }
+    return { time, continues: stamp === null, text: sanitize(stamp ? raw.slice(stamp[0].length) : raw).text }
   })
 }
 
@@ -167,12 +167,12 @@ function upToError(lines: readonly Line[]): Line[] {
 
 /** The lines as people see them: no markers of groups, no header of the script but its first line. */
 function readable(lines: readonly Line[]): string[] {
-  const shown: string[] = []
+  const visible: string[] = []
   let inHeader = false
   for (const [index, { text }] of lines.entries()) {
     if (text.startsWith(SCRIPT) && lines.slice(index, index + 200).some((line) => line.text === '##[endgroup]')) {
       inHeader = true
-      shown.push(text.slice('##[group]'.length))
+      visible.push(text.slice('##[group]'.length))
       continue
     }
     if (text === '##[endgroup]') {
@@ -180,11 +180,11 @@ function readable(lines: readonly Line[]): string[] {
       continue
     }
     if (inHeader || text.startsWith('##[debug]')) continue
-    shown.push(
+    visible.push(
       text.replace(/^##\[(\w+)\]/, (_, name: string) => (name === 'error' || name === 'warning' ? `${name}: ` : '')),
     )
   }
-  return shown
+  return visible
 }
 
 /** The end of a text: at most so many characters, from the beginning of a line on, if there is one near. */
@@ -195,5 +195,5 @@ export function lastCharacters(whole: string, limit: number): string {
     const lineStart = text.indexOf('\n') + 1
     if (lineStart > 0 && lineStart < limit / 2) text = text.slice(lineStart)
   }
-  return cleanText(text).text.trim()
+  return sanitize(text).text.trim()
 }

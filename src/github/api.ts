@@ -1,7 +1,7 @@
-import { messageOf } from '../masking/error-message.ts'
-import { shown } from '../masking/format.ts'
+import { errorMessage } from '../masking/error-message.ts'
+import { formatValue } from '../masking/format.ts'
 import { causesOf } from '../util/errors.ts'
-import { membersOf } from '../util/json.ts'
+import { asRecord } from '../util/json.ts'
 import { fetchThroughProxy } from './fetch.ts'
 import { downloadLogEnd, LogDownloadError } from './log-download.ts'
 
@@ -55,12 +55,12 @@ export class GitHubApiError extends Error {
   override readonly name = 'GitHubApiError'
   readonly status: number | undefined
   /** Whether the status is that of an answer; octokit gives one to what was no answer at all, too. */
-  readonly isAnswer: boolean
+  readonly isResponse: boolean
 
-  constructor(message: string, status: number | undefined, options: { isAnswer?: boolean; cause?: unknown } = {}) {
+  constructor(message: string, status: number | undefined, options: { isResponse?: boolean; cause?: unknown } = {}) {
     super(message, { cause: options.cause })
     this.status = status
-    this.isAnswer = options.isAnswer ?? status !== undefined
+    this.isResponse = options.isResponse ?? status !== undefined
   }
 }
 
@@ -80,7 +80,7 @@ export interface GitHubApiSettings {
 
 const PER_PAGE = 100
 /** 256 jobs of a matrix and some more; a server that never stops giving pages must not keep us. */
-const MOST_PAGES = 20
+const MAX_PAGES = 20
 
 /** GitHub's REST API by octokit, which is loaded here: a report that needs no evidence doesn't pay for it. */
 export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHubApi> {
@@ -117,7 +117,7 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
     toItem: (item: unknown) => T,
   ) {
     const items: T[] = []
-    for (let page = 1; page <= MOST_PAGES; page++) {
+    for (let page = 1; page <= MAX_PAGES; page++) {
       try {
         const { data } = await call('GET', route, { ...parameters, per_page: PER_PAGE, page })
         const found = itemsOf(data)
@@ -126,7 +126,7 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
         if (found.length < PER_PAGE) break
       } catch (error) {
         if (page === 1) throw error
-        settings.onProblem(messageOf(error))
+        settings.onProblem(errorMessage(error))
         break
       }
     }
@@ -142,7 +142,7 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
       all(
         '/actions/runs/{run_id}/attempts/{attempt_number}/jobs',
         { run_id: settings.runId, attempt_number: attempt },
-        (data) => membersOf(data)['jobs'],
+        (data) => asRecord(data)['jobs'],
         toJob,
       ),
     annotations: (jobId) =>
@@ -181,7 +181,7 @@ export function mayPass(error: unknown): boolean {
     causes.some(
       (cause) =>
         (cause instanceof LogDownloadError && cause.status >= 500) ||
-        (cause instanceof GitHubApiError && cause.isAnswer && (cause.status ?? 0) >= 500),
+        (cause instanceof GitHubApiError && cause.isResponse && (cause.status ?? 0) >= 500),
     )
   )
 }
@@ -189,16 +189,16 @@ export function mayPass(error: unknown): boolean {
 /** One sentence, with the status; not the page of a load balancer. */
 function toApiError(cause: unknown): GitHubApiError {
   const status = (cause as { status?: unknown } | null)?.status
-  const [line = ''] = messageOf(cause)
+  const [line = ''] = errorMessage(cause)
     .trim()
     .split(/[\r\n]/)
-  const said = line.startsWith('<') ? '' : shown(line, 200)
+  const said = line.startsWith('<') ? '' : formatValue(line, 200)
   // octokit gives status 500 to what was no answer.
   const answered = typeof status === 'number' && (cause as { response?: unknown }).response !== undefined
   const message = answered
     ? `GitHub answered with status ${status}${said && `: ${said}`}`
     : `GitHub could not be asked: ${said}`
-  return new GitHubApiError(message, typeof status === 'number' ? status : undefined, { isAnswer: answered, cause })
+  return new GitHubApiError(message, typeof status === 'number' ? status : undefined, { isResponse: answered, cause })
 }
 
 function unexpected(what: string): GitHubApiError {
@@ -218,7 +218,7 @@ function timeOf(value: unknown): number | undefined {
 }
 
 function toJob(data: unknown): Job {
-  const { id, name, status, conclusion, runner_name, html_url, steps } = membersOf(data)
+  const { id, name, status, conclusion, runner_name, html_url, steps } = asRecord(data)
   if (typeof id !== 'number' || typeof name !== 'string' || typeof status !== 'string') throw unexpected('job')
   return {
     id,
@@ -232,7 +232,7 @@ function toJob(data: unknown): Job {
 }
 
 function toStep(data: unknown): Step {
-  const { name, conclusion, started_at, completed_at } = membersOf(data)
+  const { name, conclusion, started_at, completed_at } = asRecord(data)
   return {
     name: textOf(name) ?? '',
     conclusion: textOf(conclusion),
@@ -242,7 +242,7 @@ function toStep(data: unknown): Step {
 }
 
 function toAnnotation(data: unknown): Annotation {
-  const { annotation_level, message, path, start_line } = membersOf(data)
+  const { annotation_level, message, path, start_line } = asRecord(data)
   if (annotation_level === undefined && message === undefined) throw unexpected('annotation')
   const file = textOf(path)
   const line = typeof start_line === 'number' && start_line > 0 ? start_line : undefined

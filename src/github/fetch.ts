@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { requestFollowing, requestThroughProxy } from '../http/proxy.ts'
 
 /** Far above a hundred jobs with their steps; an answer without end must not fill the memory. */
-const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 /** What octokit asks of fetch. */
 interface FetchOptions {
@@ -57,7 +57,7 @@ export function fetchThroughProxy(env: Readonly<Record<string, string | undefine
 }
 
 /** The body of an answer. Ends the connection, and fails, when it is larger than allowed. */
-export async function contentOf(response: IncomingMessage, maxBytes = LARGEST_ANSWER_BYTES): Promise<Buffer> {
+export async function contentOf(response: IncomingMessage, maxBytes = MAX_RESPONSE_BYTES): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {

@@ -1,5 +1,5 @@
 import { requestThroughProxy } from '../http/proxy.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { ConfigurationError } from '../util/errors.ts'
 import { contentOf } from './fetch.ts'
 
@@ -59,7 +59,7 @@ export async function requestIdToken(
     if (cause instanceof OidcTokenError || cause instanceof ConfigurationError) throw cause
     // The signal ends the request as soon as it is aborted, so what comes after that comes of it.
     if (signal.aborted) throw noToken(`no answer from ${url.host} within ${limitMs / 1000} s`, { cause: signal.reason })
-    throw noToken(`${url.host}: ${messageOf(cause)}`, { cause })
+    throw noToken(`${url.host}: ${errorMessage(cause)}`, { cause })
   }
   const token = tokenIn(body)
   if (token === undefined) throw noToken(`the answer of ${url.host} has none`)

@@ -1,23 +1,23 @@
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import type { Runner } from './runner.ts'
 import { type SummaryRow, summaryTable } from './summary.ts'
 
 /** Sets outputs that only tell of what was done: a file that can't be written is a warning. */
-export function tellOutputs(outputs: Readonly<Record<string, string>>, runner: Runner): void {
+export function setOutputs(outputs: Readonly<Record<string, string>>, runner: Runner): void {
   try {
     for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
   } catch (error) {
-    runner.log.warning(`The outputs could not be set: ${messageOf(error)}`)
+    runner.log.warning(`The outputs could not be set: ${errorMessage(error)}`)
   }
 }
 
 /** Adds a table to the summary of the step: a file that can't be written is a warning. */
-export async function tellSummary(heading: string, rows: readonly SummaryRow[], runner: Runner): Promise<void> {
+export async function writeSummary(heading: string, rows: readonly SummaryRow[], runner: Runner): Promise<void> {
   // Older GitHub Enterprise Servers have no summaries.
   if (!runner.env['GITHUB_STEP_SUMMARY']) return
   try {
     await runner.summarize(summaryTable(heading, rows))
   } catch (error) {
-    runner.log.warning(`The summary could not be written: ${messageOf(error)}`)
+    runner.log.warning(`The summary could not be written: ${errorMessage(error)}`)
   }
 }

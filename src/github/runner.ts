@@ -1,9 +1,9 @@
 import * as core from '@actions/core'
 import { isFixedValue } from '../domain/fixed-values.ts'
 import { secretsIn } from '../masking/environment-secrets.ts'
-import { shownLines } from '../masking/format.ts'
+import { formatLines } from '../masking/format.ts'
 import { beginWithSecrets, hideSecrets, hideTexts, knownSecrets, withoutSecrets } from '../masking/known-secrets.ts'
-import { SHORTEST_SECRET } from '../text/secret-forms.ts'
+import { MIN_SECRET } from '../text/secret-forms.ts'
 import { type Log, withoutCommands } from './log.ts'
 
 /** What the runner offers to an action; the only file that knows @actions/core. */
@@ -52,14 +52,14 @@ const LOG_CHARACTERS = 128 * 1024
  */
 export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   beginWithSecrets(secretsIn(process.env))
-  const line = (text: string): string => withoutCommands(shownLines(text, LOG_CHARACTERS))
-  const annotation = (text: string): string => shownLines(text, ANNOTATION_CHARACTERS)
+  const line = (text: string): string => withoutCommands(formatLines(text, LOG_CHARACTERS))
+  const annotation = (text: string): string => formatLines(text, ANNOTATION_CHARACTERS)
   const masked = new Set<string>()
   const mask = (secret: string): void => {
     if (reader === 'file') return
     // Of a secret with several lines the runner would mask each, also one that is a bracket.
     for (const line of secret.split(/[\r\n]+/).map((each) => each.trim())) {
-      if (line.length < SHORTEST_SECRET || masked.has(line)) continue
+      if (line.length < MIN_SECRET || masked.has(line)) continue
       masked.add(line)
       core.setSecret(line)
     }
@@ -69,7 +69,7 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
     log: {
       info: (text) => core.info(line(text)),
       debug: (text) => {
-        if (core.isDebug()) core.debug(shownLines(text, LOG_CHARACTERS))
+        if (core.isDebug()) core.debug(formatLines(text, LOG_CHARACTERS))
       },
       group(title, text) {
         core.startGroup(line(title))

@@ -1,4 +1,4 @@
-import { shown, shownLines } from '../masking/format.ts'
+import { formatLines, formatValue } from '../masking/format.ts'
 
 /** A value of a summary table: text as it is, or a link. */
 export type SummaryValue = string | { readonly text: string; readonly link: string }
@@ -21,9 +21,9 @@ export function summaryTable(heading: string, rows: readonly SummaryRow[]): stri
 function cell(value: SummaryValue): string {
   // An empty line would end the HTML, and what follows would be Markdown.
   if (typeof value !== 'string') {
-    return `<a href="${escapeHtml(shown(value.link))}">${escapeHtml(shown(value.text))}</a>`
+    return `<a href="${escapeHtml(formatValue(value.link))}">${escapeHtml(formatValue(value.text))}</a>`
   }
-  const lines = shownLines(value, MAX_VALUE_CHARACTERS).split(/\r\n|\r|\n/)
+  const lines = formatLines(value, MAX_VALUE_CHARACTERS).split(/\r\n|\r|\n/)
   // No <wbr> in long words, which make the table scroll: the runner would not find a secret in pieces to mask it.
   return lines
     .filter((line) => line.trim() !== '')

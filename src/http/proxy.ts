@@ -144,7 +144,7 @@ export async function requestThroughProxy(
   })
 }
 
-const MOST_REDIRECTS = 3
+const MAX_REDIRECTS = 3
 
 /**
  * As `requestThroughProxy`, and goes where redirects lead, without the token where that is another origin. After three of
@@ -163,7 +163,7 @@ export async function requestFollowing(
   // 307 and 308 are for the same method, with the same body; others ask for a GET.
   const isMoved =
     status === 307 || status === 308 || (status >= 300 && status < 400 && (request.method ?? 'GET') === 'GET')
-  if (!isMoved || location === undefined || redirects >= MOST_REDIRECTS) return { url, response }
+  if (!isMoved || location === undefined || redirects >= MAX_REDIRECTS) return { url, response }
   response.resume()
   const next = new URL(location, url)
   const headers = next.origin === url.origin ? request.headers : withoutToken(request.headers)

@@ -65,12 +65,12 @@ export function readHeartbeatInputs(read: ReadInput): HeartbeatInputs {
     jobToken: readOptional(read, 'job-token'),
     heartbeatSeconds: readWholeNumber(read, 'heartbeat-seconds', 60, 5, 300),
     onCancel: readOnCancel(read),
-    maxLifetimeMinutes: readWholeNumber(read, 'max-lifetime-minutes', LONGEST_JOB_MINUTES, 1, LONGEST_JOB_MINUTES),
+    maxLifetimeMinutes: readWholeNumber(read, 'max-lifetime-minutes', MAX_JOB_MINUTES, 1, MAX_JOB_MINUTES),
   }
 }
 
 /** GitHub's longest job, on a runner of one's own: 5 days. */
-export const LONGEST_JOB_MINUTES = 7200
+export const MAX_JOB_MINUTES = 7200
 
 function readOnCancel(read: ReadInput): OnCancel {
   const value = read('on-cancel') || 'ignore'

@@ -1,6 +1,6 @@
 import { DEFAULT_SESSION_NAME, toSessionName } from '../aws/session-name.ts'
 import type { AwsSettings } from '../aws/settings.ts'
-import { quoted } from '../masking/format.ts'
+import { quoteValue } from '../masking/format.ts'
 import { checkApiText, type ReadInput, readOptional, unknownValue } from './readers.ts'
 
 const ROLE_ARN = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/
@@ -18,7 +18,7 @@ export function inputAdjustments(read: ReadInput): string[] {
   const name = toSessionName(given)
   if (name === given) return []
   return [
-    `The input role-session-name is ${quoted(given)}. Valid: 2 to 64 letters, digits or any of _+=,.@-. The session is named "${name}".`,
+    `The input role-session-name is ${quoteValue(given)}. Valid: 2 to 64 letters, digits or any of _+=,.@-. The session is named "${name}".`,
   ]
 }
 

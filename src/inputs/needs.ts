@@ -1,6 +1,6 @@
 import type { Allowances, NeededJob } from '../domain/needs.ts'
 import { NEEDED_RESULTS, type Outcome } from '../domain/task-status.ts'
-import { quoted, shown } from '../masking/format.ts'
+import { formatValue, quoteValue } from '../masking/format.ts'
 import { ConfigurationError } from '../util/errors.ts'
 
 /** A name in a message, and several of them. */
@@ -55,7 +55,7 @@ function resultsIn(list: readonly unknown[], text: string): NeededJob[] {
     if (result !== undefined) return { key: undefined, result }
     if (typeof word !== 'string') throw notNeeds(text)
     throw new ConfigurationError(
-      `The input needs lists the result ${quoted(word, MAX_NAME_CHARACTERS)}. Valid: ${NEEDED_RESULTS.join(', ')}.`,
+      `The input needs lists the result ${quoteValue(word, MAX_NAME_CHARACTERS)}. Valid: ${NEEDED_RESULTS.join(', ')}.`,
       { hint: `Write the line ${RESULTS_LINE}` },
     )
   })
@@ -88,15 +88,15 @@ export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob
       })
     }
     throw new ConfigurationError(
-      `The input ${input} names ${shown(unknown.map((name) => quoted(name, MAX_NAME_CHARACTERS)).join(', '), MAX_NAMES_CHARACTERS)}, which this job does not need. ` +
-        `It needs: ${shown(jobs.map(({ key }) => key).join(', '), MAX_NAMES_CHARACTERS)}.`,
+      `The input ${input} names ${formatValue(unknown.map((name) => quoteValue(name, MAX_NAME_CHARACTERS)).join(', '), MAX_NAMES_CHARACTERS)}, which this job does not need. ` +
+        `It needs: ${formatValue(jobs.map(({ key }) => key).join(', '), MAX_NAMES_CHARACTERS)}.`,
     )
   }
 }
 
 function notNeeds(text: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
-    `The input needs is ${quoted(text, MAX_NAME_CHARACTERS)}, which is not the needs context of a job.`,
+    `The input needs is ${quoteValue(text, MAX_NAME_CHARACTERS)}, which is not the needs context of a job.`,
     { hint: `Write the line ${NEEDS_LINE}`, cause },
   )
 }

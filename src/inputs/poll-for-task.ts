@@ -1,6 +1,6 @@
 import type { AwsSettings } from '../aws/settings.ts'
 import { ConfigurationError } from '../util/errors.ts'
-import { LONGEST_JOB_MINUTES } from './activity.ts'
+import { MAX_JOB_MINUTES } from './activity.ts'
 import { readAwsSettings } from './aws.ts'
 import { type ReadInput, readApiText, readWholeNumber } from './readers.ts'
 import { type ReportingInputs, readReportingInputs } from './reporting.ts'
@@ -24,7 +24,7 @@ export interface PollForTaskInputs {
  * @throws ConfigurationError naming the input, its value and the valid ones
  */
 export function readPollForTaskInputs(read: ReadInput): PollForTaskInputs {
-  const workerGroup = readApiText(read, 'worker-group', LONGEST_NAME)
+  const workerGroup = readApiText(read, 'worker-group', MAX_NAME)
   if (workerGroup === undefined) {
     throw new ConfigurationError(
       'The input worker-group is empty; it must be the workerGroup of the activities, in the same case.',
@@ -33,19 +33,19 @@ export function readPollForTaskInputs(read: ReadInput): PollForTaskInputs {
   const jobTotal = Number(read('job-total'))
   return {
     workerGroup,
-    waitSeconds: readWholeNumber(read, 'wait-seconds', 90, 0, LONGEST_WAIT_SECONDS),
-    maxTasks: readWholeNumber(read, 'max-tasks', 1, 1, MOST_TASKS),
-    hostname: readApiText(read, 'hostname', LONGEST_NAME),
-    taskrunnerId: readApiText(read, 'taskrunner-id', LONGEST_NAME),
+    waitSeconds: readWholeNumber(read, 'wait-seconds', 90, 0, MAX_WAIT_SECONDS),
+    maxTasks: readWholeNumber(read, 'max-tasks', 1, 1, MAX_TASKS),
+    hostname: readApiText(read, 'hostname', MAX_NAME),
+    taskrunnerId: readApiText(read, 'taskrunner-id', MAX_NAME),
     // It only spreads the first calls, so a strange one is as good as none.
-    jobTotal: jobTotal > 1 && jobTotal <= MOST_TASKS ? jobTotal : 1,
+    jobTotal: jobTotal > 1 && jobTotal <= MAX_TASKS ? jobTotal : 1,
     aws: readAwsSettings(read),
     reporting: readReportingInputs(read),
   }
 }
 
 // API reference, PollForTask and ReportTaskRunnerHeartbeat: at most 1024 characters each.
-const LONGEST_NAME = 1024
-const LONGEST_WAIT_SECONDS = LONGEST_JOB_MINUTES * 60
+const MAX_NAME = 1024
+const MAX_WAIT_SECONDS = MAX_JOB_MINUTES * 60
 /** GitHub's largest matrix. */
-const MOST_TASKS = 256
+const MAX_TASKS = 256

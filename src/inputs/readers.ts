@@ -1,4 +1,4 @@
-import { quoted } from '../masking/format.ts'
+import { quoteValue } from '../masking/format.ts'
 import { ConfigurationError } from '../util/errors.ts'
 
 /** Gives an input as the runner passes it: a trimmed string, empty when it isn't given. */
@@ -14,9 +14,9 @@ export function readOptional(read: ReadInput, name: string): string | undefined 
  *
  * @throws ConfigurationError for any other value
  */
-export function readBoolean(read: ReadInput, name: string, byDefault: boolean): boolean {
+export function readBoolean(read: ReadInput, name: string, defaultValue: boolean): boolean {
   const value = read(name)
-  if (value === '') return byDefault
+  if (value === '') return defaultValue
   if (['true', 'True', 'TRUE'].includes(value)) return true
   if (['false', 'False', 'FALSE'].includes(value)) return false
   throw unknownValue(name, value, 'true, false')
@@ -27,9 +27,15 @@ export function readBoolean(read: ReadInput, name: string, byDefault: boolean): 
  *
  * @throws ConfigurationError when it is none, or out of bounds
  */
-export function readWholeNumber(read: ReadInput, name: string, byDefault: number, least: number, most: number): number {
+export function readWholeNumber(
+  read: ReadInput,
+  name: string,
+  defaultValue: number,
+  least: number,
+  most: number,
+): number {
   const value = read(name)
-  if (value === '') return byDefault
+  if (value === '') return defaultValue
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
   if (!(number >= least && number <= most)) throw unknownValue(name, value, `a whole number from ${least} to ${most}`)
   return number
@@ -71,5 +77,5 @@ export function checkApiText(name: string, value: string, max: number): string {
 
 /** An error for a value that an input can't have. */
 export function unknownValue(name: string, value: string, valid: string): ConfigurationError {
-  return new ConfigurationError(`The input ${name} is ${quoted(value)}. Valid: ${valid}.`)
+  return new ConfigurationError(`The input ${name} is ${quoteValue(value)}. Valid: ${valid}.`)
 }

@@ -1,7 +1,7 @@
 import type { AwsSettings } from '../aws/settings.ts'
 import type { ResolvedStatus } from '../domain/resolve-status.ts'
 import { JOB_STATUSES, type JobStatus, parseJobStatus } from '../domain/task-status.ts'
-import { quoted } from '../masking/format.ts'
+import { quoteValue } from '../masking/format.ts'
 import { ConfigurationError } from '../util/errors.ts'
 import { isApiText, type ReadInput, readBoolean, readOptional, readWholeNumber, unknownValue } from './readers.ts'
 
@@ -40,7 +40,7 @@ export interface ReportRequest {
 }
 
 // API reference: 1 to 2048 characters of the pattern of isApiText.
-const LONGEST_TASK_ID = 2048
+const MAX_TASK_ID = 2048
 
 /** @throws ConfigurationError */
 export function readTaskId(read: ReadInput): string {
@@ -51,15 +51,15 @@ export function readTaskId(read: ReadInput): string {
     })
   }
   const length = [...taskId].length
-  if (length > LONGEST_TASK_ID) {
+  if (length > MAX_TASK_ID) {
     throw new ConfigurationError(
-      `The input task-id has ${length} characters (it begins with ${quoted(taskId, 40)}); at most ${LONGEST_TASK_ID} are allowed.`,
+      `The input task-id has ${length} characters (it begins with ${quoteValue(taskId, 40)}); at most ${MAX_TASK_ID} are allowed.`,
       { hint: 'Pass only the taskId of the answer of PollForTask, not the whole answer.' },
     )
   }
   if (!isApiText(taskId)) {
     throw new ConfigurationError(
-      `The input task-id (${quoted(taskId, 40)}) has characters that no task id has: control characters or broken Unicode.`,
+      `The input task-id (${quoteValue(taskId, 40)}) has characters that no task id has: control characters or broken Unicode.`,
       { hint: 'Pass the taskId of the answer of PollForTask as it is.' },
     )
   }
@@ -93,12 +93,12 @@ export function readErrorInputs(read: ReadInput): ErrorInputs {
 }
 
 /** An hour: GitHub gives a cancelled job's last steps five minutes in all, and nobody waits longer for a report. */
-const LONGEST_TIMEOUT_SECONDS = 3600
+const MAX_TIMEOUT_SECONDS = 3600
 
 /** @throws ConfigurationError */
 export function readReportingInputs(read: ReadInput): ReportingInputs {
   return {
-    timeoutSeconds: readWholeNumber(read, 'timeout-seconds', 120, 1, LONGEST_TIMEOUT_SECONDS),
+    timeoutSeconds: readWholeNumber(read, 'timeout-seconds', 120, 1, MAX_TIMEOUT_SECONDS),
     failOnError: readBoolean(read, 'fail-on-error', true),
     dryRun: readBoolean(read, 'dry-run', false),
     summary: readBoolean(read, 'summary', true),

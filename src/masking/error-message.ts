@@ -1,4 +1,4 @@
-import { shownLines } from './format.ts'
+import { formatLines } from './format.ts'
 
 /**
  * The text of anything that was thrown, as it can be shown: clean, without secrets, and cut. People throw strings,
@@ -6,14 +6,14 @@ import { shownLines } from './format.ts'
  *
  * @param limit characters; default about 2 KB, so that what others say leaves room for what is said of it
  */
-export function messageOf(thrown: unknown, limit?: number): string {
-  return shownLines(wholeMessageOf(thrown), limit)
+export function errorMessage(thrown: unknown, limit?: number): string {
+  return formatLines(wholeMessage(thrown), limit)
 }
 
-function wholeMessageOf(thrown: unknown): string {
+function wholeMessage(thrown: unknown): string {
   if (thrown instanceof Error) {
     // An AggregateError (Node's "happy eyeballs" connecting to several addresses) has no message of its own.
-    if (thrown.message === '' && thrown instanceof AggregateError) return thrown.errors.map(wholeMessageOf).join('; ')
+    if (thrown.message === '' && thrown instanceof AggregateError) return thrown.errors.map(wholeMessage).join('; ')
     return thrown.message || thrown.name
   }
   if (typeof thrown === 'string') return thrown

@@ -1,5 +1,5 @@
-import { cleanText } from '../text/sanitize.ts'
-import { cutMiddle } from '../text/truncate.ts'
+import { sanitize } from '../text/sanitize.ts'
+import { truncateMiddle } from '../text/truncate.ts'
 import { withoutSecrets } from './known-secrets.ts'
 
 /** Longer messages of services, proxies and programs are pages, or attacks; what they mean stands at an end of them. */
@@ -20,30 +20,30 @@ const LOOKED_AT_CHARACTERS = 32 * MESSAGE_CHARACTERS
  *
  * @param limit characters; the beginning and the end are kept
  */
-export function shown(text: string, limit = MESSAGE_CHARACTERS): string {
-  return shownLines(text, limit)
+export function formatValue(text: string, limit = MESSAGE_CHARACTERS): string {
+  return formatLines(text, limit)
     .replace(/\s*[\r\n\u2028\u2029]+\s*/g, ' ')
     .trim()
 }
 
 /** An id as it can be shown; one in an answer may be any text. */
-export function shownId(id: string): string {
-  return shown(id, MAX_ID_CHARACTERS)
+export function formatId(id: string): string {
+  return formatValue(id, MAX_ID_CHARACTERS)
 }
 
 /** As `shown`, with the lines that the text has. */
-export function shownLines(text: string, limit = MESSAGE_CHARACTERS): string {
+export function formatLines(text: string, limit = MESSAGE_CHARACTERS): string {
   const looked = Math.max(LOOKED_AT_CHARACTERS, 2 * limit)
   const missing = Math.max(0, text.length - looked)
   const ends = missing === 0 ? text : text.slice(0, looked / 2) + text.slice(-looked / 2)
-  return cutMiddle(readable(ends), { characters: limit, bytes: Number.POSITIVE_INFINITY }, missing)
+  return truncateMiddle(readable(ends), { characters: limit, bytes: Number.POSITIVE_INFINITY }, missing)
 }
 
 /**
  * A value as it is shown in an error: quoted, on one line, without secrets, only its beginning. Characters that can't be
  * seen are shown as escapes, as they may be what is wrong with it.
  */
-export function quoted(value: string, limit = 200): string {
+export function quoteValue(value: string, limit = 200): string {
   const safe = withoutSecrets(value.slice(0, LOOKED_AT_CHARACTERS))
   const start = safe.length > limit ? `${safe.slice(0, limit)}…` : safe
   return JSON.stringify(start).replace(HIDDEN_CHARACTERS, escapeOf)
@@ -60,6 +60,6 @@ function escapeOf(character: string): string {
 /** Cleaned, and without secrets. Also before it is cleaned, as an escape sequence may take the beginning of a secret. */
 function readable(text: string): string {
   const safe = withoutSecrets(text)
-  const clean = cleanText(safe).text.replace(DIRECTIONS, '')
+  const clean = sanitize(safe).text.replace(DIRECTIONS, '')
   return clean === safe ? safe : withoutSecrets(clean)
 }

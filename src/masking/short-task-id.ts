@@ -1,4 +1,4 @@
-import { shown } from './format.ts'
+import { formatValue } from './format.ts'
 
 /** Longer ones are shown by their ends. */
 const MAX_SHOWN_CHARACTERS = 40
@@ -8,7 +8,7 @@ const MAX_SHOWN_CHARACTERS = 40
  * passed for a task id may be anything.
  */
 export function shortTaskId(taskId: string): string {
-  const characters = [...shown(taskId, Number.POSITIVE_INFINITY)]
+  const characters = [...formatValue(taskId, Number.POSITIVE_INFINITY)]
   if (characters.length <= MAX_SHOWN_CHARACTERS) return characters.join('')
   return `${characters.slice(0, 12).join('')}…${characters.slice(-6).join('')} (${[...taskId].length} characters)`
 }

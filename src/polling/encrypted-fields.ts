@@ -1,5 +1,5 @@
 import type { Task } from '../aws/client.ts'
-import { SHORTEST_SECRET } from '../text/secret-forms.ts'
+import { MIN_SECRET } from '../text/secret-forms.ts'
 import { taskOutputs } from './task-outputs.ts'
 
 /**
@@ -9,7 +9,7 @@ import { taskOutputs } from './task-outputs.ts'
  */
 export function valuesToMask(task: Task): string[] {
   const lines = task.encrypted.flatMap((field) => ('stringValue' in field ? field.stringValue.split(/[\r\n]/) : []))
-  const values = new Set(lines.map((line) => line.trim()).filter((line) => line.length >= SHORTEST_SECRET))
+  const values = new Set(lines.map((line) => line.trim()).filter((line) => line.length >= MIN_SECRET))
   if (values.size === 0) return []
   const needed = namesIn(task)
   return [...values].filter((value) => !needed.includes(value))

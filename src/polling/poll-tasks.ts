@@ -1,12 +1,12 @@
-import { CallError, callReliably } from '../aws/call-with-retry.ts'
+import { CallError, callWithRetry } from '../aws/call-with-retry.ts'
 import type { DataPipeline, Task } from '../aws/client.ts'
 import { type Failure, isTaskGone } from '../aws/errors.ts'
 import type { Log } from '../github/log.ts'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { valuesToMask } from './encrypted-fields.ts'
-import { MOST_OUTPUT_CHARACTERS, sizeOfOutputs, sizeOfTask, type TaskSize } from './task-outputs.ts'
+import { MAX_OUTPUT_CHARACTERS, sizeOfOutputs, sizeOfTask, type TaskSize } from './task-outputs.ts'
 
 /** "The service waits for up to 90 seconds" (API reference, PollForTask), and an answer takes a while. */
 const POLL_LIMIT_MS = 110_000
@@ -22,17 +22,17 @@ const HEARTBEAT_EVERY_MS = 15 * 60_000
 /** Safe under all that the documentation says of how often ReportTaskProgress is due. */
 const BEAT_EVERY_MS = 60_000
 
-const SHORTEST_PAUSE_MS = 1_000
+const MIN_PAUSE_MS = 1_000
 
 /** 2 calls of PollForTask a second are allowed for an account (Developer Guide, dp-limits). */
 const POLLS_PER_SECOND = 2
 
 /** What to take tasks for. */
-export interface TakeRequest {
+export interface PollRequest {
   readonly workerGroup: string
   readonly hostname: string | undefined
   /** 1 to 256 */
-  readonly mostTasks: number
+  readonly maxTasks: number
   /** How long to go on asking while there is none; 0 asks once. */
   readonly waitMs: number
   /** How many jobs poll at the same time: their first calls are spread. */
@@ -41,7 +41,7 @@ export interface TakeRequest {
   readonly taskrunnerId: string | undefined
 }
 
-export interface TakeDependencies {
+export interface PollDependencies {
   readonly dataPipeline: DataPipeline
   readonly clock: Clock
   readonly random: () => number
@@ -50,22 +50,22 @@ export interface TakeDependencies {
   readonly mask: (texts: readonly string[]) => void
   /** For calls other than the poll itself, and for a poll that fails: the total of all tries. */
   readonly budgetMs: number
-  readonly tryLimitMs: number
+  readonly attemptTimeoutMs: number
   /** Gives the deadline back, which is made shorter when the runner wants the step to end. */
-  readonly stoppable: (deadline: Deadline) => Deadline
+  readonly bindToShutdown: (deadline: Deadline) => Deadline
   /** Whether the runner wants the step to end: no task is taken then that nobody would go on with. */
-  readonly isStopping: () => boolean
+  readonly isShuttingDown: () => boolean
 }
 
 /** What polling came to. */
-export interface TakenTasks {
+export interface PolledTasks {
   readonly tasks: readonly Task[]
   /** Why polling ended before it was due; undefined when it went as it should. */
-  readonly failure: TakeFailure | undefined
+  readonly failure: PollFailure | undefined
 }
 
 /** What ended the taking: a poll, or the acknowledgement of a task, which then goes to another poll after two minutes. */
-export interface TakeFailure {
+export interface PollFailure {
   readonly operation: 'PollForTask' | 'ReportTaskProgress'
   readonly error: CallError
 }
@@ -74,12 +74,12 @@ export interface TakeFailure {
  * Takes tasks from a worker group, one call after the other, and acknowledges each at once. Tasks that were taken are
  * never lost: what goes wrong later only ends the taking.
  */
-export async function takeTasks(request: TakeRequest, dependencies: TakeDependencies): Promise<TakenTasks> {
-  const { clock, random, log, mask, isStopping } = dependencies
-  const waiting = dependencies.stoppable(new Deadline(clock, request.waitMs))
+export async function pollTasks(request: PollRequest, dependencies: PollDependencies): Promise<PolledTasks> {
+  const { clock, random, log, mask, isShuttingDown } = dependencies
+  const waiting = dependencies.bindToShutdown(new Deadline(clock, request.waitMs))
   const heartbeat = taskRunnerHeartbeat(request, dependencies)
   const held: HeldTask[] = []
-  const taken = (failure?: TakeFailure): TakenTasks => ({ tasks: held.map(({ task }) => task), failure })
+  const taken = (failure?: PollFailure): PolledTasks => ({ tasks: held.map(({ task }) => task), failure })
   const sizes = (): TaskSize[] => held.map(({ size }) => size)
   const onCut = warnOnce(log)
   let largest = 0
@@ -88,7 +88,7 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
   if (request.pollers > 1) await waiting.sleep(((random() * request.pollers) / POLLS_PER_SECOND) * 1000)
   for (;;) {
     await keepAlive(held, dependencies)
-    if (isStopping() || (await heartbeat())) return taken()
+    if (isShuttingDown() || (await heartbeat())) return taken()
     const asked = clock.now()
     let task: Task | undefined
     try {
@@ -100,18 +100,18 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
     if (task === undefined) {
       if (held.length > 0 || waiting.remaining() <= 0) break
       // The service holds a poll for long; one that answers at once must not be asked all the time.
-      await waiting.sleep(Math.max(0, asked + SHORTEST_PAUSE_MS * (1 + random()) - clock.now()))
+      await waiting.sleep(Math.max(0, asked + MIN_PAUSE_MS * (1 + random()) - clock.now()))
       continue
     }
     // Before anything is said that may have them in it.
     mask(valuesToMask(task))
-    if (isStopping()) {
+    if (isShuttingDown()) {
       log.info('A task came while the step was being stopped. It is not acknowledged, and goes to another poll.')
       return taken()
     }
     // The first one is handed on in any case, so its size has time until it is acknowledged.
     let size = held.length > 0 ? sizeOfTask(task) : undefined
-    if (size !== undefined && sizeOfOutputs([...sizes(), size]) > MOST_OUTPUT_CHARACTERS) {
+    if (size !== undefined && sizeOfOutputs([...sizes(), size]) > MAX_OUTPUT_CHARACTERS) {
       log.warning(
         'The outputs of a job may have 1 MB, and the last task does not fit. It was not acknowledged: after two minutes it goes to another poll.',
       )
@@ -124,8 +124,8 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
     size ??= sizeOfTask(task)
     largest = Math.max(largest, size.inArrays)
     if (acknowledged) held.push({ task, size, beatAt })
-    if (held.length >= request.mostTasks) break
-    if (sizeOfOutputs(sizes()) + largest > MOST_OUTPUT_CHARACTERS) {
+    if (held.length >= request.maxTasks) break
+    if (sizeOfOutputs(sizes()) + largest > MAX_OUTPUT_CHARACTERS) {
       log.warning(`No more tasks are taken after ${held.length}: the outputs of a job may have 1 MB.`)
       break
     }
@@ -141,15 +141,15 @@ export async function takeTasks(request: TakeRequest, dependencies: TakeDependen
  * @param onCut told of a poll that was cut off after so many milliseconds
  */
 async function poll(
-  request: TakeRequest,
-  { dataPipeline, clock, random, log, budgetMs, stoppable, isStopping }: TakeDependencies,
+  request: PollRequest,
+  { dataPipeline, clock, random, log, budgetMs, bindToShutdown, isShuttingDown }: PollDependencies,
   onCut: (error: CallError, heldMs: number) => void,
 ): Promise<Task | undefined> {
   const { workerGroup, hostname } = request
   let sentAt = clock.now()
   let cutAfterMs: number | undefined
   try {
-    const { answer } = await callReliably(
+    const { response } = await callWithRetry(
       ({ signal, onSend }) => {
         const onPollSent = (): void => {
           sentAt = clock.now()
@@ -160,24 +160,24 @@ async function poll(
       {
         dataPipeline,
         // Tries that fail quickly have the budget; the one that is held has the time that the service may hold it.
-        deadline: stoppable(new Deadline(clock, budgetMs + POLL_LIMIT_MS, 'timeout-seconds')),
-        tryLimitMs: POLL_LIMIT_MS,
-        lastTryMs: POLL_LIMIT_MS,
+        deadline: bindToShutdown(new Deadline(clock, budgetMs + POLL_LIMIT_MS, 'timeout-seconds')),
+        attemptTimeoutMs: POLL_LIMIT_MS,
+        lastAttemptMs: POLL_LIMIT_MS,
         random,
         log,
       },
       (failure, sent) => {
-        if (isStopping()) return 'stop'
+        if (isShuttingDown()) return 'fail'
         const heldMs = clock.now() - sentAt
         if (sent && heldMs >= HELD_MS && isCut(failure)) {
           cutAfterMs = heldMs
-          return 'stop'
+          return 'fail'
         }
         // The service may have answered that poll with a task, which comes back after two minutes.
-        return failure.kind === 'timeout' && failure.answerLost && sent ? 'stop' : undefined
+        return failure.kind === 'timeout' && failure.outcomeUnknown && sent ? 'fail' : undefined
       },
     )
-    return answer
+    return response
   } catch (error) {
     if (cutAfterMs === undefined || !(error instanceof CallError)) throw error
     onCut(error, cutAfterMs)
@@ -186,8 +186,8 @@ async function poll(
 }
 
 /** Whether something on the way ended a call: it broke the connection, or answered in the place of the service. */
-function isCut({ kind, transient, answerLost }: Failure): boolean {
-  return kind !== 'timeout' && (answerLost || (kind === 'broken-answer' && transient))
+function isCut({ kind, transient, outcomeUnknown }: Failure): boolean {
+  return kind !== 'timeout' && (outcomeUnknown || (kind === 'invalid-response' && transient))
 }
 
 function warnOnce(log: Log): (error: CallError, heldMs: number) => void {
@@ -214,7 +214,7 @@ interface HeldTask {
  * Reports progress for tasks that wait long for others to be taken; those cancelled or gone meanwhile are let go. All of
  * them have the time that one has: in an outage, they have to be handed on before the job is over.
  */
-async function keepAlive(held: HeldTask[], dependencies: TakeDependencies): Promise<void> {
+async function keepAlive(held: HeldTask[], dependencies: PollDependencies): Promise<void> {
   const { clock, log } = dependencies
   const deadline = acknowledgeDeadline(dependencies)
   for (const each of [...held]) {
@@ -231,12 +231,12 @@ async function keepAlive(held: HeldTask[], dependencies: TakeDependencies): Prom
   }
 }
 
-function acknowledgeDeadline({ clock, stoppable }: TakeDependencies): Deadline {
-  return stoppable(new Deadline(clock, ACKNOWLEDGE_LIMIT_MS))
+function acknowledgeDeadline({ clock, bindToShutdown }: PollDependencies): Deadline {
+  return bindToShutdown(new Deadline(clock, ACKNOWLEDGE_LIMIT_MS))
 }
 
 /** Acknowledges a task. Whether it is ours to hand on, or why no task can be acknowledged. */
-async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<boolean | CallError> {
+async function acknowledge(task: Task, dependencies: PollDependencies): Promise<boolean | CallError> {
   const { log } = dependencies
   const progress = await report(task, acknowledgeDeadline(dependencies), dependencies)
   if (progress === 'held') return true
@@ -244,7 +244,7 @@ async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<
     log.info('A task was cancelled before it was handed on; it is left out.')
     return false
   }
-  if (progress.answerLost) {
+  if (progress.outcomeUnknown) {
     log.warning(`A task is handed on though its acknowledgement had no answer: ${progress.message}`)
     return true
   }
@@ -257,17 +257,17 @@ async function acknowledge(task: Task, dependencies: TakeDependencies): Promise<
 async function report(
   task: Task,
   deadline: Deadline,
-  { dataPipeline, random, log, tryLimitMs }: TakeDependencies,
+  { dataPipeline, random, log, attemptTimeoutMs }: PollDependencies,
 ): Promise<'held' | 'canceled' | CallError> {
   try {
-    const { answer } = await callReliably((call) => dataPipeline.reportTaskProgress(task.taskId, call), {
+    const { response } = await callWithRetry((call) => dataPipeline.reportTaskProgress(task.taskId, call), {
       dataPipeline,
       deadline,
-      tryLimitMs,
+      attemptTimeoutMs,
       random,
       log,
     })
-    return answer.canceled ? 'canceled' : 'held'
+    return response.canceled ? 'canceled' : 'held'
   } catch (error) {
     if (error instanceof CallError) return error
     throw error
@@ -275,23 +275,29 @@ async function report(
 }
 
 /** A function that sends the heartbeat of the task runner when it is due, and gives whether the service wants it to end. */
-function taskRunnerHeartbeat(request: TakeRequest, dependencies: TakeDependencies): () => Promise<boolean> {
-  const { dataPipeline, clock, random, log, tryLimitMs, stoppable } = dependencies
+function taskRunnerHeartbeat(request: PollRequest, dependencies: PollDependencies): () => Promise<boolean> {
+  const { dataPipeline, clock, random, log, attemptTimeoutMs, bindToShutdown } = dependencies
   const { taskrunnerId, workerGroup, hostname } = request
   let dueAt = clock.now()
   return async () => {
     if (taskrunnerId === undefined || clock.now() < dueAt) return false
     dueAt = clock.now() + HEARTBEAT_EVERY_MS
     try {
-      const { answer } = await callReliably(
+      const { response } = await callWithRetry(
         (call) =>
           dataPipeline.reportTaskRunnerHeartbeat({ taskrunnerId, workerGroup, ...(hostname && { hostname }) }, call),
-        { dataPipeline, deadline: stoppable(new Deadline(clock, tryLimitMs)), tryLimitMs, random, log },
+        {
+          dataPipeline,
+          deadline: bindToShutdown(new Deadline(clock, attemptTimeoutMs)),
+          attemptTimeoutMs,
+          random,
+          log,
+        },
       )
-      if (answer.terminate) log.warning('Data Pipeline asks this task runner to end: no more tasks are taken.')
-      return answer.terminate
+      if (response.terminate) log.warning('Data Pipeline asks this task runner to end: no more tasks are taken.')
+      return response.terminate
     } catch (error) {
-      log.warning(`The heartbeat of the task runner failed: ${messageOf(error)}`)
+      log.warning(`The heartbeat of the task runner failed: ${errorMessage(error)}`)
       return false
     }
   }

@@ -19,7 +19,7 @@ export interface TaskOutputs {
  * GitHub's limit is 1 MB for the outputs of a job, "approximated based on UTF-16 encoding": half a million characters.
  * The rest is left to other outputs of the job.
  */
-export const MOST_OUTPUT_CHARACTERS = 450_000
+export const MAX_OUTPUT_CHARACTERS = 450_000
 
 /** Takes what must not be shown out of the texts of a value. */
 export type MakeSafe = <T>(value: T) => T
@@ -97,15 +97,15 @@ export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
 export function fittingOutputs(
   tasks: readonly Task[],
   safe: MakeSafe = asItIs,
-): { outputs: TaskOutputs; leftOut: readonly string[] } {
+): { outputs: TaskOutputs; omitted: readonly string[] } {
   const outputs = taskOutputs(tasks, safe)
-  if (charactersOf(outputs) <= MOST_OUTPUT_CHARACTERS) return { outputs, leftOut: [] }
+  if (charactersOf(outputs) <= MAX_OUTPUT_CHARACTERS) return { outputs, omitted: [] }
   const withoutObjects = { ...outputs, objects: '{}' }
-  if (charactersOf(withoutObjects) <= MOST_OUTPUT_CHARACTERS) return { outputs: withoutObjects, leftOut: ['objects'] }
+  if (charactersOf(withoutObjects) <= MAX_OUTPUT_CHARACTERS) return { outputs: withoutObjects, omitted: ['objects'] }
   const entries = tasks.map((task) => ({ ...matrixEntry(task, safe), fields: {} }))
   return {
     outputs: { ...withoutObjects, fields: '{}', tasks: JSON.stringify(entries) },
-    leftOut: ['objects', 'fields', 'the fields in tasks'],
+    omitted: ['objects', 'fields', 'the fields in tasks'],
   }
 }
 

@@ -5,14 +5,14 @@ import { connectGitHub } from '../github/api.ts'
 import type { Runner } from '../github/runner.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import type { ErrorInputs, ReportRequest } from '../inputs/reporting.ts'
-import { messageOf } from '../masking/error-message.ts'
-import { cleanText } from '../text/sanitize.ts'
+import { errorMessage } from '../masking/error-message.ts'
+import { sanitize } from '../text/sanitize.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { PUBLISHED_LIMITS } from './sanitize-error-fields.ts'
 import { readStackTraceFile } from './stack-trace-file.ts'
 
 /** Reading the stack trace file may take this long, and a quarter of the time left: a drive may have gone. */
-const LONGEST_READ_MS = 10_000
+const MAX_READ_MS = 10_000
 
 /** Error texts before they are fitted to the limits of the API. */
 export interface ErrorTexts {
@@ -46,8 +46,8 @@ export async function errorTexts(
 }
 
 async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline): Promise<ErrorTexts> {
-  const { errorId, errorMessage, errorStackTrace, errorStackTraceFile } = error
-  const fields = { ...(hasText(errorId) && { errorId }), ...(hasText(errorMessage) && { errorMessage }) }
+  const { errorId, errorMessage: message, errorStackTrace, errorStackTraceFile } = error
+  const fields = { ...(hasText(errorId) && { errorId }), ...(hasText(message) && { errorMessage: message }) }
   if (hasText(errorStackTrace)) {
     if (errorStackTraceFile) runner.log.info('error-stack-trace is given, so error-stack-trace-file is not read.')
     return { fields: { ...fields, errorStackTrace }, missing: 0 }
@@ -55,7 +55,7 @@ async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline
   if (!errorStackTraceFile) return { fields, missing: 0 }
   try {
     const { text, missing } = await deadline.within(
-      Math.min(LONGEST_READ_MS, deadline.remaining() / 4),
+      Math.min(MAX_READ_MS, deadline.remaining() / 4),
       () => readStackTraceFile(errorStackTraceFile, foldersOf(runner.env)),
       (ms) =>
         new Error(
@@ -64,7 +64,7 @@ async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline
     )
     return { fields: { ...fields, ...(hasText(text) && { errorStackTrace: text }) }, missing }
   } catch (cause) {
-    runner.log.warning(`${messageOf(cause)}. The status is reported without it.`)
+    runner.log.warning(`${errorMessage(cause)}. The status is reported without it.`)
     return { fields, missing: 0 }
   }
 }
@@ -77,7 +77,7 @@ function foldersOf(env: Runner['env']): [string, ...string[]] {
 
 /** Whether anything is left of a text that can be sent: an output of nothing but colours says nothing. */
 function hasText(text: string | undefined): text is string {
-  return text !== undefined && cleanText(text).text.trim() !== ''
+  return text !== undefined && sanitize(text).text.trim() !== ''
 }
 
 /** The fields, with what is missing of them filled in: what failed, and where to look. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { ERROR_FIELD_NAMES, type ErrorFields } from '../domain/error-fields.ts'
 import { parseStatus, type TaskStatus } from '../domain/task-status.ts'
-import { membersOf } from '../util/json.ts'
+import { asRecord } from '../util/json.ts'
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 import type { Decision, Reporter } from './decision.ts'
 
@@ -69,13 +69,13 @@ export class ReportMarker {
 }
 
 function toMarkedReport(value: unknown): MarkedReport | undefined {
-  const { owner, sent, by, decision, status } = membersOf(value)
+  const { owner, sent, by, decision, status } = asRecord(value)
   if (typeof owner !== 'string' || typeof sent !== 'boolean' || !isReporter(by)) return undefined
   return { owner, sent, by, decision: toDecision(decision), status: toStatus(status) }
 }
 
 function toDecision(value: unknown): Decision | undefined {
-  const { by, status, versions } = membersOf(value)
+  const { by, status, versions } = asRecord(value)
   const known = toStatus(status)
   if (!isReporter(by) || known === undefined || !Array.isArray(versions)) return undefined
   const [first = {}, ...others] = versions.map(toErrorFields)
@@ -87,7 +87,7 @@ function toStatus(value: unknown): TaskStatus | undefined {
 }
 
 function toErrorFields(value: unknown): ErrorFields {
-  const given = Object.entries(membersOf(value))
+  const given = Object.entries(asRecord(value))
   const names: readonly string[] = ERROR_FIELD_NAMES
   return Object.fromEntries(given.filter(([name, text]) => names.includes(name) && typeof text === 'string'))
 }

@@ -91,20 +91,20 @@ export class DirectRoute implements ReportRoute {
 
   async #send(
     { taskId, by, status, versions, deadline, mayHaveLanded = false }: RoutedReport,
-    { region, ...open }: { dataPipeline: DataPipeline; tryLimitMs: number; region: string },
+    { region, ...open }: { dataPipeline: DataPipeline; attemptTimeoutMs: number; region: string },
   ): Promise<Delivery> {
     const own: Decision = { by, status, versions: versions() }
     const decision = by === 'post' ? prevailing(this.#before?.decision, own) : own
     if (!this.#marker.isMine()) return { outcome: 'superseded' }
     // Without texts, until it is known which secrets they must not have.
     this.#mark(by, { ...decision, versions: [{}] })
-    const fit = (): Decision['versions'] => {
+    const sanitizeVersions = (): Decision['versions'] => {
       const fitted = decision === own ? versions() : versionsWithout(decision, [...this.#runner.secrets])
       if (this.#marker.isMine()) this.#mark(by, { ...decision, versions: fitted })
       return fitted
     }
     const dependencies = { ...open, deadline, random: Math.random, log: this.#runner.log }
-    const sent = await sendReport({ taskId, status: decision.status, versions: fit }, dependencies, {
+    const sent = await sendReport({ taskId, status: decision.status, versions: sanitizeVersions }, dependencies, {
       isStillWanted: () => this.#marker.isMine(),
       mayHaveLanded,
     })

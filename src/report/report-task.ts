@@ -4,12 +4,12 @@ import type { ErrorFields } from '../domain/error-fields.ts'
 import type { TaskStatus } from '../domain/task-status.ts'
 import type { Invocation } from '../github/invocation.ts'
 import type { Log } from '../github/log.ts'
-import { tellOutputs, tellSummary } from '../github/outputs.ts'
+import { setOutputs, writeSummary } from '../github/outputs.ts'
 import type { Runner } from '../github/runner.ts'
 import type { SummaryRow } from '../github/summary.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import type { ReportRequest } from '../inputs/reporting.ts'
-import { shownId } from '../masking/format.ts'
+import { formatId } from '../masking/format.ts'
 import { shortTaskId } from '../masking/short-task-id.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
@@ -21,7 +21,7 @@ import { requestOf } from './send-status.ts'
 type SentReport = Extract<Delivery, { outcome: 'sent' }>
 
 /** All calls to GitHub together may take this long, and a quarter of the budget at the most. */
-const LONGEST_EVIDENCE_MS = 10_000
+const MAX_EVIDENCE_MS = 10_000
 
 /** The outputs of an action that reports, as action.yml declares them. */
 export interface ReportOutputs {
@@ -43,22 +43,22 @@ export interface ReportOutputs {
 export async function reportTask(
   request: ReportRequest,
   by: 'step' | 'post',
-  { runner, stoppable }: Invocation,
+  { runner, bindToShutdown }: Invocation,
   makeRoute: () => ReportRoute,
 ): Promise<void> {
   const route = request.reporting.dryRun ? undefined : makeRoute()
-  const deadline = stoppable(new Deadline(systemClock, request.reporting.timeoutSeconds * 1000, 'timeout-seconds'))
-  const evidenceMs = Math.min(LONGEST_EVIDENCE_MS, deadline.remaining() / 4)
-  const evidenceDeadline = stoppable(new Deadline(systemClock, evidenceMs), 1 / 4)
+  const deadline = bindToShutdown(new Deadline(systemClock, request.reporting.timeoutSeconds * 1000, 'timeout-seconds'))
+  const evidenceMs = Math.min(MAX_EVIDENCE_MS, deadline.remaining() / 4)
+  const evidenceDeadline = bindToShutdown(new Deadline(systemClock, evidenceMs), 1 / 4)
   const { status } = request.status
   if (route === undefined) await hideOwnCredentials(request.aws, runner, deadline)
   const texts = await errorTexts(request, runner, deadline, evidenceDeadline)
-  const fitTexts = fitter(texts, runner)
+  const sanitizeTexts = sanitizer(texts, runner)
   if (route === undefined) {
-    const [fields] = fitTexts()
+    const [fields] = sanitizeTexts()
     const body = JSON.stringify(requestOf({ taskId: request.taskId, status }, fields), null, 2)
     runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${body}`)
-    await tell(request, fields, 'no, this was a dry run', undefined, runner)
+    await setResults(request, fields, 'no, this was a dry run', undefined, runner)
     return
   }
 
@@ -66,12 +66,12 @@ export async function reportTask(
   // They were not sent, and this step may not have got to its credentials.
   const unsentFields = async (): Promise<ErrorFields> => {
     if (Object.keys(texts.fields).length > 0) await hideOwnCredentials(request.aws, runner, deadline)
-    return fitTexts()[0]
+    return sanitizeTexts()[0]
   }
   try {
     const { taskId, aws } = request
     const versions = (): ErrorFieldVersions['versions'] => {
-      const fitted = fitTexts()
+      const fitted = sanitizeTexts()
       fields = fitted[0]
       return fitted
     }
@@ -82,16 +82,16 @@ export async function reportTask(
       const message = `Nothing is reported for task ${shortTaskId(taskId)}: ${reason}.`
       if (delivery.outcome === 'superseded') runner.log.warning(message)
       else runner.log.info(message)
-      await tell(request, fields === undefined ? {} : await unsentFields(), `no: ${reason}`, undefined, runner)
+      await setResults(request, fields === undefined ? {} : await unsentFields(), `no: ${reason}`, undefined, runner)
       return
     }
     announce(request, delivery, runner.log)
-    await tell(request, delivery.fields, delivery.presumed ? 'yes, most likely' : 'yes', delivery, runner)
+    await setResults(request, delivery.fields, delivery.presumed ? 'yes, most likely' : 'yes', delivery, runner)
   } catch (error) {
     const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
     const why = explainFailure(cause, { aws: request.aws, region, env: runner.env })
     const message = `Could not report ${status} for task ${shortTaskId(request.taskId)}: ${why}`
-    await tell(request, await unsentFields(), 'no', undefined, runner)
+    await setResults(request, await unsentFields(), 'no', undefined, runner)
     if (request.reporting.failOnError) throw new Error(message, { cause })
     runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
   }
@@ -105,14 +105,14 @@ const NOT_SENT = {
 } as const
 
 /** The error fields within the limits of the API; each thing that had to be changed for it is one warning. */
-function fitter(texts: ErrorTexts, runner: Runner): () => ErrorFieldVersions['versions'] {
+function sanitizer(texts: ErrorTexts, runner: Runner): () => ErrorFieldVersions['versions'] {
   const told = new Set<string>()
   return () => {
-    const { versions, repairs } = errorFieldVersions(texts.fields, [...runner.secrets], {
+    const { versions, adjustments } = errorFieldVersions(texts.fields, [...runner.secrets], {
       errorStackTrace: texts.missing,
     })
-    for (const repair of repairs) if (!told.has(repair)) runner.log.warning(repair)
-    for (const repair of repairs) told.add(repair)
+    for (const repair of adjustments) if (!told.has(repair)) runner.log.warning(repair)
+    for (const repair of adjustments) told.add(repair)
     return versions
   }
 }
@@ -128,14 +128,14 @@ function announce(request: ReportRequest, reported: SentReport, log: Log): void 
     )
     return
   }
-  const tries = reported.tries === 1 ? '' : ` at try ${reported.tries}`
+  const attempts = reported.attempts === 1 ? '' : ` at try ${reported.attempts}`
   log.info(
-    `Reported ${status} for task ${task} to ${to} in ${region}${tries} (request id ${shownId(reported.requestId ?? 'not given')}).`,
+    `Reported ${status} for task ${task} to ${to} in ${region}${attempts} (request id ${formatId(reported.requestId ?? 'not given')}).`,
   )
 }
 
 /** Outputs and summary. They only tell of the report, so a file that can't be written is a warning. */
-async function tell(
+async function setResults(
   request: ReportRequest,
   fields: ErrorFields,
   reportedAs: string,
@@ -149,9 +149,9 @@ async function tell(
     reported: reported === undefined ? 'false' : 'true',
     'request-id': reported?.requestId ?? '',
   }
-  tellOutputs({ ...outputs }, runner)
+  setOutputs({ ...outputs }, runner)
   if (request.reporting.summary) {
-    await tellSummary(
+    await writeSummary(
       'AWS Data Pipeline task',
       summaryRows(request, outputs.status, fields, reportedAs, runner),
       runner,

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { ERROR_FIELD_NAMES, type ErrorFieldName, type ErrorFields, INPUT_OF_FIELD } from '../domain/error-fields.ts'
 import { isFixedValue } from '../domain/fixed-values.ts'
 import { redact } from '../text/redact.ts'
-import { cleanText } from '../text/sanitize.ts'
-import { cutMiddle, fits, type Limit, sizeOf } from '../text/truncate.ts'
+import { sanitize } from '../text/sanitize.ts'
+import { fits, type Limit, sizeOf, truncateMiddle } from '../text/truncate.ts'
 
 /** The limits of the three fields. */
 export type ErrorFieldLimits = Readonly<Record<ErrorFieldName, Limit>>
@@ -34,9 +34,9 @@ const RESERVED_PREFIX = 'Service_'
 const OWN_PREFIX = 'GitHubActions:'
 
 /** Fields that keep the limits, and a sentence for each thing that had to be changed for it. */
-export interface FittedFields {
+export interface SanitizedFields {
   readonly fields: ErrorFields
-  readonly repairs: readonly string[]
+  readonly adjustments: readonly string[]
 }
 
 /**
@@ -45,35 +45,35 @@ export interface FittedFields {
  *
  * @param missing characters of a field that were never read (a huge stack trace file)
  */
-export function fitErrorFields(
+export function sanitizeErrorFields(
   raw: ErrorFields,
   limits: ErrorFieldLimits,
   secrets: readonly string[],
   missing: Readonly<Partial<Record<ErrorFieldName, number>>> = {},
-): FittedFields {
+): SanitizedFields {
   const fields: { -readonly [name in ErrorFieldName]?: string } = {}
-  const repairs: string[] = []
+  const adjustments: string[] = []
   let bytesLeft = OBJECT_BYTES
   for (const name of ERROR_FIELD_NAMES) {
     const given = raw[name]
     if (given === undefined) continue
     const input = INPUT_OF_FIELD[name]
-    let text = isFixedValue(given) ? given : removeSecrets(input, given, secrets, repairs)
-    if (name === 'errorId') text = leaveReservedNames(input, text, repairs)
+    let text = isFixedValue(given) ? given : removeSecrets(input, given, secrets, adjustments)
+    if (name === 'errorId') text = leaveReservedNames(input, text, adjustments)
     // The trace comes last: where the three are too large together, it is what gives way.
     const { characters, bytes } = limits[name]
-    text = shorten(input, text, { characters, bytes: Math.min(bytes, bytesLeft) }, missing[name] ?? 0, repairs)
+    text = shorten(input, text, { characters, bytes: Math.min(bytes, bytesLeft) }, missing[name] ?? 0, adjustments)
     bytesLeft -= sizeOf(text).bytes
     if (text !== '') fields[name] = text
   }
-  return { fields, repairs }
+  return { fields, adjustments }
 }
 
 /** The versions of error fields that are worth trying, and what had to be changed for the first. */
 export interface ErrorFieldVersions {
   /** At least one; none of them twice. */
   readonly versions: readonly [ErrorFields, ...ErrorFields[]]
-  readonly repairs: readonly string[]
+  readonly adjustments: readonly string[]
 }
 
 /**
@@ -85,59 +85,59 @@ export function errorFieldVersions(
   secrets: readonly string[],
   missing: Readonly<Partial<Record<ErrorFieldName, number>>> = {},
 ): ErrorFieldVersions {
-  const { fields, repairs } = fitErrorFields(raw, PUBLISHED_LIMITS, secrets, missing)
+  const { fields, adjustments } = sanitizeErrorFields(raw, PUBLISHED_LIMITS, secrets, missing)
   // From the original, so that its mark counts what is missing of that.
-  const { fields: reduced } = fitErrorFields(raw, REDUCED_LIMITS, secrets, missing)
+  const { fields: reduced } = sanitizeErrorFields(raw, REDUCED_LIMITS, secrets, missing)
   const versions: [ErrorFields, ...ErrorFields[]] = [fields]
   for (const next of [reduced, {}]) if (!isDeepStrictEqual(next, versions.at(-1))) versions.push(next)
-  return { versions, repairs }
+  return { versions, adjustments }
 }
 
 /**
  * Cleans a text and takes secrets out of it. Before and after: what is removed may take the beginning of a secret with it, or
  * make one of two parts.
  */
-function removeSecrets(input: string, given: string, secrets: readonly string[], repairs: string[]): string {
+function removeSecrets(input: string, given: string, secrets: readonly string[], adjustments: string[]): string {
   const before = redact(given, secrets)
-  const text = removeForbidden(input, before.text, repairs)
+  const text = removeForbidden(input, before.text, adjustments)
   const after = text === before.text ? { text, secrets: 0 } : redact(text, secrets)
   const count = before.secrets + after.secrets
-  if (count > 0) repairs.push(`${input}: replaced ${counted(count, 'credential')} of this job by ***.`)
+  if (count > 0) adjustments.push(`${input}: replaced ${counted(count, 'credential')} of this job by ***.`)
   return after.text
 }
 
-function removeForbidden(input: string, text: string, repairs: string[]): string {
-  const cleaned = cleanText(text)
+function removeForbidden(input: string, text: string, adjustments: string[]): string {
+  const cleaned = sanitize(text)
   const removed = [
     counted(cleaned.ansiSequences, 'ANSI escape sequence'),
     counted(cleaned.controlCharacters, 'control character'),
     counted(cleaned.loneSurrogates, 'lone surrogate'),
   ].filter((part) => part !== undefined)
   if (removed.length > 0) {
-    repairs.push(`${input}: removed ${removed.join(', ')}, which Data Pipeline does not accept.`)
+    adjustments.push(`${input}: removed ${removed.join(', ')}, which Data Pipeline does not accept.`)
   }
   return cleaned.text
 }
 
-function leaveReservedNames(input: string, text: string, repairs: string[]): string {
+function leaveReservedNames(input: string, text: string, adjustments: string[]): string {
   // The id is one word for machines; space around it is an accident, and could hide the reserved prefix.
   const id = text.trim()
   if (!id.startsWith(RESERVED_PREFIX)) return id
-  repairs.push(
+  adjustments.push(
     `${input}: ids that begin with ${RESERVED_PREFIX} are reserved by AWS; reported with ${OWN_PREFIX} before it.`,
   )
   return OWN_PREFIX + id
 }
 
-function shorten(input: string, text: string, limit: Limit, missing: number, repairs: string[]): string {
+function shorten(input: string, text: string, limit: Limit, missing: number, adjustments: string[]): string {
   if (text === '' || (missing === 0 && fits(text, limit))) return text
-  const cut = cutMiddle(text, limit, missing)
+  const cut = truncateMiddle(text, limit, missing)
   const before = sizeOf(text)
   const after = sizeOf(cut)
   // Of the two limits, the one that the cut text is nearer to.
   const isOfBytes = limit.bytes - after.bytes < limit.characters - after.characters
   const allowed = isOfBytes ? `${limit.bytes} bytes` : `${limit.characters} characters`
-  repairs.push(
+  adjustments.push(
     `${input}: cut from ${missing > 0 ? 'about ' : ''}${before.characters + missing} to ${after.characters} characters ` +
       `(${after.bytes} bytes); its beginning and its end are kept. The limit is ${allowed}.`,
   )

@@ -1,4 +1,4 @@
-import { type CallDependencies, CallError, callReliably } from '../aws/call-with-retry.ts'
+import { type CallDependencies, CallError, callWithRetry } from '../aws/call-with-retry.ts'
 import type { StatusReport } from '../aws/client.ts'
 import type { ErrorFields } from '../domain/error-fields.ts'
 import type { TaskStatus } from '../domain/task-status.ts'
@@ -17,7 +17,7 @@ export interface Report {
 /** A report that the service has. */
 export interface ReportedStatus {
   readonly requestId: string | undefined
-  readonly tries: number
+  readonly attempts: number
   /** The error fields that the service took: all, shortened ones, or none. */
   readonly fields: ErrorFields
   /** Where it went, when that is not the address of AWS for the region. */
@@ -71,9 +71,9 @@ export async function sendReport(
   let versions: readonly ErrorFields[] = []
   let version = 0
   const fieldsNow = (): ErrorFields => versions[version] ?? {}
-  let fieldsOfLostAnswer: ErrorFields | undefined
+  let fieldsOfUnknownOutcome: ErrorFields | undefined
   try {
-    const { answer, tries } = await callReliably(
+    const { response, attempts } = await callWithRetry(
       async (call) => {
         if (!isStillWanted()) throw new SupersededError()
         await dataPipeline.credentials()
@@ -89,20 +89,20 @@ export async function sendReport(
         })
       },
       { ...dependencies, retriesRefusals: !hasOtherCredentials },
-      ({ kind, gettingCredentials, message, answerLost }, sent) => {
-        if (answerLost && sent) fieldsOfLostAnswer = fieldsNow()
-        else if (sent && !mayHaveLanded && fieldsOfLostAnswer === undefined) onMayHaveLanded?.(false)
-        if (gettingCredentials && hasOtherCredentials) return 'stop'
+      ({ kind, gettingCredentials, message, outcomeUnknown }, sent) => {
+        if (outcomeUnknown && sent) fieldsOfUnknownOutcome = fieldsNow()
+        else if (sent && !mayHaveLanded && fieldsOfUnknownOutcome === undefined) onMayHaveLanded?.(false)
+        if (gettingCredentials && hasOtherCredentials) return 'fail'
         if (kind !== 'invalid-request' || gettingCredentials || version + 1 >= versions.length) return undefined
         version += 1
         const texts = Object.keys(fieldsNow()).length > 0 ? 'shorter error texts' : 'no error texts'
         log.warning(`Data Pipeline refused the request (${message}); sending the status again with ${texts}.`)
-        return 'again-now'
+        return 'retry-immediately'
       },
     )
     return {
-      requestId: answer.requestId,
-      tries,
+      requestId: response.requestId,
+      attempts,
       fields: fieldsNow(),
       origin: dataPipeline.unusualOrigin,
       presumed: false,
@@ -110,10 +110,10 @@ export async function sendReport(
   } catch (error) {
     if (error instanceof CallError && error.cause instanceof SupersededError) throw error.cause
     const isGone = error instanceof CallError && error.failure.kind === 'task-not-found'
-    if (isGone && (error.answerLost || mayHaveLanded)) {
-      const fields = fieldsOfLostAnswer ?? fieldsNow()
-      const { failure, tries, origin } = error
-      return { requestId: failure.requestId, tries, fields, origin, presumed: true }
+    if (isGone && (error.outcomeUnknown || mayHaveLanded)) {
+      const fields = fieldsOfUnknownOutcome ?? fieldsNow()
+      const { failure, attempts, origin } = error
+      return { requestId: failure.requestId, attempts, fields, origin, presumed: true }
     }
     throw error
   }

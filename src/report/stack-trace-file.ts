@@ -1,6 +1,6 @@
 import { type FileHandle, lstat, readlink, realpath } from 'node:fs/promises'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
-import { messageOf } from '../masking/error-message.ts'
+import { errorMessage } from '../masking/error-message.ts'
 import { openRegularFile } from '../util/regular-file.ts'
 
 /** What was read of a stack trace file. */
@@ -52,7 +52,7 @@ export async function readStackTraceFile(
     }
   } catch (cause) {
     const hint = isMissing(cause) && isAbsolute(path) ? `. ${CONTAINER_HINT}` : ''
-    throw new Error(`error-stack-trace-file: ${JSON.stringify(path)} can't be read: ${messageOf(cause)}${hint}`, {
+    throw new Error(`error-stack-trace-file: ${JSON.stringify(path)} can't be read: ${errorMessage(cause)}${hint}`, {
       cause,
     })
   } finally {

@@ -14,7 +14,7 @@ export interface Reading {
 }
 
 /** An escape within an escape within an escape, as of JSON in a URL in JSON. */
-const MOST_READINGS = 4
+const MAX_READINGS = 4
 
 // What is not seen: soft hyphens, zero-width characters, marks of direction.
 const INVISIBLE = /[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/
@@ -41,7 +41,7 @@ export function* readingsOf(text: string): Generator<Reading> {
   yield asItIs
   yield* encodedIn(asItIs)
   let last = asItIs
-  for (let number = 1; number < MOST_READINGS; number++) {
+  for (let number = 1; number < MAX_READINGS; number++) {
     const next = readAgain(last)
     if (next === undefined) break
     yield next

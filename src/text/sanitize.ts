@@ -25,7 +25,7 @@ const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[
  * The text with only the characters that Data Pipeline allows: whole ANSI escape sequences (colour, cursor, links),
  * other control characters and lone surrogates are removed; tab, carriage return and line feed stay.
  */
-export function cleanText(text: string): CleanText {
+export function sanitize(text: string): CleanText {
   let ansiSequences = 0
   let controlCharacters = 0
   let loneSurrogates = 0

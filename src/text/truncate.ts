@@ -62,7 +62,7 @@ function ending(text: string, from: number, room: Limit): number {
  * @param alreadyMissing characters known to be missing in the middle before this cut (a file that was read in part);
  *   they are counted in the mark, which then stands even where the text would fit
  */
-export function cutMiddle(text: string, limit: Limit, alreadyMissing = 0): string {
+export function truncateMiddle(text: string, limit: Limit, alreadyMissing = 0): string {
   if (alreadyMissing === 0 && fits(text, limit)) return text
   const reserved = sizeOf(mark(text.length + alreadyMissing))
   const room = { characters: limit.characters - reserved.characters, bytes: limit.bytes - reserved.bytes }

@@ -44,7 +44,7 @@ export class Deadline {
    * Leaves at most `ms` milliseconds from now, wakes everyone who sleeps under this deadline, and lets work under way
    * have a third of what is left: if it hangs, there is time for another try.
    */
-  hurry(ms: number): void {
+  shorten(ms: number): void {
     const now = this.#clock.now()
     this.#end = Math.min(this.#end, now + ms)
     this.#hurried = { at: now, workEnds: now + this.remaining() / 3 }

@@ -4,7 +4,7 @@ import type { Deadline } from './deadline.ts'
  * What to do after a failed try: give up, try again at once, or try again after a wait, which is longer where there are
  * too many calls already.
  */
-export type Decision = 'stop' | 'again-now' | 'again-later' | 'again-much-later'
+export type RetryDecision = 'fail' | 'retry-immediately' | 'retry-with-backoff' | 'retry-throttled'
 
 export interface RetryOptions {
   /** Everything, tries and waits, happens before it. */
@@ -12,46 +12,46 @@ export interface RetryOptions {
   /** 0 ≤ n < 1 */
   readonly random: () => number
   /** Milliseconds that the first try may take; each further one may take half as much again. */
-  readonly tryLimitMs: number
+  readonly attemptTimeoutMs: number
   /** Milliseconds that a last try must have: none is begun with less. Default 1 s. */
-  readonly lastTryMs?: number | undefined
+  readonly lastAttemptMs?: number | undefined
   /** What is thrown inside when a try takes too long. */
-  readonly onTryTimeout: (ms: number) => Error
+  readonly onAttemptTimeout: (ms: number) => Error
   /** Says what to do about the error of try number `tries` (1, 2, …). */
-  readonly decide: (error: unknown, tries: number) => Decision | Promise<Decision>
+  readonly decide: (error: unknown, attempts: number) => RetryDecision | Promise<RetryDecision>
   /** Told before each wait. */
-  readonly onWait: (error: unknown, tries: number, waitMs: number) => void
+  readonly onWait: (error: unknown, attempts: number, waitMs: number) => void
 }
 
 /** Thrown when no try succeeded; `cause` is the error of the last one. */
 export class RetriesSpentError extends Error {
   override readonly name = 'RetriesSpentError'
-  readonly tries: number
+  readonly attempts: number
   /** Whether more tries would have been made if there had been time for them. */
   readonly timeSpent: boolean
 
-  constructor(cause: unknown, tries: number, timeSpent: boolean) {
-    super(timeSpent ? `gave up after ${tries} tries` : 'gave up', { cause })
-    this.tries = tries
+  constructor(cause: unknown, attempts: number, timeSpent: boolean) {
+    super(timeSpent ? `gave up after ${attempts} tries` : 'gave up', { cause })
+    this.attempts = attempts
     this.timeSpent = timeSpent
   }
 }
 
 const FIRST_WAIT_MS = 500
 const FIRST_WAIT_WHEN_CROWDED_MS = 2_000
-const LONGEST_WAIT_MS = 20_000
-const TRY_GROWTH = 1.5
+const MAX_WAIT_MS = 20_000
+const ATTEMPT_GROWTH = 1.5
 /** A last try that has less than this is not worth making; one that was planned later is made while this much is left. */
-const SHORTEST_TRY_MS = 1_000
+const MIN_ATTEMPT_MS = 1_000
 
 /**
  * The wait after try number `tries`: exponential, with half of it random, so that jobs that failed together come back
  * apart ("equal jitter"). A call that is throttled is one of too many (`isCrowded`): coming back soon would only be
  * throttled again, and use up the limit of the account for others.
  */
-export function backOff(tries: number, random: () => number, isCrowded = false): number {
+export function backOff(attempts: number, random: () => number, isCrowded = false): number {
   const first = isCrowded ? FIRST_WAIT_WHEN_CROWDED_MS : FIRST_WAIT_MS
-  const longest = Math.min(LONGEST_WAIT_MS, first * 2 ** (tries - 1))
+  const longest = Math.min(MAX_WAIT_MS, first * 2 ** (attempts - 1))
   return Math.round((longest / 2) * (1 + random()))
 }
 
@@ -62,25 +62,33 @@ export function backOff(tries: number, random: () => number, isCrowded = false):
  * @throws RetriesSpentError
  */
 export async function retry<T>(
-  attempt: (tries: number, signal: AbortSignal) => Promise<T>,
-  { deadline, random, tryLimitMs, lastTryMs = SHORTEST_TRY_MS, onTryTimeout, decide, onWait }: RetryOptions,
+  attempt: (attempts: number, signal: AbortSignal) => Promise<T>,
+  {
+    deadline,
+    random,
+    attemptTimeoutMs,
+    lastAttemptMs = MIN_ATTEMPT_MS,
+    onAttemptTimeout,
+    decide,
+    onWait,
+  }: RetryOptions,
 ): Promise<T> {
-  for (let tries = 1; ; tries++) {
+  for (let attempts = 1; ; attempts++) {
     let error: unknown
     try {
       // Longer from try to try: a slow server must be heard in the end.
-      const limit = tryLimitMs * TRY_GROWTH ** (tries - 1)
-      return await deadline.within(limit, (signal) => attempt(tries, signal), onTryTimeout)
+      const limit = attemptTimeoutMs * ATTEMPT_GROWTH ** (attempts - 1)
+      return await deadline.within(limit, (signal) => attempt(attempts, signal), onAttemptTimeout)
     } catch (thrown) {
       error = thrown
     }
-    const decision = await decide(error, tries)
-    if (decision === 'stop') throw new RetriesSpentError(error, tries, false)
-    const spare = deadline.remaining() - lastTryMs
-    if (decision === 'again-now' && deadline.remaining() > 0) continue
-    if (spare <= 0) throw new RetriesSpentError(error, tries, true)
-    const wait = Math.min(backOff(tries, random, decision === 'again-much-later'), spare)
-    onWait(error, tries, wait)
+    const decision = await decide(error, attempts)
+    if (decision === 'fail') throw new RetriesSpentError(error, attempts, false)
+    const spare = deadline.remaining() - lastAttemptMs
+    if (decision === 'retry-immediately' && deadline.remaining() > 0) continue
+    if (spare <= 0) throw new RetriesSpentError(error, attempts, true)
+    const wait = Math.min(backOff(attempts, random, decision === 'retry-throttled'), spare)
+    onWait(error, attempts, wait)
     await deadline.sleep(wait)
   }
 }

@@ -44,7 +44,7 @@ const OPERATIONS: Readonly<Record<Action, Operation>> = {
 }
 
 /** What an action meets in one row of the table: a job, and the services of a local AWS that it calls. */
-export class Scene implements AsyncDisposable {
+export class FaultContext implements AsyncDisposable {
   readonly action: Action
   readonly scale: Scale
   /** The call that the fault is for. */
@@ -96,14 +96,14 @@ export class Scene implements AsyncDisposable {
     if (this.#disk) this.#mine.push(this.#disk)
   }
 
-  static async start(row: FaultRow, action: Action, scale: Scale): Promise<Scene> {
+  static async start(row: FaultRow, action: Action, scale: Scale): Promise<FaultContext> {
     const credentials = new CredentialStore()
     credentials.add({ ...TEMPORARY })
     const oidc = await LocalOidc.start()
     const sts = await LocalSts.start({ issuer: oidc, credentials })
     const service = await LocalDataPipeline.start({ credentials, ...row.service })
     const gate = await Gate.start(service.url)
-    return new Scene(row, action, scale, { credentials, service, sts, oidc, gate })
+    return new FaultContext(row, action, scale, { credentials, service, sts, oidc, gate })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -141,7 +141,7 @@ export class Scene implements AsyncDisposable {
   /** These requests of the action meet the faults, one each. */
   next(...faults: Fault[]): void {
     this.mustStrike = true
-    this.service.misbehave(...faults.map((fault) => on(this.operation, fault)))
+    this.service.injectFault(...faults.map((fault) => on(this.operation, fault)))
   }
 
   /** Every request of the action meets the fault, for as long as a passing one takes from the first of them on. */

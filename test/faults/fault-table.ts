@@ -16,7 +16,7 @@ import {
 } from '../fakes/aws/faults.ts'
 import { internalFailure } from '../fakes/aws/sts.ts'
 import { LocalProxy, TlsFront } from '../support/proxy.ts'
-import type { Scene, Setting } from './fault-context.ts'
+import type { FaultContext, Setting } from './fault-context.ts'
 
 // Each row is a fault, how it is provoked, and what must come of it: the status arrives, or the step fails in time with
 // the one right message. What is expected is what a user needs, not what was seen.
@@ -56,7 +56,7 @@ export interface Expectation {
 export interface FaultRow {
   readonly fault: string
   /** Brings it about, when the action is about to begin (heartbeats: has begun). */
-  readonly provoke: (scene: Scene) => Setting | Promise<Setting>
+  readonly provoke: (context: FaultContext) => Setting | Promise<Setting>
   readonly expected: Partial<Record<Action, Expectation>>
   /** What the action has; default keys that last. */
   readonly credentials?: 'lasting' | 'temporary' | 'role'
@@ -69,7 +69,7 @@ export interface FaultRow {
   readonly isEndless?: true
   readonly needsDisk?: true
   /** Problems, if the fault did not strike as it should, or more than the action's word must be looked at. */
-  readonly proof?: (scene: Scene) => string[]
+  readonly proof?: (context: FaultContext) => string[]
 }
 
 const ARRIVES: Expectation = { arrived: 'yes' }
@@ -97,7 +97,7 @@ const without = (...actions: Action[]): FaultRow['expected'] =>
 /** The steps that call by themselves, with the environment of their moment; for post, the heartbeat process calls. */
 const CALLERS = ['root', 'poll-for-task', 'activity: main'] as const
 
-const MOST_LIKELY = arrivesWith(/most likely the report landed/)
+const LIKELY = arrivesWith(/most likely the report landed/)
 
 /** A poll whose answer is lost has been given the task; two minutes later (here five seconds) the next poll gets it. */
 const LOST_POLL = { service: { acknowledgeWithinMs: 5_000 }, waitSeconds: 60 } as const
@@ -107,68 +107,68 @@ const SHIFT_MS = 20 * 60_000
 export const FAULTS: readonly FaultRow[] = [
   {
     fault: 'throttling for a while',
-    provoke: struck((scene) => scene.outage(throttle())),
+    provoke: withFault((context) => context.outage(throttle())),
     expected: EVERYWHERE,
   },
   {
     fault: 'throttling for ever',
-    provoke: struck((scene) => scene.always(throttle())),
+    provoke: withFault((context) => context.always(throttle())),
     isEndless: true,
     expected: fails(/gave up after \d+ attempts.*ThrottlingException: Rate exceeded.*timeout-seconds/, ...CALLERS),
   },
   {
     fault: 'status 500 for a while',
-    provoke: struck((scene) => scene.outage(internalError())),
+    provoke: withFault((context) => context.outage(internalError())),
     expected: EVERYWHERE,
   },
   {
     fault: 'status 503 without a body, for ever',
-    provoke: struck((scene) => scene.always(bare(503))),
+    provoke: withFault((context) => context.always(bare(503))),
     isEndless: true,
     expected: fails(/gave up after \d+ attempts.*status 503.*HTTPS_PROXY/, ...CALLERS),
   },
   {
     fault: 'connection refused for a while',
-    provoke: struck((scene) => scene.nobodyListens()),
+    provoke: withFault((context) => context.nobodyListens()),
     isBehindGate: true,
     expected: without('poll-for-task: acknowledgement'),
   },
   {
     fault: 'connection reset before the request is read, for a while',
-    provoke: struck((scene) => scene.outage(reset('before reading'))),
+    provoke: withFault((context) => context.outage(reset('before reading'))),
     expected: EVERYWHERE,
   },
   {
     fault: 'connection reset after the request was read, for a while',
-    provoke: struck((scene) => scene.outage(reset('after reading'))),
+    provoke: withFault((context) => context.outage(reset('after reading'))),
     expected: EVERYWHERE,
   },
   {
     fault: 'reply lost after it took effect',
-    provoke: struck((scene) => scene.next(lostReply())),
+    provoke: withFault((context) => context.next(lostReply())),
     ...LOST_POLL,
-    expected: { ...EVERYWHERE, root: MOST_LIKELY, 'activity: post': MOST_LIKELY },
+    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY },
   },
   {
     fault: 'reply cut short',
-    provoke: struck((scene) => scene.next(truncated())),
+    provoke: withFault((context) => context.next(truncated())),
     ...LOST_POLL,
-    expected: { ...EVERYWHERE, root: MOST_LIKELY, 'activity: post': MOST_LIKELY },
+    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY },
   },
   {
     fault: 'reply with half of its JSON',
-    provoke: struck((scene) => scene.next(truncatedJson())),
+    provoke: withFault((context) => context.next(truncatedJson())),
     ...LOST_POLL,
-    expected: { ...EVERYWHERE, root: MOST_LIKELY, 'activity: post': MOST_LIKELY },
+    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY },
   },
   {
     fault: 'HTML with status 200 for a while',
-    provoke: struck((scene) => scene.outage(html(200))),
+    provoke: withFault((context) => context.outage(html(200))),
     expected: EVERYWHERE,
   },
   {
     fault: 'reply of a byte a second',
-    provoke: struck((scene) => scene.outage(dribble(1_000))),
+    provoke: withFault((context) => context.outage(dribble(1_000))),
     expected: {
       ...EVERYWHERE,
       // Some thousand bytes would take longer than the service may hold a poll; the task comes back by itself.
@@ -177,7 +177,7 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'silence for a while',
-    provoke: struck((scene) => scene.outage(hang())),
+    provoke: withFault((context) => context.outage(hang())),
     expected: {
       ...EVERYWHERE,
       'poll-for-task': { arrived: 'no, another poll gets it', message: /no answer within 110 s/, isLong: true },
@@ -185,7 +185,7 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'silence for ever',
-    provoke: struck((scene) => scene.always(hang())),
+    provoke: withFault((context) => context.always(hang())),
     isEndless: true,
     expected: {
       ...fails(
@@ -212,16 +212,16 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'TLS with a certificate of an unknown CA',
-    provoke: async (scene) => {
-      const front = scene.use(await TlsFront.start(scene.service.url))
+    provoke: async (context) => {
+      const front = context.use(await TlsFront.start(context.service.url))
       return { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url } }
     },
     expected: fails(/certificate.*NODE_EXTRA_CA_CERTS/, ...CALLERS),
   },
   {
     fault: 'a proxy that refuses CONNECT',
-    provoke: async (scene) => {
-      const proxy = scene.use(await LocalProxy.start({ status: 403, page: 'no' }))
+    provoke: async (context) => {
+      const proxy = context.use(await LocalProxy.start({ status: 403, page: 'no' }))
       return { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'https://datapipeline.invalid', HTTPS_PROXY: proxy.url } }
     },
     isEndless: true,
@@ -230,27 +230,27 @@ export const FAULTS: readonly FaultRow[] = [
   {
     fault: 'clock 20 minutes fast',
     provoke: () => clockOffBy(SHIFT_MS),
-    proof: (scene) => clockWasCorrected(scene, SHIFT_MS),
+    proof: (context) => clockWasCorrected(context, SHIFT_MS),
     expected: without('poll-for-task: acknowledgement', 'activity: heartbeat', 'activity: post'),
   },
   {
     fault: 'clock 20 minutes slow',
     provoke: () => clockOffBy(-SHIFT_MS),
-    proof: (scene) => clockWasCorrected(scene, -SHIFT_MS),
+    proof: (context) => clockWasCorrected(context, -SHIFT_MS),
     expected: without('poll-for-task: acknowledgement', 'activity: heartbeat', 'activity: post'),
   },
   {
     fault: 'clock 20 minutes fast, and sessions of a role that last 15 minutes',
     provoke: () => clockOffBy(SHIFT_MS),
-    proof: (scene) => clockWasCorrected(scene, SHIFT_MS),
+    proof: (context) => clockWasCorrected(context, SHIFT_MS),
     credentials: 'role',
     expected: without('poll-for-task: acknowledgement', 'activity: heartbeat', 'activity: post'),
   },
   {
     fault: 'credentials of the environment expire between two tries',
-    provoke: struck((scene) => {
-      scene.next(throttle())
-      scene.whenAsked(() => scene.expireCredentials())
+    provoke: withFault((context) => {
+      context.next(throttle())
+      context.whenAsked(() => context.expireCredentials())
     }),
     credentials: 'temporary',
     expected: {
@@ -261,39 +261,39 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'a session of a role ends between two tries',
-    provoke: struck((scene) => {
-      scene.next(throttle())
-      scene.whenAsked(() => scene.expireCredentials())
+    provoke: withFault((context) => {
+      context.next(throttle())
+      context.whenAsked(() => context.expireCredentials())
     }),
     credentials: 'role',
     expected: EVERYWHERE,
   },
   {
     fault: 'STS fails once',
-    provoke: struck((scene) => {
-      scene.expireCredentials()
-      scene.sts.misbehave(internalFailure())
+    provoke: withFault((context) => {
+      context.expireCredentials()
+      context.sts.injectFault(internalFailure())
     }),
-    proof: (scene) => (scene.sts.requests.length > 1 ? [] : ['STS was not asked again']),
+    proof: (context) => (context.sts.requests.length > 1 ? [] : ['STS was not asked again']),
     credentials: 'role',
     expected: without('poll-for-task: acknowledgement'),
   },
   {
     fault: "GitHub's token service fails once",
-    provoke: struck((scene) => {
-      scene.expireCredentials()
-      scene.oidc.misbehave(bare(500))
+    provoke: withFault((context) => {
+      context.expireCredentials()
+      context.oidc.injectFault(bare(500))
     }),
-    proof: (scene) => (scene.oidc.requests.length > 1 ? [] : ['no other token was asked for']),
+    proof: (context) => (context.oidc.requests.length > 1 ? [] : ['no other token was asked for']),
     credentials: 'role',
     expected: without('poll-for-task: acknowledgement'),
   },
   ...(['SIGINT', 'SIGTERM'] as const).flatMap((signal): FaultRow[] => [
     {
       fault: `${signal} while a try has no answer`,
-      provoke: (scene) => {
-        scene.next(hang())
-        return scene.signal(signal)
+      provoke: (context) => {
+        context.next(hang())
+        return context.signal(signal)
       },
       proof: wasSignalled,
       expected: {
@@ -307,9 +307,9 @@ export const FAULTS: readonly FaultRow[] = [
     },
     {
       fault: `${signal} while there is no answer for ever`,
-      provoke: (scene) => {
-        scene.always(hang())
-        return scene.signal(signal)
+      provoke: (context) => {
+        context.always(hang())
+        return context.signal(signal)
       },
       proof: wasSignalled,
       // For post, the heartbeat process goes on: that is a scenario.
@@ -323,7 +323,7 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'GITHUB_OUTPUT is a folder',
-    provoke: (scene) => ({ env: { GITHUB_OUTPUT: scene.folder() } }),
+    provoke: (context) => ({ env: { GITHUB_OUTPUT: context.folder() } }),
     expected: unwritableOutputs(/outputs could not be set: EISDIR/),
   },
   {
@@ -333,7 +333,7 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'GITHUB_STEP_SUMMARY is a folder',
-    provoke: (scene) => ({ env: { GITHUB_STEP_SUMMARY: scene.folder() } }),
+    provoke: (context) => ({ env: { GITHUB_STEP_SUMMARY: context.folder() } }),
     expected: summaries(/summary could not be written: EISDIR/),
   },
   {
@@ -344,8 +344,8 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'RUNNER_TEMP that can not be',
-    provoke: (scene) => {
-      const file = join(scene.folder(), 'file')
+    provoke: (context) => {
+      const file = join(context.folder(), 'file')
       writeFileSync(file, '')
       return { env: { RUNNER_TEMP: join(file, 'temp') } }
     },
@@ -353,8 +353,8 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: 'RUNNER_TEMP on a full disk',
-    provoke: (scene) => {
-      scene.disk.fill()
+    provoke: (context) => {
+      context.disk.fill()
       return {}
     },
     needsDisk: true,
@@ -370,9 +370,9 @@ export const FAULTS: readonly FaultRow[] = [
 ]
 
 /** A fault of the services, which needs no setting of the step. */
-function struck(strike: (scene: Scene) => unknown): FaultRow['provoke'] {
-  return async (scene) => {
-    await strike(scene)
+function withFault(strike: (context: FaultContext) => unknown): FaultRow['provoke'] {
+  return async (context) => {
+    await strike(context)
     return {}
   }
 }
@@ -387,10 +387,10 @@ function importing(module: string): string {
 }
 
 /** The first request of the action was signed with the wrong time and refused, another with the right one was not. */
-function clockWasCorrected({ service, operation }: Scene, shiftMs: number): string[] {
-  const requests = service.requestsFor(operation).map(({ headers, at, answer }) => {
+function clockWasCorrected({ service, operation }: FaultContext, shiftMs: number): string[] {
+  const requests = service.requestsFor(operation).map(({ headers, at, response }) => {
     const signedAt = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5')
-    return { offMs: Date.parse(signedAt) - at, refused: answer?.error === 'InvalidSignatureException' }
+    return { offMs: Date.parse(signedAt) - at, refused: response?.error === 'InvalidSignatureException' }
   })
   const isAbout = (ms: number, expected: number): boolean => Math.abs(ms - expected) < 60_000
   const wrong = requests.filter(({ offMs, refused }) => refused && isAbout(offMs, shiftMs))
@@ -400,7 +400,7 @@ function clockWasCorrected({ service, operation }: Scene, shiftMs: number): stri
     : [`the clock was not off, or not corrected: ${JSON.stringify(requests)}`]
 }
 
-function wasSignalled({ signalled }: Scene): string[] {
+function wasSignalled({ signalled }: FaultContext): string[] {
   return signalled === undefined ? ['the signal was not sent'] : []
 }
 

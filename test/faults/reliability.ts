@@ -7,7 +7,7 @@ import { ACTIONS, FAULTS } from './fault-table.ts'
 import type { Observation } from './run-fault.ts'
 
 const FILE = join(REPOSITORY, 'docs', 'RELIABILITY.md')
-const LONGEST_MESSAGE = 220
+const MAX_MESSAGE = 220
 const HEADER = '| fault | action | tries | arrived | seconds | message |\n| --- | --- | --- | --- | --- | --- |'
 
 type Cells = readonly [fault: string, action: string, tries: string, arrived: string, seconds: string, message: string]
@@ -43,9 +43,9 @@ function withoutChance([fault, action, , arrived, , message]: Cells): string {
   return [fault, action, arrived, message].join(' | ')
 }
 
-function cellsOf({ fault, action, tries, arrived, seconds, messages }: Observation): Cells {
+function cellsOf({ fault, action, attempts, arrived, seconds, messages }: Observation): Cells {
   const message = messages.map((each) => shortened(each)).join(' // ') || '–'
-  return [fault, action, String(tries), arrived, String(Math.round(seconds)), message]
+  return [fault, action, String(attempts), arrived, String(Math.round(seconds)), message]
 }
 
 /** Without what differs from run to run, in one line, and not too long. */
@@ -58,7 +58,7 @@ function shortened(message: string): string {
     .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:…')
     .replace(/\b\d+(\.\d+)? (attempts?|s\b)/g, '… $2')
     .replace(/'\/[^']*'/g, '…')
-  return text.length > LONGEST_MESSAGE ? `${text.slice(0, LONGEST_MESSAGE - 1).trimEnd()}…` : text
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE - 1).trimEnd()}…` : text
 }
 
 function documentOf(observations: readonly Observation[]): string {

@@ -1,7 +1,7 @@
 import { eventually } from '../support/processes.ts'
 import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
 import { awakeTime } from './awake-time.ts'
-import { type Scale, Scene, type Setting } from './fault-context.ts'
+import { FaultContext, type Scale, type Setting } from './fault-context.ts'
 import type { Action, Arrived, FaultRow } from './fault-table.ts'
 
 /** What was seen of one fault at one action. */
@@ -9,7 +9,7 @@ export interface Observation {
   readonly fault: string
   readonly action: Action
   /** Calls of the operation in question that the service saw from the fault's beginning to the end. */
-  readonly tries: number
+  readonly attempts: number
   readonly arrived: Arrived
   /** From the fault's beginning to the end of the step; for heartbeats, to the next beat that arrived. */
   readonly seconds: number
@@ -32,14 +32,14 @@ const FAILED_TEXTS = { 'error-id': 'E', 'error-message': 'M', 'error-stack-trace
 
 /** Runs the action with the fault, and gives what came of it. */
 export async function runFault(row: FaultRow, action: Action, scale: Scale): Promise<Observation> {
-  await using scene = await Scene.start(row, action, scale)
+  await using context = await FaultContext.start(row, action, scale)
   const stage = await (action === 'root'
-    ? atRoot(row, scene)
+    ? atRoot(row, context)
     : action.startsWith('poll-for-task')
-      ? atPoll(row, scene)
-      : atActivity(row, scene))
-  const { signalled, mustStrike, operation, service } = scene
-  const problems = [...stage.problems, ...(row.proof?.(scene) ?? [])]
+      ? atPoll(row, context)
+      : atActivity(row, context))
+  const { signalled, mustStrike, operation, service } = context
+  const problems = [...stage.problems, ...(row.proof?.(context) ?? [])]
   if (mustStrike && !service.requestsFor(operation).some(({ fault }) => fault))
     problems.push('no request met the fault')
   if (signalled && stage.endedAt - signalled.at > signalled.limitMs)
@@ -47,7 +47,7 @@ export async function runFault(row: FaultRow, action: Action, scale: Scale): Pro
   return {
     fault: row.fault,
     action,
-    tries: stage.tries,
+    attempts: stage.attempts,
     arrived: stage.arrived,
     seconds: stage.tookMs / 1000,
     messages: stage.messages,
@@ -56,34 +56,34 @@ export async function runFault(row: FaultRow, action: Action, scale: Scale): Pro
 }
 
 /** What a stage of an action came to. */
-interface Stage extends Pick<Observation, 'tries' | 'arrived' | 'messages' | 'problems'> {
+interface Stage extends Pick<Observation, 'attempts' | 'arrived' | 'messages' | 'problems'> {
   readonly tookMs: number
   /** By `awakeTime`. */
   readonly endedAt: number
 }
 
-async function atRoot(row: FaultRow, scene: Scene): Promise<Stage> {
-  const setting = await row.provoke(scene)
+async function atRoot(row: FaultRow, context: FaultContext): Promise<Stage> {
+  const setting = await row.provoke(context)
   const step = await runStep(
-    options(row, scene, setting, { 'task-id': scene.taskId, status: 'FAILED', ...FAILED_TEXTS }),
+    options(row, context, setting, { 'task-id': context.taskId, status: 'FAILED', ...FAILED_TEXTS }),
   )
-  const arrived = scene.service.task(scene.taskId).status === 'FAILED'
+  const arrived = context.service.task(context.taskId).status === 'FAILED'
   return {
-    ...seen(step, scene, 0),
+    ...seen(step, context, 0),
     arrived: arrived ? 'yes' : 'no',
-    problems: [...problemsOf(step, arrived, row, scene), ...contradictions(step, setting, { reported: arrived })],
+    problems: [...problemsOf(step, arrived, row, context), ...contradictions(step, setting, { reported: arrived })],
   }
 }
 
-async function atPoll(row: FaultRow, scene: Scene): Promise<Stage> {
-  const setting = await row.provoke(scene)
+async function atPoll(row: FaultRow, context: FaultContext): Promise<Stage> {
+  const setting = await row.provoke(context)
   const inputs = { 'worker-group': 'ci', 'wait-seconds': String(row.waitSeconds ?? 0) }
-  const step = await runStep({ ...options(row, scene, setting, inputs), action: 'poll-for-task' })
-  const { state } = scene.service.task(scene.taskId)
-  const isHandedOn = step.outputs['task-id'] === scene.taskId && step.exitCode === 0
+  const step = await runStep({ ...options(row, context, setting, inputs), action: 'poll-for-task' })
+  const { state } = context.service.task(context.taskId)
+  const isHandedOn = step.outputs['task-id'] === context.taskId && step.exitCode === 0
   const isHeld = state === 'running'
   return {
-    ...seen(step, scene, 0),
+    ...seen(step, context, 0),
     arrived: isHandedOn
       ? isHeld
         ? 'yes'
@@ -91,30 +91,30 @@ async function atPoll(row: FaultRow, scene: Scene): Promise<Stage> {
       : isHeld
         ? 'no, and nobody has it'
         : 'no, another poll gets it',
-    problems: [...problemsOf(step, isHandedOn, row, scene), ...contradictions(step, setting, { found: isHandedOn })],
+    problems: [...problemsOf(step, isHandedOn, row, context), ...contradictions(step, setting, { found: isHandedOn })],
   }
 }
 
-async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
-  const { action, job, service, taskId } = scene
-  const at = (stage: typeof action): Promise<Setting> | Setting => (action === stage ? row.provoke(scene) : {})
+async function atActivity(row: FaultRow, context: FaultContext): Promise<Stage> {
+  const { action, job, service, taskId } = context
+  const at = (stage: typeof action): Promise<Setting> | Setting => (action === stage ? row.provoke(context) : {})
   const step = (setting: Setting): StepOptions => ({
-    ...options(row, scene, setting, { 'task-id': taskId, 'heartbeat-seconds': '5' }),
+    ...options(row, context, setting, { 'task-id': taskId, 'heartbeat-seconds': '5' }),
     action: 'activity',
   })
   const mainSetting = await at('activity: main')
   const main = await job.main('activity', step(mainSetting))
   const isHeld = main.exitCode === 0 && job.heartbeats().length === 1 && service.task(taskId).state === 'running'
-  const atMain = seen(main, scene, 0)
+  const atMain = seen(main, context, 0)
   if (action !== 'activity: main' && !isHeld) throw new Error(`the main step failed without a fault:\n${main.stdout}`)
 
-  const before = service.requestsFor(scene.operation).length
+  const before = service.requestsFor(context.operation).length
   let beating: { isBeating: boolean; tookMs: number } | undefined
   if (action === 'activity: heartbeat') {
-    await row.provoke(scene)
-    beating = await nextBeat(row, scene, before)
+    await row.provoke(context)
+    beating = await nextBeat(row, context, before)
   }
-  const beats = service.requestsFor(scene.operation).slice(before)
+  const beats = service.requestsFor(context.operation).slice(before)
   const beatEndedAt = awakeTime()
   if (action !== 'activity: post') service.behave()
   const postSetting = await at('activity: post')
@@ -131,7 +131,7 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
         arrived: isHeld ? 'yes' : isReported ? 'no; FAILED by post' : 'no',
         problems: [
           ...problems,
-          ...problemsOf(main, isHeld, row, scene),
+          ...problemsOf(main, isHeld, row, context),
           ...(post.exitCode === (isReported ? 0 : 1)
             ? []
             : [`the post step ended with ${post.exitCode}: ${post.stdout}`]),
@@ -139,14 +139,14 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
       }
     case 'activity: heartbeat':
       return {
-        ...seen(post, scene, 0),
-        tries: beats.length,
+        ...seen(post, context, 0),
+        attempts: beats.length,
         tookMs: beating?.tookMs ?? 0,
         endedAt: beatEndedAt,
         arrived: isReported ? (beating?.isBeating ? 'yes' : 'no; FINISHED by post') : 'no',
         problems: [
           ...problems,
-          ...problemsOf(post, isReported, row, scene),
+          ...problemsOf(post, isReported, row, context),
           ...(beating?.isBeating && beats.some(({ fault }) => fault) && / sent, 0 failed/.test(post.stdout)
             ? ['a beat that failed was taken for one that arrived']
             : []),
@@ -154,9 +154,13 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
       }
     default:
       return {
-        ...seen(post, scene, postStartedAt),
+        ...seen(post, context, postStartedAt),
         arrived: isReported ? 'yes' : 'no',
-        problems: [...problems, ...problemsOf(post, isReported, row, scene), ...contradictions(post, postSetting, {})],
+        problems: [
+          ...problems,
+          ...problemsOf(post, isReported, row, context),
+          ...contradictions(post, postSetting, {}),
+        ],
       }
   }
 }
@@ -164,39 +168,44 @@ async function atActivity(row: FaultRow, scene: Scene): Promise<Stage> {
 /** Waits for a beat that arrives after one that met the fault, or for the end of the heartbeats. */
 async function nextBeat(
   { expected }: FaultRow,
-  scene: Scene,
+  context: FaultContext,
   before: number,
 ): Promise<{ isBeating: boolean; tookMs: number }> {
   const startedAt = performance.now()
   const arrived = (): boolean =>
-    scene.service
+    context.service
       .requestsFor('ReportTaskProgress')
       .slice(before)
-      .some(({ answer, fault }) => answer?.status === 200 && fault === undefined)
-  const withinMs = scene.outageMs + (expected[scene.action]?.arrived === 'yes' ? NEXT_BEAT_MS : NO_BEAT_MS)
-  await eventually(() => arrived() || scene.job.heartbeats().length === 0, withinMs)
+      .some(({ response, fault }) => response?.status === 200 && fault === undefined)
+  const withinMs = context.outageMs + (expected[context.action]?.arrived === 'yes' ? NEXT_BEAT_MS : NO_BEAT_MS)
+  await eventually(() => arrived() || context.job.heartbeats().length === 0, withinMs)
   const tookMs = performance.now() - startedAt
   // The answer has to reach the process.
   await eventually(() => false, 300)
-  return { isBeating: arrived() && scene.job.heartbeats().length === 1, tookMs }
+  return { isBeating: arrived() && context.job.heartbeats().length === 1, tookMs }
 }
 
-function options(row: FaultRow, scene: Scene, setting: Setting, inputs: Readonly<Record<string, string>>): StepOptions {
+function options(
+  row: FaultRow,
+  context: FaultContext,
+  setting: Setting,
+  inputs: Readonly<Record<string, string>>,
+): StepOptions {
   return {
     ...setting,
     inputs: {
       ...inputs,
-      ...scene.inputs,
-      ...(row.isEndless ? { 'timeout-seconds': String(scene.scale.budgetSeconds) } : {}),
+      ...context.inputs,
+      ...(row.isEndless ? { 'timeout-seconds': String(context.scale.budgetSeconds) } : {}),
     },
-    env: { ...scene.env, ...setting.env },
+    env: { ...context.env, ...setting.env },
     limitMs: LIMIT_MS,
   }
 }
 
-function seen(step: StepResult, scene: Scene, before: number): Omit<Stage, 'arrived' | 'problems'> {
+function seen(step: StepResult, context: FaultContext, before: number): Omit<Stage, 'arrived' | 'problems'> {
   return {
-    tries: scene.service.requestsFor(scene.operation).length - before,
+    attempts: context.service.requestsFor(context.operation).length - before,
     messages: [...step.errors, ...step.warnings],
     tookMs: step.tookMs,
     endedAt: awakeTime(),
@@ -204,7 +213,7 @@ function seen(step: StepResult, scene: Scene, before: number): Omit<Stage, 'arri
 }
 
 /** What must hold of every step, whatever the fault is. */
-function problemsOf(step: StepResult, isDone: boolean, row: FaultRow, scene: Scene): string[] {
+function problemsOf(step: StepResult, isDone: boolean, row: FaultRow, context: FaultContext): string[] {
   const problems: string[] = []
   const says = (problem: string, holds: boolean): void => {
     if (holds) problems.push(problem)
@@ -220,8 +229,8 @@ function problemsOf(step: StepResult, isDone: boolean, row: FaultRow, scene: Sce
   )
   says(`something on standard error: ${step.stderr}`, step.stderr !== '')
   says('a stack trace in the log', /^ {4}at /m.test(step.stdout))
-  if (row.isEndless && !row.expected[scene.action]?.isLong) {
-    const budgetMs = scene.scale.budgetSeconds * 1000 + ALLOWANCE_MS
+  if (row.isEndless && !row.expected[context.action]?.isLong) {
+    const budgetMs = context.scale.budgetSeconds * 1000 + ALLOWANCE_MS
     says(`took ${Math.round(step.tookMs)} ms`, step.tookMs > budgetMs)
   }
   return problems

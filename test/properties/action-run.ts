@@ -39,7 +39,7 @@ const NOBODY = { pid: 2 ** 30, startedAt: undefined }
 const NOWHERE = join(tmpdir(), 'no', 'such', 'folder')
 
 jest.unstable_mockModule('../../src/activity/heartbeat-launcher.ts', () => ({
-  launchHeartbeat: () => ({ process: NOBODY, folder: NOWHERE, hold: async () => NOBODY, abandon() {} }),
+  launchHeartbeat: () => ({ process: NOBODY, folder: NOWHERE, start: async () => NOBODY, cancel() {} }),
   endOfLog: () => '',
 }))
 
@@ -49,8 +49,8 @@ jest.unstable_mockModule('../../src/util/end-process.ts', () => ({ endProcess: a
 const actions = {
   'set-task-status': [(await import('../../src/actions/set-task-status.ts')).setTaskStatus, '.'],
   'poll-for-task': [(await import('../../src/actions/poll-for-task.ts')).pollForTask, 'poll-for-task'],
-  activity: [(await import('../../src/actions/activity-main.ts')).holdActivity, 'activity'],
-  'activity-post': [(await import('../../src/actions/activity-post.ts')).endActivity, 'activity'],
+  activity: [(await import('../../src/actions/activity-main.ts')).activityMain, 'activity'],
+  'activity-post': [(await import('../../src/actions/activity-post.ts')).activityPost, 'activity'],
 } as const
 const { runAction } = await import('../../src/actions/run-action.ts')
 
@@ -129,13 +129,13 @@ export async function runInProcess(name: ActionName, options: ActionRunOptions):
   stdout = ''
   process.exitCode = undefined
   await runAction(action)
-  const { shown, masks } = withoutMasks(stdout)
-  const commands = commandsIn(shown)
+  const { visible, masks } = withoutMasks(stdout)
+  const commands = commandsIn(visible)
   const messages = (command: string): string[] =>
     commands.filter((each) => each.name === command).map(({ message }) => message)
   return {
     exitCode: Number(process.exitCode ?? 0),
-    stdout: shown,
+    stdout: visible,
     masks,
     commands,
     errors: messages('error'),

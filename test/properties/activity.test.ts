@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
-import { awsAnswer, githubAnswers, githubAnswerTo } from './any-answer.ts'
+import { awsResponse, githubResponses, githubResponseTo } from './any-answer.ts'
 import { activityInputs, longVariable, SECRETS } from './any-inputs.ts'
-import { credentialSource, environmentOf, GOOD_ANSWERS, inputsOf, secretsHad } from './credential-source.ts'
+import { credentialSource, environmentOf, GOOD_RESPONSES, inputsOf, secretsHad } from './credential-source.ts'
 import { expectCleanEnd, expectNoSecret, expectTrueReport } from './expectations.ts'
 import { type Exchange, HostileServer, saysError, saysSuccess, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
@@ -15,9 +15,9 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const answers = fc.record({
-  ReportTaskProgress: fc.array(awsAnswer('ReportTaskProgress'), { maxLength: 3 }),
-  SetTaskStatus: fc.array(awsAnswer('SetTaskStatus'), { maxLength: 3 }),
+const responses = fc.record({
+  ReportTaskProgress: fc.array(awsResponse('ReportTaskProgress'), { maxLength: 3 }),
+  SetTaskStatus: fc.array(awsResponse('SetTaskStatus'), { maxLength: 3 }),
 })
 
 const isFalse = (text: string | undefined): boolean => text?.trim().toLowerCase() === 'false'
@@ -28,17 +28,17 @@ test(
     await fc.assert(
       fc.asyncProperty(
         activityInputs,
-        answers,
-        githubAnswers,
+        responses,
+        githubResponses,
         fc.record({ 'trace.log': longVariable }),
         credentialSource,
         async (given, scripts, github, files, source) => {
           const inputs = { ...given, ...inputsOf(source) }
           server.exchanges.length = 0
-          server.answer = (call, path, before) =>
+          server.reply = (call, path, before) =>
             call === 'github'
-              ? githubAnswerTo(github, path, before)
-              : (scripts[call as keyof typeof scripts]?.[before] ?? GOOD_ANSWERS[call] ?? success())
+              ? githubResponseTo(github, path, before)
+              : (scripts[call as keyof typeof scripts]?.[before] ?? GOOD_RESPONSES[call] ?? success())
           const env = { ...SECRETS, ...environmentOf(source, server.url) }
           const main = await runInProcess('activity', { inputs, env, files })
           const secrets = secretsHad(source, server.exchanges)
@@ -48,8 +48,8 @@ test(
           const beats = server.of('ReportTaskProgress')
           const dryRun = /^true$/i.test(inputs['dry-run']?.trim() ?? '')
           const failOnError = !isFalse(inputs['fail-on-error'])
-          const isHeld = beats.some(({ answer }) => saysSuccess(answer))
-          const isCanceled = beats.some(({ answer }) => saysSuccess(answer) && saysCanceled(answer))
+          const isHeld = beats.some(({ response }) => saysSuccess(response))
+          const isCanceled = beats.some(({ response }) => saysSuccess(response) && saysCanceled(response))
           if (isCanceled) expect(main).toMatchObject({ exitCode: 1, outputs: { canceled: 'true' } })
           else if (main.exitCode === 0) {
             expect(isHeld || dryRun || (!failOnError && main.warnings.length > 0)).toBe(true)
@@ -67,14 +67,14 @@ test(
           expectCleanEnd('activity', post, secretsOfPost)
           const reports = server.of('SetTaskStatus')
           const saved = JSON.parse(main.state['activity'] ?? '') as { outcome: string; reason?: string }
-          const lost = saved.outcome === 'invalid-inputs' ? saved.outcome : saved.reason
-          if (lost !== undefined || isFalse(inputs['report'])) {
+          const whyLost = saved.outcome === 'invalid-inputs' ? saved.outcome : saved.reason
+          if (whyLost !== undefined || isFalse(inputs['report'])) {
             // Nothing to report, of which the log tells why.
             expect([post.exitCode, reports.length]).toEqual([0, 0])
             expect(post.stdout).toMatch(/nothing .*reported|Nothing is reported/)
-            if (lost === 'canceled') expect(isCanceled).toBe(true)
-            const last = beats.at(-1)?.answer
-            if (lost === 'gone') expect(last && saysError(last, /NotFound|PipelineDeleted/)).toBe(true)
+            if (whyLost === 'canceled') expect(isCanceled).toBe(true)
+            const last = beats.at(-1)?.response
+            if (whyLost === 'gone') expect(last && saysError(last, /NotFound|PipelineDeleted/)).toBe(true)
             return
           }
           expect(isCanceled).toBe(false)
@@ -92,7 +92,7 @@ test(
   PROPERTY_LIMIT_MS,
 )
 
-function saysCanceled({ status, body }: Exchange['answer']): boolean {
+function saysCanceled({ status, body }: Exchange['response']): boolean {
   const text = Buffer.from(body).toString('utf8')
   return status !== 204 && text !== '' && (JSON.parse(text) as { canceled?: unknown }).canceled === true
 }

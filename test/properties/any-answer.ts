@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { anyLongText, anyText } from '../support/texts.ts'
 import { ALL_SECRETS, withSecrets } from './any-inputs.ts'
-import { GIVEN_SECRETS, GOOD_ANSWERS, sessionXml } from './credential-source.ts'
-import { ECHO, type HostileAnswer, refusal, success } from './hostile-server.ts'
+import { GIVEN_SECRETS, GOOD_RESPONSES, sessionXml } from './credential-source.ts'
+import { ECHO, type HostileResponse, refusal, success } from './hostile-server.ts'
 
 // Node refuses to send anything else in a header.
 const headerText = anyText.map((text) => text.replaceAll(/[^\t\u0020-\u007e\u00a0-\u00ff]/g, '').trim())
@@ -144,15 +144,15 @@ const awsHeaders = fc
   )
   .map((headers) => Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)))
 
-function answer(body: fc.Arbitrary<string | Uint8Array>, headers: fc.Arbitrary<Record<string, string>>) {
-  return fc.record({ status, headers, body, breaks }) as fc.Arbitrary<HostileAnswer>
+function response(body: fc.Arbitrary<string | Uint8Array>, headers: fc.Arbitrary<Record<string, string>>) {
+  return fc.record({ status, headers, body, breaks }) as fc.Arbitrary<HostileResponse>
 }
 
 /** What may come back for a call of Data Pipeline: of the service, or of anything on the way. */
-export function awsAnswer(call: string): fc.Arbitrary<HostileAnswer> {
+export function awsResponse(call: string): fc.Arbitrary<HostileResponse> {
   const body = BODY_OF_CALL[call] ?? anyValue
   return fc.oneof(
-    { arbitrary: answer(anyBody(body, saidByService), awsHeaders), weight: 6 },
+    { arbitrary: response(anyBody(body, saidByService), awsHeaders), weight: 6 },
     { arbitrary: fc.constantFrom(...ERROR_NAMES).map((each) => refusal(each)), weight: 2 },
     // What a try that landed makes of the next one.
     { arbitrary: fc.constant(refusal('TaskNotFoundException')), weight: 1 },
@@ -161,7 +161,7 @@ export function awsAnswer(call: string): fc.Arbitrary<HostileAnswer> {
 }
 
 /** Answers of STS and of GitHub's token service, those that are as they should be among them. */
-export const stsAnswer: fc.Arbitrary<HostileAnswer> = answer(
+export const stsResponse: fc.Arbitrary<HostileResponse> = response(
   fc.oneof(
     fc.constant(sessionXml()),
     fc
@@ -176,8 +176,8 @@ export const stsAnswer: fc.Arbitrary<HostileAnswer> = answer(
   fc.constantFrom({ 'content-type': 'text/xml' }, { 'x-amzn-requestid': '::error::x' }, {}),
 )
 
-export const oidcAnswer: fc.Arbitrary<HostileAnswer> = answer(
-  fc.oneof(fc.constant(GOOD_ANSWERS['oidc']?.body ?? ''), anyBody(nearly({ value: anyText }))),
+export const oidcResponse: fc.Arbitrary<HostileResponse> = response(
+  fc.oneof(fc.constant(GOOD_RESPONSES['oidc']?.body ?? ''), anyBody(nearly({ value: anyText }))),
   fc.constantFrom({}, { 'content-type': 'application/json' }),
 )
 
@@ -235,22 +235,25 @@ const githubHeaders = fc
   .map((headers) => Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)))
 
 /** What may come back for a path of GitHub's API, or of the log storage behind it. */
-export function githubAnswer(path: string): fc.Arbitrary<HostileAnswer> {
+export function githubResponse(path: string): fc.Arbitrary<HostileResponse> {
   const json = { 'content-type': 'application/json; charset=utf-8' }
-  const good = (body: fc.Arbitrary<unknown>): fc.Arbitrary<HostileAnswer> =>
+  const good = (body: fc.Arbitrary<unknown>): fc.Arbitrary<HostileResponse> =>
     body.map((value) => ({ status: 200, headers: json, body: JSON.stringify(value) ?? '' }))
-  const of = (body: fc.Arbitrary<unknown>): fc.Arbitrary<HostileAnswer> =>
-    fc.oneof({ arbitrary: good(body), weight: 5 }, { arbitrary: answer(anyBody(body), githubHeaders), weight: 1 })
+  const of = (body: fc.Arbitrary<unknown>): fc.Arbitrary<HostileResponse> =>
+    fc.oneof({ arbitrary: good(body), weight: 5 }, { arbitrary: response(anyBody(body), githubHeaders), weight: 1 })
   if (path.endsWith('/logs')) {
-    const redirect = fc.constant<HostileAnswer>({ status: 302, headers: { location: '/log' }, body: '' })
+    const redirect = fc.constant<HostileResponse>({ status: 302, headers: { location: '/log' }, body: '' })
     return fc.oneof(
       { arbitrary: redirect, weight: 5 },
-      { arbitrary: answer(anyBody(anyValue), githubHeaders), weight: 1 },
+      { arbitrary: response(anyBody(anyValue), githubHeaders), weight: 1 },
     )
   }
   if (path.startsWith('/log')) {
-    const text = log.map((body): HostileAnswer => ({ status: 200, headers: {}, body }))
-    return fc.oneof({ arbitrary: text, weight: 5 }, { arbitrary: answer(anyBody(anyValue), githubHeaders), weight: 1 })
+    const text = log.map((body): HostileResponse => ({ status: 200, headers: {}, body }))
+    return fc.oneof(
+      { arbitrary: text, weight: 5 },
+      { arbitrary: response(anyBody(anyValue), githubHeaders), weight: 1 },
+    )
   }
   if (path.includes('/annotations')) return of(fc.array(annotation, { maxLength: 5 }))
   if (path.includes('/attempts/')) return of(nearly({ total_count: fc.nat(), jobs }))
@@ -258,21 +261,21 @@ export function githubAnswer(path: string): fc.Arbitrary<HostileAnswer> {
 }
 
 /** One answer for each kind of path. */
-export const githubAnswers = fc.record({
-  jobs: fc.array(githubAnswer('/attempts/'), { minLength: 1, maxLength: 3 }),
-  job: fc.array(githubAnswer('/jobs/1'), { minLength: 1, maxLength: 3 }),
-  annotations: githubAnswer('/annotations'),
-  logs: githubAnswer('/logs'),
-  log: githubAnswer('/log'),
+export const githubResponses = fc.record({
+  jobs: fc.array(githubResponse('/attempts/'), { minLength: 1, maxLength: 3 }),
+  job: fc.array(githubResponse('/jobs/1'), { minLength: 1, maxLength: 3 }),
+  annotations: githubResponse('/annotations'),
+  logs: githubResponse('/logs'),
+  log: githubResponse('/log'),
 })
 
-export type GitHubAnswers = typeof githubAnswers extends fc.Arbitrary<infer Answers> ? Answers : never
+export type GitHubResponses = typeof githubResponses extends fc.Arbitrary<infer Responses> ? Responses : never
 
 /** Picks the answer for a path. */
-export function githubAnswerTo(answers: GitHubAnswers, path: string, before: number): HostileAnswer {
-  const one = (of: readonly HostileAnswer[]): HostileAnswer => of[before % of.length] as HostileAnswer
-  if (path.includes('/annotations')) return answers.annotations
-  if (path.includes('/attempts/')) return one(answers.jobs)
-  if (path.includes('/logs')) return answers.logs
-  return path.includes('/actions/jobs/') ? one(answers.job) : answers.log
+export function githubResponseTo(responses: GitHubResponses, path: string, before: number): HostileResponse {
+  const one = (of: readonly HostileResponse[]): HostileResponse => of[before % of.length] as HostileResponse
+  if (path.includes('/annotations')) return responses.annotations
+  if (path.includes('/attempts/')) return one(responses.jobs)
+  if (path.includes('/logs')) return responses.logs
+  return path.includes('/actions/jobs/') ? one(responses.job) : responses.log
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from '@jest/globals'
 import fc from 'fast-check'
-import type { Exchange, HostileAnswer } from './hostile-server.ts'
+import type { Exchange, HostileResponse } from './hostile-server.ts'
 
 /** Where a step has its credentials from. */
 export type CredentialSource = 'environment' | 'profile' | 'role'
@@ -35,8 +35,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 /** Those of its source that a step has had: a source may not have given any. */
 export function secretsHad(source: CredentialSource, exchanges: readonly Exchange[]): readonly string[] {
   if (source !== 'role') return exchanges.some(({ call }) => call !== 'github') ? SECRETS_OF_SOURCE[source] : []
-  const had = exchanges.flatMap(({ call, answer }) =>
-    answer.breaks === undefined && answer.status === 200 && GOOD_ANSWERS[call]?.body === answer.body ? [call] : [],
+  const had = exchanges.flatMap(({ call, response }) =>
+    response.breaks === undefined && response.status === 200 && GOOD_RESPONSES[call]?.body === response.body
+      ? [call]
+      : [],
   )
   const { key, token } = ROLE
   return [...(had.includes('oidc') ? [ID_TOKEN] : []), ...(had.includes('sts') ? [key, token] : [])]
@@ -60,7 +62,7 @@ export function inputsOf(source: CredentialSource): Record<string, string> {
 }
 
 /** What GitHub's token service and STS answer when all is well. */
-export const GOOD_ANSWERS: Readonly<Record<string, HostileAnswer>> = {
+export const GOOD_RESPONSES: Readonly<Record<string, HostileResponse>> = {
   oidc: { status: 200, headers: {}, body: JSON.stringify({ value: ID_TOKEN }) },
   sts: { status: 200, headers: { 'content-type': 'text/xml' }, body: sessionXml() },
 }

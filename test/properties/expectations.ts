@@ -21,10 +21,10 @@ export function expectNoSecret(text: string, given: readonly string[] = []): voi
   const find = finders.get(key) ?? windowFinder([...ALL_SECRETS, ...given])
   finders.set(key, find)
   // The runner shows commands decoded.
-  const shown = text.replace(/^::.*$/gm, (command) =>
+  const visible = text.replace(/^::.*$/gm, (command) =>
     command.replaceAll('%0A', '\n').replaceAll('%0D', '\r').replaceAll('%25', '%'),
   )
-  expect(find(shown)).toEqual([])
+  expect(find(visible)).toEqual([])
 }
 
 /** The texts in an output: those in its JSON, as an escape and what follows may look like a part of a secret. */
@@ -108,15 +108,15 @@ export function expectTrueReport(
     expect(request['taskStatus']).toBe(run.outputs['status'])
   }
   // It ends with the first success, and no task has its end reported twice.
-  const successes = reports.filter(({ answer }) => saysSuccess(answer))
+  const successes = reports.filter(({ response }) => saysSuccess(response))
   expect(successes).toEqual(reports.slice(reports.length - successes.length))
   expect(successes.length).toBeLessThanOrEqual(1)
   const isPresumed = run.warnings.some((text) => text.includes('most likely the report landed'))
   if (isPresumed) {
     expect(successes).toEqual([])
     expect(reports.length).toBeGreaterThan(1)
-    expect(reports.slice(0, -1).some(({ answer }) => isLost(answer))).toBe(true)
-    const last = reports.at(-1)?.answer
+    expect(reports.slice(0, -1).some(({ response }) => isLost(response))).toBe(true)
+    const last = reports.at(-1)?.response
     expect(last && saysError(last, /TaskNotFound/)).toBe(true)
   }
   const isReported = successes.length === 1 || isPresumed
@@ -134,8 +134,8 @@ export function expectTrueReport(
 }
 
 /** Whether the request may have taken effect though its answer does not say so. */
-function isLost(answer: Exchange['answer']): boolean {
-  return answer.breaks !== undefined || answer.status < 300 || answer.status === 502 || answer.status === 504
+function isLost(response: Exchange['response']): boolean {
+  return response.breaks !== undefined || response.status < 300 || response.status === 502 || response.status === 504
 }
 
 function textsOf(request: Record<string, unknown>): [string, string] {

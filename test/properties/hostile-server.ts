@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { LoopbackServer, readBody } from '../fakes/aws/loopback-server.ts'
 
 /** An answer to a request: anything that HTTP can carry, or a connection that breaks. */
-export interface HostileAnswer {
+export interface HostileResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Uint8Array
@@ -20,14 +20,14 @@ export interface Exchange {
   /** What X-Amz-Target names, without its prefix; else whose call it is. */
   readonly call: string
   readonly body: string
-  readonly answer: HostileAnswer
+  readonly response: HostileResponse
 }
 
 /** Answers what it is told to, whether or not it is an answer to the question. */
 export class HostileServer {
   readonly exchanges: Exchange[] = []
   /** What is answered to the request, by its call, its path and how many of that call there were before. */
-  answer: (call: string, path: string, before: number) => HostileAnswer = () => success()
+  reply: (call: string, path: string, before: number) => HostileResponse = () => success()
   #server!: LoopbackServer
 
   static async start(): Promise<HostileServer> {
@@ -53,26 +53,26 @@ export class HostileServer {
     const body = await readBody(request)
     const path = request.url ?? ''
     const call = callOf(request, path, body)
-    const answer = echoing(this.answer(call, path, this.of(call).length), request, body)
-    this.exchanges.push({ method: request.method ?? '', path, call, body, answer })
+    const reply = echoing(this.reply(call, path, this.of(call).length), request, body)
+    this.exchanges.push({ method: request.method ?? '', path, call, body, response: reply })
     // What has no body can't break within it.
-    const hasBody = answer.status !== 204 && answer.status !== 304
-    if (answer.breaks !== undefined && !(hasBody && answer.breaks === 'within the answer')) {
+    const hasBody = reply.status !== 204 && reply.status !== 304
+    if (reply.breaks !== undefined && !(hasBody && reply.breaks === 'within the answer')) {
       response.socket?.resetAndDestroy()
       return
     }
-    const bytes = Buffer.from(answer.body)
-    const missing = answer.breaks === undefined ? 0 : 1
-    response.writeHead(answer.status, { ...answer.headers, 'content-length': bytes.length + missing })
-    if (answer.breaks === undefined) response.end(bytes)
+    const bytes = Buffer.from(reply.body)
+    const missing = reply.breaks === undefined ? 0 : 1
+    response.writeHead(reply.status, { ...reply.headers, 'content-length': bytes.length + missing })
+    if (reply.breaks === undefined) response.end(bytes)
     else response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy())
   }
 }
 
-function echoing(answer: HostileAnswer, { headers }: IncomingMessage, sent: string): HostileAnswer {
-  if (typeof answer.body !== 'string') return answer
+function echoing(reply: HostileResponse, { headers }: IncomingMessage, sent: string): HostileResponse {
+  if (typeof reply.body !== 'string') return reply
   const token = headers['x-amz-security-token'] ?? new URLSearchParams(sent).get('WebIdentityToken') ?? ''
-  return { ...answer, body: answer.body.replaceAll(ECHO, String(token)) }
+  return { ...reply, body: reply.body.replaceAll(ECHO, String(token)) }
 }
 
 function callOf({ headers }: IncomingMessage, path: string, body: string): string {
@@ -85,16 +85,16 @@ function callOf({ headers }: IncomingMessage, path: string, body: string): strin
 const REQUEST_ID = '5c1c6a7e-0000-4000-8000-000000000000'
 
 /** What Data Pipeline answers to a call that succeeded. */
-export function success(value: unknown = {}): HostileAnswer {
+export function success(value: unknown = {}): HostileResponse {
   return json(200, value)
 }
 
 /** An error in Data Pipeline's form. */
-export function refusal(code: string, status = 400): HostileAnswer {
+export function refusal(code: string, status = 400): HostileResponse {
   return json(status, { __type: code, message: 'no' })
 }
 
-function json(status: number, value: unknown): HostileAnswer {
+function json(status: number, value: unknown): HostileResponse {
   return {
     status,
     headers: { 'x-amzn-requestid': REQUEST_ID, 'content-type': 'application/x-amz-json-1.1' },
@@ -103,7 +103,7 @@ function json(status: number, value: unknown): HostileAnswer {
 }
 
 /** Whether an answer has a name of an error in one of the places where AWS has it. */
-export function saysError({ headers, body }: HostileAnswer, name: RegExp): boolean {
+export function saysError({ headers, body }: HostileResponse, name: RegExp): boolean {
   return name.test(headers['x-amzn-errortype'] ?? '') || name.test(Buffer.from(body).toString('utf8'))
 }
 
@@ -111,7 +111,7 @@ export function saysError({ headers, body }: HostileAnswer, name: RegExp): boole
  * Whether an answer says that the call succeeded: a status of success, a sign that it is from AWS, and nothing or a
  * whole JSON object in it.
  */
-export function saysSuccess({ status, headers, body, breaks }: HostileAnswer): boolean {
+export function saysSuccess({ status, headers, body, breaks }: HostileResponse): boolean {
   if (breaks !== undefined || status < 200 || status > 299) return false
   const isFromAws = 'x-amzn-requestid' in headers || /^application\/x-amz-json/.test(headers['content-type'] ?? '')
   const text = status === 204 ? '' : Buffer.from(body).toString('utf8')

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
-import { awsAnswer, stsAnswer } from './any-answer.ts'
+import { awsResponse, stsResponse } from './any-answer.ts'
 import { INPUT_TOKEN, pollForTaskInputs, SECRETS } from './any-inputs.ts'
-import { credentialSource, environmentOf, GOOD_ANSWERS, inputsOf, secretsHad } from './credential-source.ts'
+import { credentialSource, environmentOf, GOOD_RESPONSES, inputsOf, secretsHad } from './credential-source.ts'
 import { asRead, expectCleanEnd, expectNoSecret, withoutSecrets } from './expectations.ts'
 import { type Exchange, HostileServer, saysSuccess, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
@@ -15,29 +15,29 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const answers = fc.record({
-  PollForTask: fc.array(awsAnswer('PollForTask'), { maxLength: 6 }),
-  ReportTaskProgress: fc.array(awsAnswer('ReportTaskProgress'), { maxLength: 6 }),
-  ReportTaskRunnerHeartbeat: fc.array(awsAnswer('ReportTaskRunnerHeartbeat'), { maxLength: 3 }),
-  sts: fc.array(stsAnswer, { maxLength: 2 }),
+const responses = fc.record({
+  PollForTask: fc.array(awsResponse('PollForTask'), { maxLength: 6 }),
+  ReportTaskProgress: fc.array(awsResponse('ReportTaskProgress'), { maxLength: 6 }),
+  ReportTaskRunnerHeartbeat: fc.array(awsResponse('ReportTaskRunnerHeartbeat'), { maxLength: 3 }),
+  sts: fc.array(stsResponse, { maxLength: 2 }),
 })
 
 test(
   'any inputs, any answers: one clean end, and every task that was acknowledged is handed on',
   async () => {
     await fc.assert(
-      fc.asyncProperty(pollForTaskInputs, answers, credentialSource, async (inputs, scripts, source) => {
+      fc.asyncProperty(pollForTaskInputs, responses, credentialSource, async (inputs, scripts, source) => {
         server.exchanges.length = 0
-        server.answer = (call, _path, before) =>
-          scripts[call as keyof typeof scripts]?.[before] ?? GOOD_ANSWERS[call] ?? success()
+        server.reply = (call, _path, before) =>
+          scripts[call as keyof typeof scripts]?.[before] ?? GOOD_RESPONSES[call] ?? success()
         const run = await runInProcess('poll-for-task', {
           inputs: { ...inputs, ...inputsOf(source) },
           env: { ...SECRETS, GH_TOKEN: INPUT_TOKEN, ...environmentOf(source, server.url) },
         })
         const secrets = secretsHad(source, server.exchanges)
         expectCleanEnd('poll-for-task', run, secrets)
-        const shown = [run.stdout, run.summary, ...Object.values(run.outputs)].join('\n')
-        expect(shown).not.toMatch(/sesame/)
+        const visible = [run.stdout, run.summary, ...Object.values(run.outputs)].join('\n')
+        expect(visible).not.toMatch(/sesame/)
         // A task id is the service's own, and goes back to it as it is.
         for (const { call, body } of server.exchanges) {
           if (call !== 'ReportTaskProgress' && call !== 'sts') expectNoSecret(body, secrets)
@@ -59,13 +59,15 @@ test(
 
         const given = server
           .of('PollForTask')
-          .filter(({ answer }) => saysSuccess(answer))
+          .filter(({ response }) => saysSuccess(response))
           .map(taskIdOf)
-        const held = server.of('ReportTaskProgress').filter(({ answer }) => saysSuccess(answer) && !isCanceled(answer))
+        const held = server
+          .of('ReportTaskProgress')
+          .filter(({ response }) => saysSuccess(response) && !isCanceled(response))
         const ids = tasks.map((task) => task['task-id'])
         const canceled = server
           .of('ReportTaskProgress')
-          .filter(({ answer }) => saysSuccess(answer) && isCanceled(answer))
+          .filter(({ response }) => saysSuccess(response) && isCanceled(response))
         const said = (id: unknown): string => withoutSecrets(asRead(id))
         // The service may give the same one twice, and cancel it once.
         if (new Set(given).size === given.length) {
@@ -82,15 +84,15 @@ test(
   PROPERTY_LIMIT_MS,
 )
 
-function memberOf(answer: Exchange['answer'], name: string): unknown {
-  const text = Buffer.from(answer.body).toString('utf8')
-  return text === '' || answer.status === 204 ? undefined : (JSON.parse(text) as Record<string, unknown>)[name]
+function memberOf(response: Exchange['response'], name: string): unknown {
+  const text = Buffer.from(response.body).toString('utf8')
+  return text === '' || response.status === 204 ? undefined : (JSON.parse(text) as Record<string, unknown>)[name]
 }
 
-function taskIdOf({ answer }: Exchange): unknown {
-  return (memberOf(answer, 'taskObject') as { taskId?: unknown } | null | undefined)?.taskId
+function taskIdOf({ response }: Exchange): unknown {
+  return (memberOf(response, 'taskObject') as { taskId?: unknown } | null | undefined)?.taskId
 }
 
-function isCanceled(answer: Exchange['answer']): boolean {
-  return memberOf(answer, 'canceled') === true
+function isCanceled(response: Exchange['response']): boolean {
+  return memberOf(response, 'canceled') === true
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { readActionFile } from '../support/action-file.ts'
 import { runStep } from '../support/step.ts'
-import { awsAnswer, githubAnswers, githubAnswerTo } from './any-answer.ts'
+import { awsResponse, githubResponses, githubResponseTo } from './any-answer.ts'
 import { anyInputs, INPUT_TOKEN, pollForTaskInputs, SECRETS, setTaskStatusInputs } from './any-inputs.ts'
 import { expectCleanEnd, expectTrueReport } from './expectations.ts'
 import { HostileServer, success } from './hostile-server.ts'
@@ -32,8 +32,8 @@ const PATIENCE = { 'timeout-seconds': '60' }
 // A single try for each call, and at once: waiting takes real time here, and each of many jobs waits for its turn to poll.
 const HURRY = { 'timeout-seconds': '1', 'wait-seconds': '0', 'job-total': '1' }
 
-const answers = fc.record({
-  SetTaskStatus: fc.array(awsAnswer('SetTaskStatus'), { maxLength: 2 }),
+const responses = fc.record({
+  SetTaskStatus: fc.array(awsResponse('SetTaskStatus'), { maxLength: 2 }),
   PollForTask: fc.constant([success()]),
 })
 
@@ -41,11 +41,11 @@ test(
   'set-task-status: any inputs, any answers',
   async () => {
     await fc.assert(
-      fc.asyncProperty(setTaskStatusInputs, answers, githubAnswers, async (given, scripts, github) => {
+      fc.asyncProperty(setTaskStatusInputs, responses, githubResponses, async (given, scripts, github) => {
         server.exchanges.length = 0
-        server.answer = (call, path, before) =>
+        server.reply = (call, path, before) =>
           call === 'github'
-            ? githubAnswerTo(github, path, before)
+            ? githubResponseTo(github, path, before)
             : (scripts[call as keyof typeof scripts]?.[before] ?? success())
         const step = await runStep({ inputs: { ...given, ...PATIENCE }, env: environment() })
         expect(step.stderr).toBe('')
@@ -70,7 +70,7 @@ test.each(['.', 'poll-for-task'])(
     const given = fc.tuple(good, anyInputs(Object.keys(readActionFile(action).inputs)))
     await fc.assert(
       fc.asyncProperty(given, async ([some, more]) => {
-        server.answer = () => success()
+        server.reply = () => success()
         const step = await runStep({ action, inputs: { ...some, ...more, ...HURRY }, env: environment() })
         expect(step.stderr).toBe('')
         expectCleanEnd(action, { ...step, exitCode: Number(step.exitCode) })

@@ -1,7 +1,7 @@
 // What the main step of activity saves for its post step: pure, thousands of cases.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { fitErrorInputs } from '../../src/activity/fit-error-inputs.ts'
+import { sanitizeErrorInputs } from '../../src/activity/fit-error-inputs.ts'
 import { endpointsOf, saveActivity } from '../../src/activity/saved-state.ts'
 import { CONFIGURED_ENDPOINT_VARIABLES } from '../../src/aws/endpoint.ts'
 import { type ActivityReportInputs, readActivityReportInputs } from '../../src/inputs/activity.ts'
@@ -54,7 +54,7 @@ test(
       fc.property(inputs, folder, (given, path) => {
         const read = readInputs(given)
         if (read === undefined) return
-        const { error } = fitErrorInputs(read.error, [SECRET])
+        const { error } = sanitizeErrorInputs(read.error, [SECRET])
         const saved = save({
           ...read,
           error,
@@ -84,8 +84,8 @@ test(
     })
     fc.assert(
       fc.property(errors, (given) => {
-        const { error } = fitErrorInputs(given, [SECRET])
-        expect(fitErrorInputs(error, [SECRET])).toEqual({ error, adjustments: [] })
+        const { error } = sanitizeErrorInputs(given, [SECRET])
+        expect(sanitizeErrorInputs(error, [SECRET])).toEqual({ error, adjustments: [] })
       }),
       { numRuns: runs(1_000) },
     )
@@ -94,7 +94,7 @@ test(
 )
 
 test('a path of 4096 characters is kept, and a longer one is ignored with one sentence', () => {
-  const withPath = (length: number) => fitErrorInputs({ ...NO_TEXTS, errorStackTraceFile: 'p'.repeat(length) }, [])
+  const withPath = (length: number) => sanitizeErrorInputs({ ...NO_TEXTS, errorStackTraceFile: 'p'.repeat(length) }, [])
   expect(withPath(4096)).toEqual({ error: { ...NO_TEXTS, errorStackTraceFile: 'p'.repeat(4096) }, adjustments: [] })
   const { error, adjustments } = withPath(90_000)
   expect(error).toEqual(NO_TEXTS)

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
-import { awsAnswer, githubAnswers, githubAnswerTo, oidcAnswer, stsAnswer } from './any-answer.ts'
+import { awsResponse, githubResponses, githubResponseTo, oidcResponse, stsResponse } from './any-answer.ts'
 import { INPUT_TOKEN, longVariable, SECRETS, setTaskStatusInputs, variable } from './any-inputs.ts'
-import { credentialSource, environmentOf, GOOD_ANSWERS, inputsOf, secretsHad } from './credential-source.ts'
+import { credentialSource, environmentOf, GOOD_RESPONSES, inputsOf, secretsHad } from './credential-source.ts'
 import { expectCleanEnd, expectTrueReport } from './expectations.ts'
 import { HostileServer, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
@@ -26,17 +26,17 @@ test(
     await fc.assert(
       fc.asyncProperty(
         setTaskStatusInputs,
-        fc.array(awsAnswer('SetTaskStatus'), { maxLength: 5 }),
+        fc.array(awsResponse('SetTaskStatus'), { maxLength: 5 }),
         credentialSource,
-        fc.record({ oidc: fc.array(oidcAnswer, { maxLength: 2 }), sts: fc.array(stsAnswer, { maxLength: 2 }) }),
-        githubAnswers,
+        fc.record({ oidc: fc.array(oidcResponse, { maxLength: 2 }), sts: fc.array(stsResponse, { maxLength: 2 }) }),
+        githubResponses,
         files,
         async (inputs, aws, source, role, github, workspace) => {
           server.exchanges.length = 0
-          server.answer = (call, path, before) => {
-            if (call === 'github') return githubAnswerTo(github, path, before)
+          server.reply = (call, path, before) => {
+            if (call === 'github') return githubResponseTo(github, path, before)
             const script = call === 'oidc' ? role.oidc : call === 'sts' ? role.sts : aws
-            return script[before] ?? GOOD_ANSWERS[call] ?? success()
+            return script[before] ?? GOOD_RESPONSES[call] ?? success()
           }
           const run = await runInProcess('set-task-status', {
             inputs: { ...inputs, ...inputsOf(source) },
@@ -77,9 +77,9 @@ test(
       { requiredKeys: ['job-status'] },
     )
     await fc.assert(
-      fc.asyncProperty(inputs, githubAnswers, async (given, github) => {
+      fc.asyncProperty(inputs, githubResponses, async (given, github) => {
         server.exchanges.length = 0
-        server.answer = (call, path, before) => (call === 'github' ? githubAnswerTo(github, path, before) : success())
+        server.reply = (call, path, before) => (call === 'github' ? githubResponseTo(github, path, before) : success())
         const run = await runInProcess('set-task-status', {
           inputs: { 'task-id': 'task', 'github-token': INPUT_TOKEN, ...given } as Record<string, string>,
           env: { ...SECRETS, ...environmentOf('environment', server.url) },

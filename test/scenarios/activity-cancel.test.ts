@@ -5,7 +5,7 @@ import { type Fault, on, pipelineDeleted, pipelineNotFound, taskNotFound } from 
 import { LocalGitHub, type Permission } from '../fakes/github/local-github.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { eventually } from '../support/processes.ts'
-import { type Holding, heartbeatGroup, hold, reportsOf } from './holding.ts'
+import { type Holding, heartbeatGroup, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -18,7 +18,7 @@ describe('before the job', () => {
       await using service = await LocalDataPipeline.start()
       const { taskId } = service.addTask()
       service.cancelTask(taskId)
-      using held = await hold(service, { 'task-id': taskId, 'fail-on-error': failOnError })
+      using held = await startActivity(service, { 'task-id': taskId, 'fail-on-error': failOnError })
       expect(held.main.exitCode).toBe(1)
       expect(held.main.errors).toHaveLength(1)
       expect(held.main.errors[0]).toMatch(/cancelled/)
@@ -39,8 +39,8 @@ describe('before the job', () => {
     ['the pipeline is deleted', pipelineDeleted()],
   ])('%s: main fails at once, also with fail-on-error false, and post reports nothing', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(fault)
-    using held = await hold(service, { 'fail-on-error': 'false' })
+    service.injectFault(fault)
+    using held = await startActivity(service, { 'fail-on-error': 'false' })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.outputs['canceled']).toBe('false')
@@ -59,7 +59,7 @@ async function cancelled(
   inputs: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Holding & { readonly beatsBefore: number }> {
-  const held = await hold(service, inputs, { env })
+  const held = await startActivity(service, inputs, { env })
   expect(held.main.exitCode).toBe(0)
   service.cancelTask(held.taskId)
   const beatsBefore = held.answered()
@@ -127,7 +127,7 @@ describe('while the job works', () => {
     async (_name, fault) => {
       await using service = await LocalDataPipeline.start()
       await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
-      github.misbehave(fault, { times: 2 })
+      github.injectFault(fault, { times: 2 })
       const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
       using held = await cancelled(service, inputs, github.environment)
       expect(await held.beatsEnd()).toBe(true)
@@ -153,7 +153,7 @@ describe('while the job works', () => {
   test.concurrent('cancelled, and the post step comes while GitHub is silent: nothing is reported', async () => {
     await using service = await LocalDataPipeline.start()
     await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
-    github.misbehave('hang')
+    github.injectFault('hang')
     const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
     using held = await cancelled(service, inputs, github.environment)
     expect(await eventually(() => github.requests.length > 0)).toBe(true)
@@ -166,7 +166,7 @@ describe('while the job works', () => {
   test.concurrent('cancelled, and the heartbeat is killed before it ends: nothing is reported', async () => {
     await using service = await LocalDataPipeline.start()
     await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
-    github.misbehave('hang')
+    github.injectFault('hang')
     const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
     using held = await cancelled(service, inputs, github.environment)
     expect(await eventually(() => github.requests.length > 0)).toBe(true)
@@ -179,7 +179,7 @@ describe('while the job works', () => {
   test.concurrent('the token is in no file, even where GitHub sends it back', async () => {
     await using service = await LocalDataPipeline.start()
     await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
-    github.misbehave({ status: 422, body: { message: `No: Bearer ${github.token}` } })
+    github.injectFault({ status: 422, body: { message: `No: Bearer ${github.token}` } })
     const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
     using held = await cancelled(service, inputs, github.environment)
     expect(await held.beatsEnd()).toBe(true)
@@ -194,7 +194,7 @@ describe('while the job works', () => {
     ['the pipeline is deleted', pipelineDeleted()],
   ])('%s: the beats end, and post says so', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     service.keepMisbehaving(on('ReportTaskProgress', fault))
     const before = held.answered()
     await held.beats(before + 1)

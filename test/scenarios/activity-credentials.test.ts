@@ -6,7 +6,7 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { error, on } from '../fakes/aws/faults.ts'
 import { TEST_ROLE } from '../fakes/aws/sts.ts'
 import { leftOverProcesses } from '../support/job.ts'
-import { heartbeatCounts, heartbeatGroup, hold } from './holding.ts'
+import { heartbeatCounts, heartbeatGroup, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -24,7 +24,7 @@ describe('with role-to-assume', () => {
   test.concurrent('sessions that expire midway: new ones, with a new token each time, and no beat fails', async () => {
     // A beat comes after 9 to 10 s; sessions as short as that would be over before a machine that stands still uses them.
     await using cloud = await startCloud({ sessionMs: 8_500 })
-    using held = await hold(cloud.service, { ...WITH_ROLE, 'heartbeat-seconds': '10' }, { env: cloud.env })
+    using held = await startActivity(cloud.service, { ...WITH_ROLE, 'heartbeat-seconds': '10' }, { env: cloud.env })
     expect(held.main).toMatchObject({ exitCode: 0, warnings: [] })
     await held.beats(2)
     const post = await held.post()
@@ -41,7 +41,7 @@ describe('with role-to-assume', () => {
 
   test.concurrent('a session that ends before its time: a beat fails, the next has a new session', async () => {
     await using cloud = await startCloud()
-    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    using held = await startActivity(cloud.service, WITH_ROLE, { env: cloud.env })
     await held.beats(1)
     for (const { accessKeyId } of cloud.sts.requests) if (accessKeyId) cloud.credentials.expire(accessKeyId)
     await held.beats(held.answered() + 2)
@@ -54,12 +54,12 @@ describe('with role-to-assume', () => {
 
   test.concurrent('no file and no log has a token or a secret of a session', async () => {
     await using cloud = await startCloud()
-    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    using held = await startActivity(cloud.service, WITH_ROLE, { env: cloud.env })
     await held.beats(1)
     const files = Object.values(held.job.files()).join('\n')
     const post = await held.post()
-    const shown = heartbeatGroup(post)?.text
-    for (const text of [files, shown, held.main.stdout.replace(/^::add-mask::.*$/gm, '')]) {
+    const visible = heartbeatGroup(post)?.text
+    for (const text of [files, visible, held.main.stdout.replace(/^::add-mask::.*$/gm, '')]) {
       for (const { parameters, accessKeyId = '' } of cloud.sts.requests) {
         expect(text).not.toContain(parameters['WebIdentityToken'])
         expect(text).not.toContain(cloud.credentials.find(accessKeyId)?.secretAccessKey)
@@ -71,12 +71,12 @@ describe('with role-to-assume', () => {
 
   test.concurrent('what the service says, with a secret of the session in it, is in no file and not shown', async () => {
     await using cloud = await startCloud()
-    using held = await hold(cloud.service, WITH_ROLE, { env: cloud.env })
+    using held = await startActivity(cloud.service, WITH_ROLE, { env: cloud.env })
     await held.beats(1)
     const sessions = cloud.sts.requests.map(({ accessKeyId = '' }) => cloud.credentials.find(accessKeyId))
     const token = sessions.at(-1)?.sessionToken ?? ''
     const canonical = `should have been x-amz-security-token:${token}`
-    cloud.service.misbehave(on('ReportTaskProgress', error('TaskNotFoundException', canonical)))
+    cloud.service.injectFault(on('ReportTaskProgress', error('TaskNotFoundException', canonical)))
     await held.beats(held.answered() + 1)
     const files = Object.values(held.job.files()).join('\n')
     expect(files).toContain('x-amz-security-token:***')
@@ -92,7 +92,7 @@ describe('credentials of the environment', () => {
     await using service = await LocalDataPipeline.start({ credentials })
     const expiration = new Date(Date.now() + 3_600_000).toISOString()
     const env = { ...service.env(TEMPORARY), AWS_CREDENTIAL_EXPIRATION: expiration }
-    using held = await hold(service, {}, { env })
+    using held = await startActivity(service, {}, { env })
     expect(held.main.exitCode).toBe(0)
     expect(held.main.warnings).toHaveLength(1)
     expect(held.main.warnings[0]).toContain(expiration)
@@ -112,7 +112,7 @@ describe('credentials of the environment', () => {
 
   test.concurrent('of which nobody says when they expire: main warns all the same', async () => {
     await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
-    using held = await hold(service, {}, { env: service.env(TEMPORARY) })
+    using held = await startActivity(service, {}, { env: service.env(TEMPORARY) })
     expect(held.main.warnings).toHaveLength(1)
     expect(held.main.warnings[0]).toMatch(/expire/)
     await held.post()
@@ -121,7 +121,7 @@ describe('credentials of the environment', () => {
   test.concurrent('go before a profile in the main step, in the beats and in the report', async () => {
     await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
     const env = { ...service.env(TEMPORARY), AWS_PROFILE: 'nobody', AWS_DEFAULT_PROFILE: 'nobody' }
-    using held = await hold(service, {}, { env })
+    using held = await startActivity(service, {}, { env })
     expect(held.main).toMatchObject({ errors: [], warnings: [expect.stringMatching(/expire/)] })
     await held.beats(1)
     expect(await held.post()).toMatchObject({ exitCode: 0, errors: [] })
@@ -131,7 +131,7 @@ describe('credentials of the environment', () => {
 
   test.concurrent('that last, or can be renewed: no warning', async () => {
     await using service = await LocalDataPipeline.start()
-    using lasting = await hold(service)
+    using lasting = await startActivity(service)
     expect(lasting.main.warnings).toEqual([])
     await lasting.post()
   })

@@ -19,7 +19,7 @@ import {
 import { LocalGitHub } from '../fakes/github/local-github.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually } from '../support/processes.ts'
-import { heartbeatCounts, heartbeatGroup, hold, reportsOf } from './holding.ts'
+import { heartbeatCounts, heartbeatGroup, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -34,8 +34,8 @@ const TEMPORARY: Required<Omit<Credentials, 'expiresAt'>> = {
 describe('beats that fail', () => {
   test.concurrent('by throttling and errors of the service: tried again sooner, and recover', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
-    service.misbehave(...times(2, throttle()), internalError(), bare(503), html(502))
+    using held = await startActivity(service)
+    service.injectFault(...times(2, throttle()), internalError(), bare(503), html(502))
     // How much sooner is in the unit tests of the heartbeats, which have a clock of their own.
     await held.beats(held.answered() + 7)
     const post = await held.post()
@@ -48,9 +48,9 @@ describe('beats that fail', () => {
 
   test.concurrent('in an outage: recover with it, and the longest gap tells of it', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     // The first, due after 4.5 s, and those tried again 0.25, 0.5 and 1 s later at the soonest; then again after 2 s.
-    service.misbehave(...times(4, on('ReportTaskProgress', reset('before reading'))))
+    service.injectFault(...times(4, on('ReportTaskProgress', reset('before reading'))))
     await held.beats(held.answered() + 1)
     const post = await held.post()
     expect(post.exitCode).toBe(0)
@@ -63,8 +63,8 @@ describe('beats that fail', () => {
 
   test.concurrent('as the request is invalid: the task may still be held, so they go on', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
-    service.misbehave(...times(2, on('ReportTaskProgress', invalidRequest())))
+    using held = await startActivity(service)
+    service.injectFault(...times(2, on('ReportTaskProgress', invalidRequest())))
     await held.beats(held.answered() + 3)
     expect(held.job.heartbeats()).toHaveLength(1)
     const post = await held.post()
@@ -75,8 +75,8 @@ describe('beats that fail', () => {
 
   test.concurrent('stop while a beat hangs: it ends in order, and the report is made', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
-    service.misbehave(on('ReportTaskProgress', hang()))
+    using held = await startActivity(service)
+    service.injectFault(on('ReportTaskProgress', hang()))
     expect(await eventually(() => service.requests.at(-1)?.fault === 'hang')).toBe(true)
     // A process that does not end when it is asked to would be a warning.
     const post = await held.post()
@@ -87,9 +87,9 @@ describe('beats that fail', () => {
 
   test.concurrent('what the service says of them is in no file with a secret in it', async () => {
     await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
-    using held = await hold(service, {}, { env: service.env(TEMPORARY) })
+    using held = await startActivity(service, {}, { env: service.env(TEMPORARY) })
     const canonical = `The Canonical String should have been\n'POST\nx-amz-security-token:${TEMPORARY.sessionToken}'`
-    service.misbehave(on('ReportTaskProgress', error('InvalidSignatureException', canonical)))
+    service.injectFault(on('ReportTaskProgress', error('InvalidSignatureException', canonical)))
     await held.beats(held.answered() + 1)
     const files = Object.values(held.job.files()).join('\n')
     expect(files).toContain('x-amz-security-token:***')
@@ -107,7 +107,7 @@ describe('the temporary folder of the runner', () => {
     // Root may write anywhere, but nobody below a file.
     writeFileSync(join(job.temp, 'file'), '')
     const env = { RUNNER_TEMP: join(job.temp, 'file') }
-    using held = await hold(service, {}, { job, env })
+    using held = await startActivity(service, {}, { job, env })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.errors[0]).toMatch(/ENOTDIR|EEXIST/)
@@ -121,7 +121,7 @@ describe('the temporary folder of the runner', () => {
   test.concurrent('is not there yet: it is made', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    using held = await hold(service, {}, { job, env: { RUNNER_TEMP: join(job.temp, 'not', 'there') } })
+    using held = await startActivity(service, {}, { job, env: { RUNNER_TEMP: join(job.temp, 'not', 'there') } })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, warnings: [] })
@@ -130,7 +130,7 @@ describe('the temporary folder of the runner', () => {
 
   test.concurrent('is emptied by the job: post reports, and the heartbeat ends', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     held.job[Symbol.dispose]()
     mkdirSync(held.job.temp)
     const post = await held.post()
@@ -145,7 +145,7 @@ describe('the temporary folder of the runner', () => {
 
   onLinux('is emptied by the job, and a beat comes: the task is still held', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     held.job[Symbol.dispose]()
     mkdirSync(held.job.temp)
     const before = held.answered()
@@ -158,7 +158,7 @@ describe('the temporary folder of the runner', () => {
 
 test.concurrent('the keys in the tests are not secrets that leave with a log', async () => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service)
+  using held = await startActivity(service)
   await held.beats(1)
   const post = await held.post()
   const said = held.main.stdout + post.stdout + Object.values(held.job.files()).join('\n')
@@ -171,7 +171,7 @@ describe('a main step that could not hold the task', () => {
 
   onLinux('as nothing could be saved for the post step: it fails, and post reports that', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, { precondition: 'true' }, { env: { GITHUB_STATE: '/dev/full' } })
+    using held = await startActivity(service, { precondition: 'true' }, { env: { GITHUB_STATE: '/dev/full' } })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.errors[0]).toMatch(/^Could not hold task .*ENOSPC/)
@@ -191,7 +191,7 @@ describe('a main step that could not hold the task', () => {
   test.concurrent('has not seen whether a precondition holds', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepMisbehaving(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
-    using held = await hold(service, { precondition: 'true' })
+    using held = await startActivity(service, { precondition: 'true' })
     expect(held.main.exitCode).toBe(1)
     await held.post({ jobStatus: 'failure' })
     expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
@@ -203,7 +203,7 @@ describe('a main step that could not hold the task', () => {
   ])('%s: the precondition', async (_name, inputs, exitCode, taskStatus) => {
     await using service = await LocalDataPipeline.start()
     service.keepMisbehaving(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
-    using held = await hold(service, { precondition: 'true', 'fail-on-error': 'false', ...inputs })
+    using held = await startActivity(service, { precondition: 'true', 'fail-on-error': 'false', ...inputs })
     expect(held.main.exitCode).toBe(exitCode)
     await held.post({ jobStatus: 'failure' })
     expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus }])
@@ -211,7 +211,7 @@ describe('a main step that could not hold the task', () => {
 
   onLinux('outputs that can not be set only tell, and are a warning', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, {}, { env: { GITHUB_OUTPUT: '/dev/full' } })
+    using held = await startActivity(service, {}, { env: { GITHUB_OUTPUT: '/dev/full' } })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
     expect(held.main.warnings[0]).toMatch(/outputs could not be set: ENOSPC/)
     await held.post({ jobStatus: 'success' })

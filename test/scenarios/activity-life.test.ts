@@ -7,7 +7,7 @@ import { readActionFile } from '../support/action-file.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually } from '../support/processes.ts'
 import { RUN_LINK } from '../support/step.ts'
-import { heartbeatCounts, hold, reportsOf } from './holding.ts'
+import { heartbeatCounts, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -20,7 +20,7 @@ test.concurrent('take, hold, report: poll-for-task, activity, beats, post', asyn
   const poll = await job.main('poll', { action: 'poll-for-task', inputs: { 'worker-group': 'nightly' } })
   const taskId = poll.outputs['task-id'] ?? ''
   const started = performance.now()
-  using held = await hold(service, { 'task-id': taskId }, { job })
+  using held = await startActivity(service, { 'task-id': taskId }, { job })
 
   expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [], stderr: '' })
   expect(held.main.outputs['canceled']).toBe('false')
@@ -64,7 +64,7 @@ test.concurrent('poll, then a matrix: each job holds one of the tasks and report
   const statuses = ['success', 'failure', 'cancelled']
   await Promise.all(
     matrix.map(async (task, index) => {
-      using held = await hold(service, { 'task-id': task['task-id'] })
+      using held = await startActivity(service, { 'task-id': task['task-id'] })
       expect(held.job.heartbeats()).toHaveLength(1)
       await held.post({ jobStatus: statuses[index] ?? '' })
       expect(await held.job.heartbeatsEnd()).toBe(true)
@@ -90,7 +90,7 @@ describe('the status of the job at its end, with what post reports', () => {
     ['cancelled', 'true', 'FAILED'],
   ])('%s, precondition %s: %s', async (jobStatus, precondition, taskStatus) => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, { precondition })
+    using held = await startActivity(service, { precondition })
     const post = await held.post({ jobStatus })
     expect(post.exitCode).toBe(0)
     expect(reportsOf(service, held.taskId)).toMatchObject([{ taskId: held.taskId, taskStatus }])
@@ -102,7 +102,7 @@ describe('the status of the job at its end, with what post reports', () => {
 
 test.concurrent('a failure has the evidence that the root action would send', async () => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service, { 'error-id': 'NightlyBroken', 'error-stack-trace-file': 'build.log' })
+  using held = await startActivity(service, { 'error-id': 'NightlyBroken', 'error-stack-trace-file': 'build.log' })
   await held.post({ jobStatus: 'failure', files: { 'build.log': 'not ok 3 - the sum is right\n' } })
   const [report] = reportsOf(service, held.taskId)
   expect(report).toMatchObject({ taskStatus: 'FAILED', errorId: 'NightlyBroken' })
@@ -112,7 +112,7 @@ test.concurrent('a failure has the evidence that the root action would send', as
 
 test.concurrent('what post needs is kept by main: in nested composites the inputs do not reach it', async () => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service, { precondition: 'true', 'error-id': 'NoData' })
+  using held = await startActivity(service, { precondition: 'true', 'error-id': 'NoData' })
   const post = await held.post({ jobStatus: 'failure', inputs: {} })
   expect(post.exitCode).toBe(0)
   expect(reportsOf(service, held.taskId)).toEqual([{ taskId: held.taskId, taskStatus: 'FALSE', errorId: 'NoData' }])
@@ -122,7 +122,7 @@ test.concurrent('texts of 90 KB: main says once what it cut, and post reports th
   await using service = await LocalDataPipeline.start()
   const long = (name: string): string => `${name} begins ${'"\\\n'.repeat(30_000)} ${name} ends`
   const inputs = { 'error-message': long('message'), 'error-stack-trace': long('trace'), 'error-id': long('id') }
-  using held = await hold(service, inputs)
+  using held = await startActivity(service, inputs)
   expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
   for (const name of Object.keys(inputs))
     expect(held.main.warnings.filter((warning) => warning.startsWith(`${name}: cut from 90`))).toHaveLength(1)
@@ -139,7 +139,7 @@ test.concurrent('texts of 90 KB: main says once what it cut, and post reports th
 
 test.concurrent.each(['false', 'False'])('report %s: the heartbeats end, and nothing is reported', async (report) => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service, { report })
+  using held = await startActivity(service, { report })
   expect(held.job.heartbeats()).toHaveLength(1)
   const post = await held.post({ jobStatus: 'failure' })
   expect(post.exitCode).toBe(0)
@@ -151,8 +151,8 @@ test.concurrent.each(['false', 'False'])('report %s: the heartbeats end, and not
 test.concurrent('two activities in one job don’t meet', async () => {
   await using service = await LocalDataPipeline.start()
   using job = new Job()
-  using first = await hold(service, {}, { job })
-  using second = await hold(service, { precondition: 'true' }, { job })
+  using first = await startActivity(service, {}, { job })
+  using second = await startActivity(service, { precondition: 'true' }, { job })
   expect(job.heartbeats()).toHaveLength(2)
   expect(first.main.outputs['heartbeat-log']).not.toBe(second.main.outputs['heartbeat-log'])
   await Promise.all([first.beats(1), second.beats(1)])
@@ -174,8 +174,8 @@ test.concurrent('two activities in one job don’t meet', async () => {
 describe('with the root action in the same job', () => {
   test.concurrent('that reports, and a beat is told that there is no such task: post does not warn of it', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
-    service.misbehave(on('ReportTaskProgress', taskNotFound()))
+    using held = await startActivity(service)
+    service.injectFault(on('ReportTaskProgress', taskNotFound()))
     expect(await held.beatsEnd()).toBe(true)
     await held.job.main('root', { inputs: { 'task-id': held.taskId }, env: service.env() })
     const post = await held.post()
@@ -186,7 +186,7 @@ describe('with the root action in the same job', () => {
 
   test.concurrent('that could not report: the heartbeat goes on, and post reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     service.keepMisbehaving(on('SetTaskStatus', accessDenied()))
     const root = await held.job.main('root', { inputs: { 'task-id': held.taskId }, env: service.env() })
     expect(root.exitCode).toBe(1)
@@ -199,7 +199,7 @@ describe('with the root action in the same job', () => {
 
   test.concurrent('that makes a dry run, or reports another task: post reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     const env = service.env()
     await held.job.main('dry', { inputs: { 'task-id': held.taskId, 'dry-run': 'true' }, env })
     await held.job.main('other', { inputs: { 'task-id': service.addTask().taskId }, env })
@@ -214,8 +214,8 @@ describe('with the root action in the same job', () => {
 describe('main that could not hold the task', () => {
   test.concurrent('fails the step; post reports FAILED and says that the heartbeats were not started', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(accessDenied('ReportTaskProgress'))
-    using held = await hold(service)
+    service.injectFault(accessDenied('ReportTaskProgress'))
+    using held = await startActivity(service)
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.errors[0]).toContain(held.taskId.slice(0, 12))
@@ -231,8 +231,8 @@ describe('main that could not hold the task', () => {
 
   test.concurrent('goes on with fail-on-error false; post reports how the job ended', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(accessDenied('ReportTaskProgress'))
-    using held = await hold(service, { 'fail-on-error': 'false' })
+    service.injectFault(accessDenied('ReportTaskProgress'))
+    using held = await startActivity(service, { 'fail-on-error': 'false' })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
     expect(held.main.warnings).toHaveLength(1)
     const post = await held.post()
@@ -242,7 +242,7 @@ describe('main that could not hold the task', () => {
 
   test.concurrent('as an input is wrong, fails before any call; post says so and still reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, { 'heartbeat-seconds': '3' })
+    using held = await startActivity(service, { 'heartbeat-seconds': '3' })
     expect(held.main.exitCode).toBe(1)
     expect(service.requests).toEqual([])
     const post = await held.post({ jobStatus: 'failure' })
@@ -252,7 +252,7 @@ describe('main that could not hold the task', () => {
 
   test.concurrent('as the task id is empty: post has nothing to do, and does not fail', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, { 'task-id': '' })
+    using held = await startActivity(service, { 'task-id': '' })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors[0]).toContain('task-id')
     const post = await held.post({ jobStatus: 'failure', inputs: { 'task-id': '' } })
@@ -262,8 +262,8 @@ describe('main that could not hold the task', () => {
 
   test.concurrent('at once holds it after throttling and an error of the service', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(...times(2, throttle()))
-    using held = await hold(service)
+    service.injectFault(...times(2, throttle()))
+    using held = await startActivity(service)
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
     expect(held.job.heartbeats()).toHaveLength(1)
     await held.post()
@@ -273,7 +273,7 @@ describe('main that could not hold the task', () => {
 
 test.concurrent('dry-run: nothing is called, nothing is started, and the report is shown', async () => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service, { 'dry-run': 'true' })
+  using held = await startActivity(service, { 'dry-run': 'true' })
   expect(held.main).toMatchObject({ exitCode: 0, warnings: [] })
   expect(held.main.stdout).toContain('Dry run')
   expect(held.job.heartbeats()).toEqual([])
@@ -285,7 +285,7 @@ test.concurrent('dry-run: nothing is called, nothing is started, and the report 
 
 test.concurrent('a job status that nobody knows is an error of post, after the heartbeats have ended', async () => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service)
+  using held = await startActivity(service)
   const post = await held.post({ jobStatus: 'perhaps' })
   expect(post.exitCode).toBe(1)
   expect(post.errors[0]).toContain('job-status')
@@ -308,7 +308,7 @@ describe('inputs', () => {
     ['precondition', 'maybe', ['true', 'false']],
   ])('%s %j is refused before anything is done', async (name, value, words) => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, { [name]: value, 'fail-on-error': 'false' })
+    using held = await startActivity(service, { [name]: value, 'fail-on-error': 'false' })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     for (const word of [name, ...words]) expect(held.main.errors[0]).toContain(word)

@@ -11,7 +11,7 @@ import { Job, leftOverProcesses } from '../support/job.ts'
 import { node24 } from '../support/node24.ts'
 import { argumentsOf, environmentOf, eventually, isAlive, killAll, openFilesOf } from '../support/processes.ts'
 import type { RunningStep } from '../support/worker.ts'
-import { heartbeatOf, hold, reportsOf } from './holding.ts'
+import { heartbeatOf, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -50,7 +50,7 @@ describe('the heartbeat process', () => {
       GH_TOKEN: 'ghp_0123456789abcdefABCDEF0123456789abcd',
     }
     const token = 'ghs_theTokenOfTheInput00000000000000000'
-    using held = await hold(
+    using held = await startActivity(
       service,
       { 'github-token': token, 'on-cancel': 'cancel-run', 'error-message': 'a message for later' },
       { env: { ...service.env(TEMPORARY), ...secrets } },
@@ -89,7 +89,7 @@ describe('the heartbeat process', () => {
   onLinux('keeps no port, and the step ends as soon as it is ready', async () => {
     await using service = await LocalDataPipeline.start()
     // runStep waits for the end of both streams: a pipe that the heartbeat keeps open would keep it.
-    using held = await hold(service)
+    using held = await startActivity(service)
     const pid = heartbeatOf(held.job)
     const sockets = Object.values(openFilesOf(pid)).filter((file) => file.startsWith('socket:'))
     const listening = readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
@@ -103,7 +103,7 @@ describe('the heartbeat process', () => {
 
   onLinux('keeps its files where no other user can read them', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     const log = held.main.outputs['heartbeat-log'] ?? ''
     expect(statSync(dirname(log)).mode & 0o077).toBe(0)
     expect(basename(dirname(log))).toMatch(/^[\w-]+$/)
@@ -116,7 +116,7 @@ describe('ends', () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
     let runner: number | undefined
-    const holding = hold(
+    const holding = startActivity(
       service,
       {},
       {
@@ -189,7 +189,7 @@ describe('ends', () => {
     using job = new Job()
     // A minute takes two seconds.
     const faster = 'const now = performance.now.bind(performance); performance.now = () => now() * 30'
-    using held = await hold(service, { 'max-lifetime-minutes': '1' }, { job, env: preload(job, faster) })
+    using held = await startActivity(service, { 'max-lifetime-minutes': '1' }, { job, env: preload(job, faster) })
     expect(await job.heartbeatsEnd()).toBe(true)
     const post = await held.post({ env: { NODE_OPTIONS: undefined } })
     expect(post.exitCode).toBe(0)
@@ -203,7 +203,7 @@ describe('ends', () => {
     using job = new Job()
     let child: RunningStep | undefined
     const env = preload(job, BLOCK(2_500))
-    const holding = hold(service, {}, { job, env, onStart: (started) => (child = started) })
+    const holding = startActivity(service, {}, { job, env, onStart: (started) => (child = started) })
     expect(await eventually(() => job.heartbeats().length === 1, 20_000)).toBe(true)
     child?.kill('SIGKILL')
     using held = await holding
@@ -219,7 +219,7 @@ describe('a heartbeat process that does not get ready', () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
     const env = preload(job, `console.error('no library here'); process.exit(7)`)
-    using held = await hold(service, {}, { job, env })
+    using held = await startActivity(service, {}, { job, env })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.errors[0]).toContain('exit code 7')
@@ -232,7 +232,7 @@ describe('a heartbeat process that does not get ready', () => {
   onLinux('in time: main gives up after a while, and no process is left', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    using held = await hold(service, {}, { job, env: preload(job, BLOCK(600_000)), limitMs: 40_000 })
+    using held = await startActivity(service, {}, { job, env: preload(job, BLOCK(600_000)), limitMs: 40_000 })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors[0]).toMatch(/not ready within \d+ s \(there is no state of it\)/)
     expect(await job.heartbeatsEnd()).toBe(true)
@@ -245,10 +245,10 @@ describe('a heartbeat process that does not get ready', () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
     const onStart = async (child: RunningStep): Promise<void> => {
-      await eventually(() => service.requestsFor('ReportTaskProgress').some(({ answer }) => answer))
+      await eventually(() => service.requestsFor('ReportTaskProgress').some(({ response }) => response))
       child.kill('SIGTERM')
     }
-    using held = await hold(service, {}, { job, env: preload(job, BLOCK(600_000)), onStart, limitMs: 40_000 })
+    using held = await startActivity(service, {}, { job, env: preload(job, BLOCK(600_000)), onStart, limitMs: 40_000 })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     // Of the 15 s that it has otherwise.
@@ -262,7 +262,7 @@ describe('a heartbeat process that does not get ready', () => {
 
 onLinux('post does not kill a later process that has the number of a heartbeat that is gone', async () => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service)
+  using held = await startActivity(service)
   const pid = heartbeatOf(held.job)
   process.kill(pid, 'SIGKILL')
   expect(await held.job.heartbeatsEnd()).toBe(true)
@@ -284,7 +284,7 @@ onLinux('post does not kill a later process that has the number of a heartbeat t
 
 onLinux('its log, with what looks like a workflow command, is shown as text', async () => {
   await using service = await LocalDataPipeline.start()
-  using held = await hold(service)
+  using held = await startActivity(service)
   writeFileSync(held.main.outputs['heartbeat-log'] ?? '', '\n::error::forged\n##[error]forged\n::endgroup::\n', {
     flag: 'a',
   })

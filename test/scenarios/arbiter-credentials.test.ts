@@ -13,7 +13,7 @@ import { idlePort } from '../support/idle-port.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { eventually, killAll } from '../support/processes.ts'
 import type { RunningStep } from '../support/worker.ts'
-import { effectsOf, type Holding, type HoldingOptions, heartbeatCounts, heartbeatOf, hold } from './holding.ts'
+import { effectsOf, type Holding, type HoldingOptions, heartbeatCounts, heartbeatOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -56,7 +56,7 @@ function reportBy(held: Holding, step: 'root' | 'post', options: HoldingOptions)
 function signersOf(service: LocalDataPipeline): { by: string | undefined; region: string | undefined }[] {
   return service
     .requestsFor('SetTaskStatus')
-    .filter(({ answer }) => answer?.status === 200)
+    .filter(({ response }) => response?.status === 200)
     .map(({ signedBy, region }) => ({ by: signedBy, region }))
 }
 
@@ -78,7 +78,7 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
     'has %s: the report goes where the task was held',
     async (_name, env) => {
       await using service = await LocalDataPipeline.start({ credentials: [HELD] })
-      using held = await hold(service, NO_BEAT, { env: service.env(HELD) })
+      using held = await startActivity(service, NO_BEAT, { env: service.env(HELD) })
       expect(await reportBy(held, step, { env })).toMatchObject({ exitCode: 0, errors: [] })
       if (step === 'root') await held.post({ env })
       expect(signersOf(service)).toEqual([{ by: HELD.accessKeyId, region: 'us-east-1' }])
@@ -90,13 +90,13 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
 
   onLinux.each<[string, (service: LocalDataPipeline) => void]>([
     ['expired', ({ credentials }) => credentials.expire(HELD.accessKeyId)],
-    ['are refused', (service) => service.misbehave(on('SetTaskStatus', unrecognizedClient()))],
-    ['may not report', (service) => service.misbehave(on('SetTaskStatus', accessDenied()))],
+    ['are refused', (service) => service.injectFault(on('SetTaskStatus', unrecognizedClient()))],
+    ['may not report', (service) => service.injectFault(on('SetTaskStatus', accessDenied()))],
   ])(
     'has other credentials, where those of the beats %s: it is reported with them, to where the task was held',
     async (_name, refuse) => {
       await using service = await LocalDataPipeline.start({ credentials: [HELD, LATER] })
-      using held = await hold(service, NO_BEAT, { env: service.env(HELD) })
+      using held = await startActivity(service, NO_BEAT, { env: service.env(HELD) })
       refuse(service)
       const env = {
         ...variablesOf(LATER),
@@ -119,7 +119,7 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
 
   onLinux.each<[string, (service: LocalDataPipeline) => void]>([
     ['that AWS does not know', () => undefined],
-    ['for which there is no such task', (service) => service.misbehave(on('SetTaskStatus', taskNotFound()))],
+    ['for which there is no such task', (service) => service.injectFault(on('SetTaskStatus', taskNotFound()))],
   ])(
     'has credentials of another account, %s, and STS fails for a moment: it is reported with those of the beats',
     async (_name, refuse) => {
@@ -127,9 +127,9 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
       await using service = await LocalDataPipeline.start({ credentials: new CredentialStore([]) })
       await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials })
       const role = { 'role-to-assume': TEST_ROLE.arn }
-      using held = await hold(service, { ...NO_BEAT, ...role }, { env: { ...oidc.env(), ...sts.env() } })
+      using held = await startActivity(service, { ...NO_BEAT, ...role }, { env: { ...oidc.env(), ...sts.env() } })
       for (const { accessKeyId = '' } of sts.requests) service.credentials.expire(accessKeyId)
-      sts.misbehave(keysNotFetched())
+      sts.injectFault(keysNotFetched())
       refuse(service)
       const inputs = step === 'root' ? {} : { inputs: { ...NO_BEAT, 'task-id': held.taskId } }
       expect(await reportBy(held, step, { env: variablesOf(STRANGER), ...inputs })).toMatchObject({
@@ -144,7 +144,7 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
 
   onLinux('has nothing better than expired credentials: one error, and no process is left', async () => {
     await using service = await LocalDataPipeline.start({ credentials: [HELD] })
-    using held = await hold(service, NO_BEAT, { env: service.env(HELD) })
+    using held = await startActivity(service, NO_BEAT, { env: service.env(HELD) })
     service.credentials.expire(HELD.accessKeyId)
     const report = await reportBy(held, step, {})
     expect(report.exitCode).toBe(1)
@@ -159,7 +159,7 @@ describe.each(['root', 'post'] as const)('the environment of the %s step', (step
 describe('the credentials of the beats expire, and the heartbeat process is dead', () => {
   onLinux('post reports with its own, to where the task was held', async () => {
     await using service = await LocalDataPipeline.start({ credentials: [HELD, LATER] })
-    using held = await hold(service, NO_BEAT, { env: service.env(HELD) })
+    using held = await startActivity(service, NO_BEAT, { env: service.env(HELD) })
     killAll([heartbeatOf(held.job)])
     service.credentials.expire(HELD.accessKeyId)
     const env = { ...variablesOf(LATER), AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL_DATA_PIPELINE: NOWHERE }
@@ -175,9 +175,9 @@ describe('a step hands over its credentials, and is killed', () => {
     'while the report is tried: it is made with them, and they are in no file',
     async () => {
       await using service = await LocalDataPipeline.start({ credentials: [HELD, LATER] })
-      using held = await hold(service, NO_BEAT, { env: service.env(HELD) })
+      using held = await startActivity(service, NO_BEAT, { env: service.env(HELD) })
       const busy = on('SetTaskStatus', bare(503))
-      service.misbehave(on('SetTaskStatus', unrecognizedClient()), busy, busy)
+      service.injectFault(on('SetTaskStatus', unrecognizedClient()), busy, busy)
       let root: RunningStep | undefined
       const onStart = (step: RunningStep): void => {
         root = step
@@ -246,7 +246,7 @@ describe('a machine that rotates the credentials of the environment', () => {
         await using service = await LocalDataPipeline.start({ credentials: [HELD, LATER] })
         const { env, write } = source(folder)
         write(HELD)
-        using held = await hold(service, {}, { env: { ...NO_CREDENTIALS, ...env } })
+        using held = await startActivity(service, {}, { env: { ...NO_CREDENTIALS, ...env } })
         expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
         await held.beats(1)
         write(LATER)
@@ -282,7 +282,7 @@ describe('a machine that rotates the credentials of the environment', () => {
           AWS_WEB_IDENTITY_TOKEN_FILE: file,
           AWS_ROLE_ARN: TEST_ROLE.arn,
         }
-        using held = await hold(service, {}, { env })
+        using held = await startActivity(service, {}, { env })
         await held.beats(1)
         writeFileSync(file, tokens[1])
         for (const { accessKeyId } of sts.requests) if (accessKeyId) credentials.expire(accessKeyId)

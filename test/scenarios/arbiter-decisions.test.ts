@@ -17,7 +17,7 @@ import { LocalGitHub } from '../fakes/github/local-github.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually, isAlive } from '../support/processes.ts'
 import { type RunningStep, Worker } from '../support/worker.ts'
-import { effectsOf, emptyTemp, heartbeatOf, hold, onStatus, reportsOf } from './holding.ts'
+import { effectsOf, emptyTemp, heartbeatOf, onStatus, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -48,7 +48,7 @@ async function killedWhileReporting(
 describe('after the report of the root action', () => {
   onLinux('the beats end; the process stays until the post step, which reports nothing', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     const pid = heartbeatOf(held.job)
     expect(await held.root({ status: 'FALSE' })).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
     const beats = service.requestsFor('ReportTaskProgress').length
@@ -65,7 +65,7 @@ describe('after the report of the root action', () => {
 
   onLinux('a later root action is sent, too: the user asked for it', async () => {
     await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     await held.root({ status: 'FINISHED' })
     expect((await held.root({ status: 'FAILED' })).exitCode).toBe(0)
     await held.post()
@@ -76,7 +76,7 @@ describe('after the report of the root action', () => {
 describe('the service has cancelled the task', () => {
   onLinux('the process stays without beats; post reports nothing, and ends it', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     const pid = heartbeatOf(held.job)
     service.cancelTask(held.taskId)
     await held.beats(1)
@@ -91,7 +91,7 @@ describe('the service has cancelled the task', () => {
 
   onLinux('a root action is still sent, once', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     service.cancelTask(held.taskId)
     await held.beats(1)
     expect((await held.root({ status: 'FAILED' })).exitCode).toBe(0)
@@ -108,7 +108,7 @@ describe('the temporary folder of the runner', () => {
     ['is removed', 'before the root action', ({ temp }) => rmSync(temp, { recursive: true }), () => {}],
   ])('%s %s: one report, that of the root action', async (_what, _when, before, after) => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     before(held.job)
     expect(await held.root({ status: 'FAILED' })).toMatchObject({ exitCode: 0, errors: [] })
     after(held.job)
@@ -122,7 +122,7 @@ describe('the temporary folder of the runner', () => {
   onLinux('is emptied in a container, where steps have no tracking id: one report', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job({ RUNNER_TRACKING_ID: undefined })
-    using held = await hold(service, NO_BEAT, { job })
+    using held = await startActivity(service, NO_BEAT, { job })
     expect(job.heartbeats()).toHaveLength(1)
     emptyTemp(job)
     await held.root({ status: 'FAILED' })
@@ -134,7 +134,7 @@ describe('the temporary folder of the runner', () => {
 
   onLinux('is emptied, and the service has cancelled the task: nothing is reported', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     service.cancelTask(held.taskId)
     await held.beats(1)
     emptyTemp(held.job)
@@ -156,8 +156,8 @@ describe('a step is killed while it reports', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
-      service.misbehave(...times(3, on('SetTaskStatus', bare(503))))
+      using held = await startActivity(service, {}, { job })
+      service.injectFault(...times(3, on('SetTaskStatus', bare(503))))
       await killedWhileReporting(service, (onStart) => held.post({ jobStatus, onStart }))
       expect(await eventually(() => effectsOf(service, held.taskId).length > 0, 45_000)).toBe(true)
       job.end()
@@ -174,7 +174,7 @@ describe('a step is killed while it reports', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       service.keepMisbehaving(on('SetTaskStatus', bare(503)))
       await killedWhileReporting(service, (onStart) => held.post({ jobStatus: 'failure', onStart }))
       job.end()
@@ -193,8 +193,8 @@ describe('a step is killed while it reports', () => {
     'the root action, which is then reported before the post step comes: post reports nothing',
     async () => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
-      service.misbehave(...times(2, on('SetTaskStatus', bare(503))))
+      using held = await startActivity(service, NO_BEAT)
+      service.injectFault(...times(2, on('SetTaskStatus', bare(503))))
       await killedWhileReporting(service, (onStart) => held.root({ status: 'FALSE' }, { onStart }))
       expect(await eventually(() => effectsOf(service, held.taskId).length > 0, 45_000)).toBe(true)
       expect(await held.post()).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(BY_ANOTHER_STEP) })
@@ -214,7 +214,7 @@ describe('a step is killed while it reports', () => {
     'the root action with %s, which is still open at the end of a job that ended with %s: %s',
     async (status, jobStatus, taskStatus, errorId) => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
+      using held = await startActivity(service, NO_BEAT)
       service.keepMisbehaving(on('SetTaskStatus', bare(503)))
       const inputs = { status, 'error-id': 'Nightly:Root' }
       await killedWhileReporting(service, (onStart) => held.root(inputs, { onStart }))
@@ -241,7 +241,7 @@ describe('a step is killed while it reports', () => {
 describe('a decision', () => {
   onLinux('of root that the service refuses for good is withdrawn, and post reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     service.keepMisbehaving(onStatus('FALSE', invalidRequest()))
     const root = await held.root({ status: 'FALSE' })
     expect(root.exitCode).toBe(1)
@@ -255,8 +255,8 @@ describe('a decision', () => {
 
   onLinux('of root whose reply is lost is not sent by the next as well', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
-    service.misbehave(on('SetTaskStatus', lostReply()))
+    using held = await startActivity(service, NO_BEAT)
+    service.injectFault(on('SetTaskStatus', lostReply()))
     expect((await held.root({ status: 'FAILED' })).exitCode).toBe(0)
     const post = await held.post()
     expect(post.stdout).toMatch(BY_ANOTHER_STEP)
@@ -266,7 +266,7 @@ describe('a decision', () => {
 
   onLinux('is made by no dry run: post reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     await held.root({ status: 'FAILED', 'dry-run': 'true' })
     expect(reportsOf(service, held.taskId)).toEqual([])
     await held.post()
@@ -278,8 +278,8 @@ describe('two activities in one job', () => {
   onLinux('for one task: one process holds it, and the end of one is the end of both', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    using first = await hold(service, {}, { job })
-    using second = await hold(service, { 'task-id': first.taskId }, { job })
+    using first = await startActivity(service, {}, { job })
+    using second = await startActivity(service, { 'task-id': first.taskId }, { job })
     expect(second.main).toMatchObject({ exitCode: 0, errors: [] })
     expect(job.heartbeats()).toHaveLength(1)
     // Those of both main steps, and a beat.
@@ -296,8 +296,8 @@ describe('two activities in one job', () => {
   onLinux('for one task, of which the later does not report: the earlier does', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    using first = await hold(service, {}, { job })
-    using second = await hold(service, { 'task-id': first.taskId, report: 'false' }, { job })
+    using first = await startActivity(service, {}, { job })
+    using second = await startActivity(service, { 'task-id': first.taskId, report: 'false' }, { job })
     expect((await second.post({ jobStatus: 'failure' })).stdout).toMatch(
       /Nothing is reported for task .*report is false/,
     )
@@ -309,10 +309,10 @@ describe('two activities in one job', () => {
   onLinux('for one task, of which the later could not begin: the earlier goes on to hold it', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    using first = await hold(service, {}, { job })
+    using first = await startActivity(service, {}, { job })
     const pid = heartbeatOf(job)
-    service.misbehave(accessDenied('ReportTaskProgress'))
-    using second = await hold(service, { 'task-id': first.taskId, report: 'false' }, { job })
+    service.injectFault(accessDenied('ReportTaskProgress'))
+    using second = await startActivity(service, { 'task-id': first.taskId, report: 'false' }, { job })
     expect(second.main.exitCode).toBe(1)
     await second.post({ jobStatus: 'failure' })
     expect(isAlive(pid)).toBe(true)
@@ -325,8 +325,8 @@ describe('two activities in one job', () => {
   onLinux('for two tasks: the end of one does not touch the other', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    using first = await hold(service, {}, { job })
-    using second = await hold(service, {}, { job })
+    using first = await startActivity(service, {}, { job })
+    using second = await startActivity(service, {}, { job })
     expect(job.heartbeats()).toHaveLength(2)
     await second.root({ status: 'FALSE' })
     expect((await second.post()).stdout).toMatch(BY_ANOTHER_STEP)
@@ -343,7 +343,7 @@ onLinux(
   'the service fails for longer than a process may be silent: the process goes on trying, and reports',
   async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     const pid = heartbeatOf(held.job)
     service.keepMisbehaving(on('SetTaskStatus', bare(503)))
     const reporting = held.root({ status: 'FALSE' }, { limitMs: 90_000 })
@@ -363,7 +363,7 @@ describe('the heartbeat process gives no word', () => {
     'after %s: the root action reports by itself, and post does not report again',
     async (signal) => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
+      using held = await startActivity(service, NO_BEAT)
       const pid = heartbeatOf(held.job)
       process.kill(pid, signal)
       expect(await held.root({ status: 'FAILED' })).toMatchObject({ exitCode: 0, errors: [] })
@@ -379,7 +379,7 @@ describe('the heartbeat process gives no word', () => {
     'after %s: post says that it ended early, and reports by itself',
     async (signal) => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
+      using held = await startActivity(service, NO_BEAT)
       const pid = heartbeatOf(held.job)
       process.kill(pid, signal)
       const post = await held.post({ jobStatus: 'failure' })
@@ -396,7 +396,7 @@ describe('the heartbeat process gives no word', () => {
     'when it is frozen with a decision in its hands: the step sends it by itself, and it is sent once',
     async () => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
+      using held = await startActivity(service, NO_BEAT)
       const pid = heartbeatOf(held.job)
       service.keepMisbehaving(on('SetTaskStatus', bare(503)))
       const reporting = held.root({ status: 'FALSE' }, { limitMs: 90_000 })
@@ -416,7 +416,7 @@ describe('the heartbeat process gives no word', () => {
     'when it is frozen after the service has refused what it sent: that the task is not found is an error',
     async () => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
+      using held = await startActivity(service, NO_BEAT)
       service.keepMisbehaving(on('SetTaskStatus', throttle()))
       const onStart = ({ stdout }: RunningStep): void => {
         let said = ''
@@ -444,9 +444,9 @@ describe('the heartbeat process gives no word', () => {
     async (signal) => {
       await using service = await LocalDataPipeline.start()
       await using github = await LocalGitHub.start()
-      using held = await hold(service, NO_BEAT, { env: github.environment })
-      github.misbehave('hang')
-      service.misbehave(on('SetTaskStatus', taskNotFound()))
+      using held = await startActivity(service, NO_BEAT, { env: github.environment })
+      github.injectFault('hang')
+      service.injectFault(on('SetTaskStatus', taskNotFound()))
       // It collects evidence, connected to the process.
       const needs = '{"load":{"result":"failure"}}'
       const reporting = held.root({ status: 'FAILED', 'github-token': github.token, needs })
@@ -465,8 +465,8 @@ describe('the heartbeat process gives no word', () => {
     'after SIGKILL, while its request has no response: that the task is not found means that the report landed',
     async () => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
-      service.misbehave(on('SetTaskStatus', late(60_000)))
+      using held = await startActivity(service, NO_BEAT)
+      service.injectFault(on('SetTaskStatus', late(60_000)))
       const reporting = held.root({ status: 'FALSE' }, { limitMs: 90_000 })
       expect(await eventually(() => service.task(held.taskId).status === 'FALSE')).toBe(true)
       process.kill(heartbeatOf(held.job), 'SIGKILL')
@@ -483,7 +483,7 @@ describe('the heartbeat process gives no word', () => {
     'when it is frozen for a moment: it is left alone, and sends the report',
     async () => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, NO_BEAT)
+      using held = await startActivity(service, NO_BEAT)
       const pid = heartbeatOf(held.job)
       process.kill(pid, 'SIGSTOP')
       let started: RunningStep | undefined

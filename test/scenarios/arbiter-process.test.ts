@@ -22,10 +22,10 @@ import {
   type Holding,
   heartbeatGroup,
   heartbeatOf,
-  hold,
   RUNNER_LOST,
   reportsOf,
   STATE_DENIED,
+  startActivity,
 } from './holding.ts'
 
 afterAll(async () => {
@@ -61,7 +61,7 @@ async function expectHeld(service: LocalDataPipeline, held: Holding): Promise<vo
 describe('its title', () => {
   onLinux('is its own, and has no name by which people end processes', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     const title = argumentsOf(heartbeatOf(held.job)).join(' ').trimEnd()
     expect(title).toMatch(/^datapipeline-heartbeat [0-9a-f]{16}$/)
     expect(readFileSync(`/proc/${heartbeatOf(held.job)}/comm`, 'utf8')).not.toMatch(/node/)
@@ -76,7 +76,7 @@ describe('a signal', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       const pid = heartbeatOf(job)
       for (let count = 0; count < 3; count++) process.kill(pid, signal)
       await held.beats(1)
@@ -89,7 +89,7 @@ describe('a signal', () => {
 
   onLinux('SIGTERM does not end it either where the runner is not known', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     process.kill(heartbeatOf(held.job), 'SIGTERM')
     await held.beats(1)
     await expectHeld(service, held)
@@ -97,7 +97,7 @@ describe('a signal', () => {
 
   onLinux('SIGTERM does not end it after the report of the root action: it remembers that', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     await held.root({ status: 'FALSE' })
     process.kill(heartbeatOf(held.job), 'SIGTERM')
     const post = await held.post()
@@ -112,7 +112,7 @@ describe('a signal', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, NO_BEAT, { job })
+      using held = await startActivity(service, NO_BEAT, { job })
       process.kill(heartbeatOf(job), 'SIGKILL')
       expect(await job.heartbeatsEnd()).toBe(true)
       const post = await held.post({ jobStatus })
@@ -129,7 +129,7 @@ describe('the environment', () => {
     await using service = await LocalDataPipeline.start()
     await using worker = await Worker.start()
     using job = new Job({}, { worker })
-    using held = await hold(service, NO_BEAT, { job })
+    using held = await startActivity(service, NO_BEAT, { job })
     const environment = environmentOf(heartbeatOf(job))
     expect(environment['RUNNER_TRACKING_ID']).toBe(`${job.trackingId}_heartbeat`)
     expect(environment['RUNNER_TEMP']).toBe(job.temp)
@@ -139,7 +139,7 @@ describe('the environment', () => {
   onLinux('makes it no likelier victim of a machine without memory than the runner', async () => {
     await using service = await LocalDataPipeline.start()
     const startedBy = ['bash', '-c', 'echo 500 > /proc/self/oom_score_adj; exec "$@"', 'bash'] as const
-    using held = await hold(service, NO_BEAT, { startedBy })
+    using held = await startActivity(service, NO_BEAT, { startedBy })
     expect(readFileSync(`/proc/${heartbeatOf(held.job)}/oom_score_adj`, 'utf8').trim()).toBe('0')
     await expectHeld(service, held)
   })
@@ -175,7 +175,7 @@ describe('a later step takes away the code of the action', () => {
         await using sts = await LocalSts.start({ issuer: oidc, credentials })
         await using service = await LocalDataPipeline.start({ credentials })
         const env = { ...oidc.env(), ...sts.env(), ...NO_CREDENTIALS }
-        using held = await hold(service, { 'role-to-assume': TEST_ROLE.arn }, { env, dist })
+        using held = await startActivity(service, { 'role-to-assume': TEST_ROLE.arn }, { env, dist })
         change(dist)
         await held.beats(1)
         for (const { accessKeyId } of sts.requests) if (accessKeyId) credentials.expire(accessKeyId)
@@ -194,7 +194,7 @@ describe('a later step takes away the code of the action', () => {
         await using service = await LocalDataPipeline.start()
         await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
         const inputs = { 'on-cancel': 'cancel-run', 'github-token': github.token }
-        using held = await hold(service, inputs, { env: github.environment, dist })
+        using held = await startActivity(service, inputs, { env: github.environment, dist })
         change(dist)
         service.cancelTask(held.taskId)
         expect(await eventually(() => github.cancellations.length === 1)).toBe(true)
@@ -213,7 +213,7 @@ describe('a later step takes away the code of the action', () => {
         await using service = await LocalDataPipeline.start()
         await using worker = await Worker.start()
         using job = new Job({}, { worker })
-        using held = await hold(service, NO_BEAT, { job, dist })
+        using held = await startActivity(service, NO_BEAT, { job, dist })
         change(dist)
         job.end()
         await worker.kill('SIGTERM')
@@ -243,7 +243,7 @@ describe('Node is wrapped', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, runner === 'with' ? { worker } : {})
-      using held = await hold(service, {}, { job, startedBy: SCRIPT })
+      using held = await startActivity(service, {}, { job, startedBy: SCRIPT })
       expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
       // More than 10 s after the script has ended.
       await held.beats(3)
@@ -258,7 +258,7 @@ describe('Node is wrapped', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, NO_BEAT, { job, startedBy: SCRIPT })
+      using held = await startActivity(service, NO_BEAT, { job, startedBy: SCRIPT })
       await worker.kill()
       await service.received('SetTaskStatus', 1, 55_000)
       expect(await job.heartbeatsEnd()).toBe(true)
@@ -271,7 +271,7 @@ describe('Node is wrapped', () => {
     await using service = await LocalDataPipeline.start()
     await using worker = await Worker.start()
     using job = new Job({}, { worker })
-    using held = await hold(service, {}, { job, startedBy: [LOADER] })
+    using held = await startActivity(service, {}, { job, startedBy: [LOADER] })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
     await held.beats(1)
     await expectHeld(service, held)
@@ -293,7 +293,7 @@ describe('Node is wrapped', () => {
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
       const { PATH, startedBy } = wrap(folder)
-      using held = await hold(service, {}, { job, startedBy, env: { PATH } })
+      using held = await startActivity(service, {}, { job, startedBy, env: { PATH } })
       expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
       await held.beats(1)
       await expectHeld(service, held)
@@ -308,7 +308,7 @@ describe('Node is wrapped', () => {
       const { startedBy } = wrap(folder)
       // Not even its own loader can start it again.
       const removing = preloading(`import { rmSync } from 'node:fs'; rmSync('${folder}/node.bin', { force: true })`)
-      using held = await hold(service, {}, { job, startedBy, env: { ...removing, PATH: job.temp } })
+      using held = await startActivity(service, {}, { job, startedBy, env: { ...removing, PATH: job.temp } })
       expect(held.main.exitCode).toBe(1)
       expect(held.main.errors).toHaveLength(1)
       expect(held.main.errors[0]).toMatch(/wrapped/)
@@ -322,7 +322,7 @@ describe('Node is wrapped', () => {
 describe("a container's user who may not write the files of the runner", () => {
   onLinux('main says which user to take, and post reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT, { env: preloading(STATE_DENIED) })
+    using held = await startActivity(service, NO_BEAT, { env: preloading(STATE_DENIED) })
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     expect(held.main.errors[0]).toContain('EACCES')
@@ -356,7 +356,7 @@ describe('its socket', () => {
 
   onLinux.each(STRANGERS)('is not moved by one who %s', async (_name, speak) => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     const [address = '', ...others] = socketsOf(heartbeatOf(held.job))
     expect(address).not.toBe('')
     expect(others).toEqual([])
@@ -386,7 +386,7 @@ describe('its socket', () => {
 
   onLinux('shows neither the task nor the tracking id', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, NO_BEAT)
+    using held = await startActivity(service, NO_BEAT)
     for (const address of socketsOf(heartbeatOf(held.job))) {
       expect(address).not.toContain(held.taskId.slice(0, 12))
       expect(address).not.toContain(held.job.trackingId)

@@ -8,7 +8,7 @@ import { LocalGitHub } from '../fakes/github/local-github.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually } from '../support/processes.ts'
 import type { StepResult } from '../support/step.ts'
-import { effectsOf, emptyTemp, type Holding, hold, onStatus, reportsOf } from './holding.ts'
+import { effectsOf, emptyTemp, type Holding, onStatus, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -84,8 +84,8 @@ describe('a root action that goes on trying after its end', () => {
     async () => {
       await using service = await LocalDataPipeline.start()
       using job = new Job({ ...service.env(), ...IN_CONTAINER })
-      service.misbehave(accessDenied('ReportTaskProgress'))
-      using held = await hold(service, { 'fail-on-error': 'false' }, { job, env: IN_CONTAINER })
+      service.injectFault(accessDenied('ReportTaskProgress'))
+      using held = await startActivity(service, { 'fail-on-error': 'false' }, { job, env: IN_CONTAINER })
       expect(job.heartbeats()).toEqual([])
       service.keepMisbehaving(onStatus('FINISHED', bare(503)))
       const root = held.root({ status: 'FINISHED' }, { limitMs: 90_000 })
@@ -102,7 +102,7 @@ describe('a root action that goes on trying after its end', () => {
     'of a task that is held: a later one takes its place, too',
     async () => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, { 'heartbeat-seconds': '300' })
+      using held = await startActivity(service, { 'heartbeat-seconds': '300' })
       service.keepMisbehaving(onStatus('FINISHED', bare(503)))
       const first = held.root({ status: 'FINISHED' }, { limitMs: 90_000 })
       await service.received('SetTaskStatus', 2)
@@ -121,8 +121,8 @@ describe('a root action that goes on trying after its end', () => {
 describe('steps that report by themselves, as nobody holds the task', () => {
   /** A job whose activity could not hold its task. */
   async function notHeld(service: LocalDataPipeline, env: Readonly<Record<string, string>> = {}): Promise<Holding> {
-    service.misbehave(accessDenied('ReportTaskProgress'))
-    return hold(service, { 'fail-on-error': 'false' }, { env })
+    service.injectFault(accessDenied('ReportTaskProgress'))
+    return startActivity(service, { 'fail-on-error': 'false' }, { env })
   }
 
   onLinux('a root action that is killed before it reports does not make post forget an earlier report', async () => {
@@ -130,7 +130,7 @@ describe('steps that report by themselves, as nobody holds the task', () => {
     await using github = await LocalGitHub.start()
     using held = await notHeld(service, github.environment)
     await held.root({ status: 'FALSE' })
-    github.misbehave('hang')
+    github.injectFault('hang')
     const killed = held.root(
       { status: 'FAILED', 'github-token': github.token, needs: '{"load":{"result":"failure"}}' },
       {
@@ -159,8 +159,8 @@ describe('steps that report by themselves, as nobody holds the task', () => {
 test.concurrent('a root action that goes on after post has reported, and the process is gone, reports nothing', async () => {
   await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
   await using github = await LocalGitHub.start()
-  using held = await hold(service, { 'heartbeat-seconds': '300' }, { env: github.environment })
-  github.misbehave('hang')
+  using held = await startActivity(service, { 'heartbeat-seconds': '300' }, { env: github.environment })
+  github.injectFault('hang')
   // It collects evidence, connected to the process.
   const root = held.root({ status: 'FAILED', 'github-token': github.token, needs: '{"load":{"result":"failure"}}' })
   expect(await eventually(() => github.requests.length > 0)).toBe(true)
@@ -262,7 +262,7 @@ describe('the temporary folder of the runner', () => {
     using job = new Job({ ...service.env(), ...IN_CONTAINER })
     const { taskId } = service.addTask()
     await job.main('only', { inputs: { 'task-id': taskId } })
-    const shown = JSON.stringify(Object.entries(job.files()))
-    expect(shown).not.toContain(taskId.slice(0, 40))
+    const visible = JSON.stringify(Object.entries(job.files()))
+    expect(visible).not.toContain(taskId.slice(0, 40))
   })
 })

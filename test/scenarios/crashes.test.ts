@@ -8,7 +8,7 @@ import { type Reporting, reportTo } from './reporting.ts'
 /** Reports with this module loaded before the action; the service throttles once, so that there is time for it. */
 async function reportWith(module: string, env: Record<string, string> = {}, throttled = true): Promise<Reporting> {
   await using service = await LocalDataPipeline.start()
-  if (throttled) service.misbehave(throttle())
+  if (throttled) service.injectFault(throttle())
   return await reportTo(service, { 'timeout-seconds': '5' }, { env: { ...preloading(module), ...env } })
 }
 
@@ -21,8 +21,8 @@ function expectOneCleanError({ step }: Reporting, words: string | RegExp): void 
   expect(step.errors[0]).not.toMatch(/\n\s+at /)
   expect(step.exitCode).toBe(1)
   expect(step.stderr).toBe('')
-  const shown = step.stdout.split('\n').filter((line) => !line.startsWith('::debug::'))
-  expect(shown.join('\n')).not.toMatch(/^\s+at .*:\d+:\d+/m)
+  const visible = step.stdout.split('\n').filter((line) => !line.startsWith('::debug::'))
+  expect(visible.join('\n')).not.toMatch(/^\s+at .*:\d+:\d+/m)
 }
 
 describe('an uncaught exception', () => {

@@ -189,12 +189,12 @@ aws_session_token = ${TEMPORARY.sessionToken}
 
   // Nothing was sent while the credentials were waited for, so nothing can have landed.
   onPosix('of a credential process that is slower than a try: a task that is not found is an error', async () => {
-    const answer = JSON.stringify({
+    const response = JSON.stringify({
       Version: 1,
       AccessKeyId: TEST_CREDENTIALS.accessKeyId,
       SecretAccessKey: TEST_CREDENTIALS.secretAccessKey,
     })
-    await inFolder({ 'answer.json': answer }, async (folder) => {
+    await inFolder({ 'answer.json': response }, async (folder) => {
       const command = `sh -c "sleep 6; cat ${join(folder, 'answer.json')}"`
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${command}\n`)
       await using service = await LocalDataPipeline.start()
@@ -226,13 +226,13 @@ aws_session_token = ${TEMPORARY.sessionToken}
 
   // The report waits for its credentials anyway; what is known by then must not be sent.
   onPosix('of a credential process that takes six seconds', async () => {
-    const answer = JSON.stringify({
+    const response = JSON.stringify({
       Version: 1,
       AccessKeyId: TEMPORARY.accessKeyId,
       SecretAccessKey: TEMPORARY.secretAccessKey,
       SessionToken: TEMPORARY.sessionToken,
     })
-    await inFolder({ 'answer.json': answer }, async (folder) => {
+    await inFolder({ 'answer.json': response }, async (folder) => {
       const command = `sh -c "sleep 6; cat ${join(folder, 'answer.json')}"`
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${command}\n`)
       await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
@@ -247,13 +247,13 @@ aws_session_token = ${TEMPORARY.sessionToken}
   })
 
   onPosix('of a credential process, asked before the texts are sent', async () => {
-    const answer = JSON.stringify({
+    const response = JSON.stringify({
       Version: 1,
       AccessKeyId: TEMPORARY.accessKeyId,
       SecretAccessKey: TEMPORARY.secretAccessKey,
       SessionToken: TEMPORARY.sessionToken,
     })
-    const files = { config: '[default]\ncredential_process = cat ANSWER\n', 'answer.json': answer }
+    const files = { config: '[default]\ncredential_process = cat ANSWER\n', 'answer.json': response }
     await inFolder(files, async (folder) => {
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = cat ${join(folder, 'answer.json')}\n`)
       await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
@@ -353,7 +353,7 @@ describe('secrets in error texts', () => {
     async (code) => {
       await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
       const message = `The Canonical String should have been\n'POST\n/\n\nx-amz-security-token:${TEMPORARY.sessionToken}\n'`
-      service.misbehave(error(code, message))
+      service.injectFault(error(code, message))
       const reporting = await reportTo(service, { status: 'FAILED' }, { env: service.env(TEMPORARY) })
       expect(reporting.step.stdout).toContain('Canonical String')
       expect(traces(reporting)).not.toContain(TEMPORARY.sessionToken)
@@ -437,7 +437,7 @@ describe('role-to-assume', () => {
     ['IDPCommunicationError', error('IDPCommunicationError', 'could not reach the IdP', 400)],
   ] as const)('STS answers once with %s: tried again', async (_name, fault) => {
     await using cloud = await startCloud()
-    cloud.sts.misbehave(fault)
+    cloud.sts.injectFault(fault)
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(1)
@@ -447,7 +447,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('STS is silent once: the try is given up, and the next one reports', async () => {
     await using cloud = await startCloud()
-    cloud.sts.misbehave(hang())
+    cloud.sts.injectFault(hang())
     const { step, bodies } = await reportTo(
       cloud.service,
       { ...WITH_ROLE, 'timeout-seconds': '20' },
@@ -459,7 +459,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('STS is silent once while the texts wait for the secrets: reported all the same', async () => {
     await using cloud = await startCloud()
-    cloud.sts.misbehave(hang())
+    cloud.sts.injectFault(hang())
     const { step, bodies } = await reportTo(
       cloud.service,
       { ...WITH_ROLE, 'error-message': 'why', 'timeout-seconds': '20' },
@@ -471,7 +471,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('GitHub is silent once about the token: reported all the same', async () => {
     await using cloud = await startCloud()
-    cloud.oidc.misbehave(hang())
+    cloud.oidc.injectFault(hang())
     const { step, bodies } = await reportTo(
       cloud.service,
       { ...WITH_ROLE, 'timeout-seconds': '20' },
@@ -502,7 +502,7 @@ describe('role-to-assume', () => {
   // Nothing was sent to Data Pipeline yet, so nothing can have landed there.
   test.concurrent('a task that is not found, after STS was silent once, is not taken for reported', async () => {
     await using cloud = await startCloud()
-    cloud.sts.misbehave(hang())
+    cloud.sts.injectFault(hang())
     const { step } = await reportTo(
       cloud.service,
       { ...WITH_ROLE, 'task-id': 'no-such-task', 'timeout-seconds': '20' },
@@ -515,7 +515,7 @@ describe('role-to-assume', () => {
 
   test.concurrent("GitHub's token service answers 500 once", async () => {
     await using cloud = await startCloud()
-    cloud.oidc.misbehave(bare(500))
+    cloud.oidc.injectFault(bare(500))
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(1)
@@ -523,7 +523,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('a session that Data Pipeline calls expired once is renewed', async () => {
     await using cloud = await startCloud()
-    cloud.service.misbehave(expiredToken())
+    cloud.service.injectFault(expiredToken())
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(2)
@@ -532,7 +532,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('sessions that are always called expired end in one error', async () => {
     await using cloud = await startCloud()
-    cloud.service.misbehave(...times(50, expiredToken()))
+    cloud.service.injectFault(...times(50, expiredToken()))
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(bodies.length).toBeLessThan(4)
     expect(step.errors).toHaveLength(1)
@@ -614,12 +614,12 @@ describe('role-to-assume', () => {
     expect(everything).not.toContain(session)
     expect(everything).not.toContain(cloud.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'])
     // A mask command is what hides a value in the log; nothing else may show it.
-    const shown = step.stdout
+    const visible = step.stdout
       .split('\n')
       .filter((line) => !line.startsWith('::add-mask::'))
       .join('\n')
-    expect(shown).not.toContain(token)
-    expect(shown).not.toContain(session)
+    expect(visible).not.toContain(token)
+    expect(visible).not.toContain(session)
   })
 })
 

@@ -14,9 +14,9 @@ import {
 
 /** All calls to GitHub together may take a quarter of the budget, or 10 s of a long one. */
 const SHORT_BUDGET = { 'timeout-seconds': '16' }
-const LONGEST_WAIT_MS = 10_000
+const MAX_WAIT_MS = 10_000
 /** More than a quarter, for a busy machine, and less than the most. */
-const IN_TIME_MS = LONGEST_WAIT_MS - 500
+const IN_TIME_MS = MAX_WAIT_MS - 500
 
 /** A run of which a job named build failed, seen by its job report, which failed as well. */
 async function failedRun(options: Parameters<typeof LocalGitHub.start>[0] = {}) {
@@ -131,7 +131,7 @@ describe('whatever GitHub does, the report goes out with what is known here', ()
       test.concurrent(`${view}: ${name}`, async () => {
         const run = await failedRun()
         await using github = run.github
-        github.misbehave(fault)
+        github.injectFault(fault)
         const result = await reportOf(run, view, budgetFor(fault))
         expectReportAllTheSame(result)
         expect(result.sent.errorMessage).toBe(
@@ -159,13 +159,13 @@ describe('whatever GitHub does, the report goes out with what is known here', ()
   test.concurrent('GitHub that hangs takes 10 seconds of a long budget, no more', async () => {
     const run = await failedRun()
     await using github = run.github
-    github.misbehave('hang')
+    github.injectFault('hang')
     const result = await reportOf(run, 'a needed job', { 'timeout-seconds': '120' })
     expect(result.sent).toMatchObject({ taskStatus: 'FAILED' })
     expect(result.step.notices).toHaveLength(1)
     // It counts from before the first call, and a quarter would be 30 s.
     expect(result.waited).toBeGreaterThan(5_000)
-    expect(result.waited).toBeLessThan(LONGEST_WAIT_MS + STALL_MS)
+    expect(result.waited).toBeLessThan(MAX_WAIT_MS + STALL_MS)
   })
 
   test.concurrent.each(['SIGINT', 'SIGTERM'] as const)(
@@ -173,7 +173,7 @@ describe('whatever GitHub does, the report goes out with what is known here', ()
     async (signal) => {
       const run = await failedRun()
       await using github = run.github
-      github.misbehave('hang')
+      github.injectFault('hang')
       // The clock leaves a machine that stands still enough of the 2 s after SIGTERM, and makes the 10 s more.
       const result = await reportOf(
         run,
@@ -190,12 +190,12 @@ describe('whatever GitHub does, the report goes out with what is known here', ()
   test.concurrent('calls that are slow one by one are not given 10 seconds each', async () => {
     const run = await failedRun()
     await using github = run.github
-    github.misbehave({ delayMs: 5_500 })
+    github.injectFault({ delayMs: 5_500 })
     const result = await reportOf(run, 'a needed job', { 'timeout-seconds': '40' })
     expect(result.step.notices).toHaveLength(1)
     expect(result.sent).toMatchObject({ taskStatus: 'FAILED' })
     // The second and the third would end after 11 and 16.5 s.
-    expect(result.waited).toBeLessThan(LONGEST_WAIT_MS + 5_000)
+    expect(result.waited).toBeLessThan(MAX_WAIT_MS + 5_000)
     // What the first call told is not lost.
     expect(result.sent.errorMessage).toContain(run.build.htmlUrl)
   })
@@ -290,8 +290,8 @@ describe('permissions and tokens', () => {
     }).text()
     const { step, bodies } = await reportOf(run, 'a needed job')
     expect(bodies).toHaveLength(1)
-    const shown = [JSON.stringify(bodies), JSON.stringify(step.outputs), step.summary].join()
-    for (let from = 0; from + 12 <= key.length; from++) expect(shown).not.toContain(key.slice(from, from + 12))
+    const visible = [JSON.stringify(bodies), JSON.stringify(step.outputs), step.summary].join()
+    for (let from = 0; from + 12 <= key.length; from++) expect(visible).not.toContain(key.slice(from, from + 12))
   })
 })
 
@@ -300,7 +300,7 @@ describe('what one call does not tell, the others still do', () => {
   async function reportWith(route: Route, fault: Fault): Promise<GitHubReport & { link: string }> {
     const run = await failedRun()
     await using github = run.github
-    github.misbehave(fault, { route })
+    github.injectFault(fault, { route })
     const result = await reportOf(run, 'a needed job', budgetFor(fault))
     expectReportAllTheSame(result)
     return { ...result, link: run.build.htmlUrl }
@@ -358,7 +358,7 @@ describe('what one call does not tell, the others still do', () => {
     const run = await failedRun({ attempt: 2 })
     await using github = run.github
     github.onRequest(({ path }) => {
-      if (path.endsWith('/attempts/1/jobs')) github.misbehave('server-error', { times: 1 })
+      if (path.endsWith('/attempts/1/jobs')) github.injectFault('server-error', { times: 1 })
     })
     const needs = needsOf({ build: 'failure', elsewhere: 'skipped' })
     const { bodies, sent } = await reportOf(run, 'a needed job', { needs })
@@ -372,7 +372,7 @@ describe('what one call does not tell, the others still do', () => {
     await using github = run.github
     for (let other = 0; other < 120; other++) github.addJob({ name: `other (${other})`, conclusion: 'success' })
     github.onRequest(({ query }) => {
-      if (query['page'] === '2') github.misbehave('bad-gateway', { times: 1 })
+      if (query['page'] === '2') github.injectFault('bad-gateway', { times: 1 })
     })
     const result = await reportOf(run, 'a needed job')
     expectReportAllTheSame(result)
@@ -390,7 +390,7 @@ describe('what one call does not tell, the others still do', () => {
   ])('%s fails twice (%s), and is asked again: %s', async (route, fault, view) => {
     const run = await failedRun()
     await using github = run.github
-    github.misbehave(fault, { route, times: 2 })
+    github.injectFault(fault, { route, times: 2 })
     const result = await reportOf(run, view)
     expectPlainReport(result)
     expect(result.sent.errorMessage).toContain(view === 'a needed job' ? '"Run make": Make says no.' : '"Run report"')
@@ -406,7 +406,7 @@ describe('what one call does not tell, the others still do', () => {
   ])('what GitHub refuses is asked for once: %s', async (fault) => {
     const run = await failedRun()
     await using github = run.github
-    github.misbehave(fault)
+    github.injectFault(fault)
     await reportOf(run, 'a needed job')
     expect(routesAsked(github)).toEqual(['jobs'])
   })
@@ -416,7 +416,7 @@ describe('what one call does not tell, the others still do', () => {
     await using github = run.github
     github.addJob({ name: 'lint', status: 'in_progress' })
     github.onRequest(({ nth }) => {
-      if (nth === 2) github.misbehave('hang', { route: 'jobs' })
+      if (nth === 2) github.injectFault('hang', { route: 'jobs' })
     })
     const result = await reportOf(run, 'a needed job', {
       ...SHORT_BUDGET,
@@ -433,7 +433,7 @@ describe('what one call does not tell, the others still do', () => {
     await using github = run.github
     run.own.steps = []
     github.onRequest(({ nth }) => {
-      if (nth === 2) github.misbehave('server-error')
+      if (nth === 2) github.injectFault('server-error')
     })
     const result = await reportOf(run, 'this job by its id')
     expectReportAllTheSame(result)

@@ -395,7 +395,7 @@ describe('links and limits', () => {
   test('a service that refuses long texts gets a shorter message, with the link', async () => {
     await using github = await LocalGitHub.start()
     await using service = await LocalDataPipeline.start()
-    service.misbehave(invalidRequest())
+    service.injectFault(invalidRequest())
     for (let shard = 1; shard <= 60; shard++) {
       github.addJob({ name: `test (${shard})`, conclusion: 'failure', annotations: [{ message: `Shard ${shard}!` }] })
     }

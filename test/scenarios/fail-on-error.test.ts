@@ -38,7 +38,7 @@ describe('fail-on-error: false', () => {
 
 test('fail-on-error: true is the default', async () => {
   await using service = await LocalDataPipeline.start()
-  service.misbehave(taskNotFound())
+  service.injectFault(taskNotFound())
   const { step } = await reportTo(service, {})
   expect(step.errors).toHaveLength(1)
   expect(step.exitCode).toBe(1)

@@ -9,7 +9,7 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { preloading } from '../support/preload.ts'
 import { removeFolder } from '../support/temporary-folder.ts'
-import { hold, reportsOf } from './holding.ts'
+import { reportsOf, startActivity } from './holding.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'
 
 const onPosix = process.platform === 'win32' ? describe.skip : describe
@@ -132,7 +132,7 @@ onPosix('a read that never returns and keeps a thread of its process', () => {
   test.concurrent('the post step of activity ends, too', async () => {
     await inFolder(async (folder) => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service, { 'error-stack-trace-file': 'gone.log', 'timeout-seconds': '8' })
+      using held = await startActivity(service, { 'error-stack-trace-file': 'gone.log', 'timeout-seconds': '8' })
       const post = await held.post({ ...goneDrive(folder), jobStatus: 'failure' })
       expect(post).toMatchObject({ exitCode: 0, stderr: '' })
       expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
@@ -187,7 +187,7 @@ onPosix('a read that never returns and keeps a thread of its process', () => {
 onPosix('named pipes in the folder of an activity', () => {
   test.concurrent('in place of its state and log: post does not wait for them, and reports', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     const folder = dirname(held.main.outputs['heartbeat-log'] ?? '')
     // No heartbeat process that would replace the state.
     held.job.end()

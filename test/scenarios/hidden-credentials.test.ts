@@ -14,7 +14,7 @@ import { LocalOidc } from '../fakes/aws/oidc.ts'
 import { LocalSts, TEST_ROLE } from '../fakes/aws/sts.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { runStep, type StepResult } from '../support/step.ts'
-import { hold } from './holding.ts'
+import { startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -240,7 +240,7 @@ test.concurrent('a short placeholder is not masked, as it would shred the log', 
 describe('where nothing is sent, credentials of a profile are asked for first', () => {
   const SECRET = 'a-secret-that/only+the-profile-has='
   const KEYS_OF_PROFILE = `aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = ${SECRET}\n`
-  const ANSWER = JSON.stringify({ Version: 1, AccessKeyId: 'AKIAIOSFODNN7EXAMPLE', SecretAccessKey: SECRET })
+  const RESPONSE = JSON.stringify({ Version: 1, AccessKeyId: 'AKIAIOSFODNN7EXAMPLE', SecretAccessKey: SECRET })
   const PRINT = `"${process.execPath}" -e "console.log(process.env.ANSWER)"`
   const TEXTS = { status: 'FAILED', 'error-id': SECRET, 'error-message': `why ${SECRET}`, 'error-stack-trace': SECRET }
 
@@ -292,7 +292,7 @@ describe('where nothing is sent, credentials of a profile are asked for first', 
       const step = await runStep({
         action,
         inputs: { ...(action === '.' && { 'task-id': 'a-task' }), ...inputs },
-        env: { AWS_REGION: region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER },
+        env: { AWS_REGION: region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER: RESPONSE },
       })
       expect(step.exitCode).toBe(exitCode)
       expect(said(step)).toContain('***')
@@ -314,7 +314,7 @@ describe('where nothing is sent, credentials of a profile are asked for first', 
       const program = `"${process.execPath}" -e "fs.appendFileSync('${starts}', 'x'); console.log(process.env.ANSWER)"`
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${program}\n`)
       const keys = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
-      const env = { ...service.env(), ...keys, ...region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER }
+      const env = { ...service.env(), ...keys, ...region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER: RESPONSE }
       const step = await runStep({ inputs: { 'task-id': 'a-task', ...TEXTS }, env })
       expect(step.errors).toHaveLength(1)
       expect(step.outputs['error-message']).toBe('why ***')
@@ -351,7 +351,7 @@ describe('the heartbeat process', () => {
     await using sts = await LocalSts.start({ issuer: oidc, credentials: service.credentials })
     const none = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
     const env = { ...oidc.env(), ...sts.env(), ...none, NODE_DEBUG: 'http,net' }
-    using held = await hold(service, { 'role-to-assume': TEST_ROLE.arn }, { env })
+    using held = await startActivity(service, { 'role-to-assume': TEST_ROLE.arn }, { env })
     await held.beats(1)
     // The first was that of the main step.
     const { accessKeyId = '', parameters } = sts.requests[1] ?? {}
@@ -378,8 +378,8 @@ describe('the heartbeat process', () => {
       const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}`
       writeFileSync(join(folder, 'config'), `[default]\n${keys}\n`)
       const env = { ...none, AWS_CONFIG_FILE: join(folder, 'config') }
-      using held = await hold(service, {}, { env })
-      service.misbehave(on('SetTaskStatus', taskNotFound()))
+      using held = await startActivity(service, {}, { env })
+      service.injectFault(on('SetTaskStatus', taskNotFound()))
       const step = await held.root({ status: 'FAILED', 'error-message': `key ${secretAccessKey}` })
       expect(step.errors).toEqual([expect.stringContaining('TaskNotFoundException')])
       expect(step.outputs['error-message']).toBe('key ***')

@@ -9,7 +9,7 @@ import { accessDenied, expiredToken, type Fault, on, taskNotFound, unrecognizedC
 import { leftOverProcesses } from '../support/job.ts'
 import { LocalProxy, TlsFront } from '../support/proxy.ts'
 import { runStep } from '../support/step.ts'
-import { hold } from './holding.ts'
+import { startActivity } from './holding.ts'
 import { reportTo } from './reporting.ts'
 
 const NO_KEYS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
@@ -62,8 +62,8 @@ describe('a profile in use', () => {
   test.concurrent('is named by a step with another one, where the report is made with that of the heartbeats', async () => {
     await using service = await LocalDataPipeline.start()
     const env = { ...NO_KEYS, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') }
-    using held = await hold(service, {}, { env: { ...env, AWS_PROFILE: 'reporter' } })
-    service.misbehave(on('SetTaskStatus', taskNotFound()))
+    using held = await startActivity(service, {}, { env: { ...env, AWS_PROFILE: 'reporter' } })
+    service.injectFault(on('SetTaskStatus', taskNotFound()))
     const step = await held.root({ status: 'FAILED' }, { env: { AWS_PROFILE: 'default' } })
     expect(step.errors).toEqual([expect.stringContaining('the profile "reporter"')])
     await held.post()
@@ -142,9 +142,9 @@ describe('the endpoint', () => {
 
   test.concurrent('of another place is named where the heartbeat process makes the report', async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     expect(held.main.stdout).toContain(` in us-east-1 at ${service.url}, with a beat`)
-    service.misbehave(on('SetTaskStatus', taskNotFound()))
+    service.injectFault(on('SetTaskStatus', taskNotFound()))
     expect((await held.root({ status: 'FAILED' })).errors).toEqual([expect.stringContaining(`to ${service.url}, `)])
     expect((await held.post()).stdout).toContain(` to ${service.url} in us-east-1 (request id`)
   })
@@ -259,7 +259,7 @@ describe('AWS_CA_BUNDLE', () => {
     await using service = await LocalDataPipeline.start()
     await using front = await TlsFront.start(service.url)
     const env = { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url, AWS_CA_BUNDLE: 'ca.pem' }
-    using held = await hold(service, {}, { env, files: { 'ca.pem': front.cert } })
+    using held = await startActivity(service, {}, { env, files: { 'ca.pem': front.cert } })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
     await held.beats(1)
     expect(await held.post()).toMatchObject({ exitCode: 0, errors: [] })

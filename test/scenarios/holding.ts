@@ -32,7 +32,7 @@ export interface Holding extends Disposable {
 let activities = 0
 
 /** Runs the main step of activity for a new task, in a job of its own or in the given one. */
-export async function hold(
+export async function startActivity(
   service: LocalDataPipeline,
   inputs: Inputs = {},
   options: HoldingOptions & { readonly job?: Job } = {},
@@ -51,7 +51,7 @@ export async function hold(
   const main = await job.main(id, step)
   const answered = (): ReceivedRequest[] => {
     const requests = service.requestsFor('ReportTaskProgress').slice(earlier)
-    const mine = requests.filter(({ body, answer }) => body['taskId'] === taskId && answer)
+    const mine = requests.filter(({ body, response }) => body['taskId'] === taskId && response)
     // Those up to the first success are of the main step.
     return mine.slice(mine.findIndex(isSuccess) + 1)
   }
@@ -90,8 +90,8 @@ export async function hold(
   }
 }
 
-function isSuccess({ answer, fault }: ReceivedRequest): boolean {
-  return answer?.status === 200 && fault === undefined
+function isSuccess({ response, fault }: ReceivedRequest): boolean {
+  return response?.status === 200 && fault === undefined
 }
 
 /** The one heartbeat process of a job. */
@@ -120,7 +120,7 @@ export const RUNNER_LOST = {
 export function effectsOf(service: LocalDataPipeline, taskId: string): unknown[] {
   return service
     .requestsFor('SetTaskStatus')
-    .filter(({ body, answer }) => body['taskId'] === taskId && answer?.status === 200)
+    .filter(({ body, response }) => body['taskId'] === taskId && response?.status === 200)
     .map(({ body }) => body['taskStatus'])
 }
 

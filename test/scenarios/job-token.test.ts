@@ -8,7 +8,7 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually } from '../support/processes.ts'
 import { Worker } from '../support/worker.ts'
-import { type Holding, heartbeatOf, hold, reportsOf } from './holding.ts'
+import { type Holding, heartbeatOf, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -52,7 +52,7 @@ async function holdAsking(
       globalThis.setTimeout = (callback, ms, ...more) => setTimeout(callback, ms > 100_000 ? 50 : ms, ...more)
     }`,
   )
-  return hold(
+  return startActivity(
     service,
     {},
     { job, contexts: { github: { token: TOKEN } }, env: { ...env, NODE_OPTIONS: `--require=${file}` } },

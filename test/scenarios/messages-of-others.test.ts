@@ -24,7 +24,7 @@ const HUGE: [string, Fault][] = [
 describe.each(HUGE)('%s of the service of some megabytes', (_name, fault) => {
   test.concurrent('set-task-status', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(fault)
+    service.injectFault(fault)
     const { step } = await reportTo(service)
     expect(step.exitCode).toBe(1)
     expectFewWords(step)
@@ -35,7 +35,7 @@ describe.each(HUGE)('%s of the service of some megabytes', (_name, fault) => {
 
   test.concurrent.each(['poll-for-task', 'activity'])('%s', async (action) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(fault)
+    service.injectFault(fault)
     const inputs: Record<string, string> =
       action === 'activity' ? { 'task-id': service.addTask().taskId } : { 'worker-group': 'ci', 'wait-seconds': '0' }
     const step = await runStep({ action, inputs, env: service.env() })
@@ -46,7 +46,7 @@ describe.each(HUGE)('%s of the service of some megabytes', (_name, fault) => {
 
 test.concurrent('a message that comes at each attempt, and a warning', async () => {
   await using service = await LocalDataPipeline.start()
-  service.misbehave(...times(2, error('ThrottlingException', MEGABYTES)), error('InvalidRequestException', MEGABYTES))
+  service.injectFault(...times(2, error('ThrottlingException', MEGABYTES)), error('InvalidRequestException', MEGABYTES))
   const { step } = await reportTo(service, { status: 'FAILED', 'error-message': 'x' })
   expect(step.outputs).toMatchObject({ reported: 'true' })
   expectFewWords(step)
@@ -54,7 +54,7 @@ test.concurrent('a message that comes at each attempt, and a warning', async () 
 
 test.concurrent('a message of GitHub', async () => {
   await using github = await LocalGitHub.start()
-  github.misbehave({ status: 403, body: { message: MEGABYTES } })
+  github.injectFault({ status: 403, body: { message: MEGABYTES } })
   const { step } = await report({ 'job-status': 'failure', 'github-token': github.token }, { env: github.environment })
   expect(step.exitCode).toBe(0)
   expect(step.notices[0]?.length).toBeLessThan(1_000)
@@ -65,7 +65,7 @@ const EVIL = 'a\r\nb\u2028c\u202ed\u001b[31m\u0007'
 test.concurrent('ids of tasks with line ends, colours and marks of direction stand on one clean line', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId, attemptId, objects } = service.addTask()
-  service.misbehave(
+  service.injectFault(
     on('PollForTask', {
       kind: 'answer',
       text: JSON.stringify({ taskObject: { taskId, pipelineId: `df-${EVIL}`, attemptId: `@${EVIL}`, objects } }),

@@ -95,7 +95,7 @@ describe('the summary', () => {
 
   test.concurrent('tells that the report could not be made', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(taskNotFound())
+    service.injectFault(taskNotFound())
     const { step } = await reportTo(service, { status: 'FAILED' })
     expect(Object.values(cellsOf(step.summary))).toContain('FAILED')
     expect(Object.values(cellsOf(step.summary))).toContain('no')
@@ -132,7 +132,7 @@ describe("the runner's files", () => {
 
   test.concurrent('and a report that fails is told all the same', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(taskNotFound())
+    service.injectFault(taskNotFound())
     const { step } = await reportTo(
       service,
       {},
@@ -158,7 +158,7 @@ describe('outputs', () => {
 
   test.concurrent('on failure: what would have been reported', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(taskNotFound())
+    service.injectFault(taskNotFound())
     const { step } = await reportTo(service, { status: 'FAILED', 'error-id': 'E', 'error-message': 'M' })
     expect(step.outputs).toEqual({
       status: 'FAILED',

@@ -113,7 +113,7 @@ describe('a task', () => {
     const fields = [{ key: 'command', stringValue: 'make' }, { key: 7, stringValue: ['x'] }, null, 'y']
     const objects = { '@A': { id: 1, name: {}, fields }, B: null, C: { fields: 'none' } }
     const text = JSON.stringify({ taskObject: { taskId, pipelineId: 5, attemptId: [], objects } })
-    service.misbehave(on('PollForTask', { kind: 'answer', text }))
+    service.injectFault(on('PollForTask', { kind: 'answer', text }))
     const step = await poll(service)
     expect(step.errors).toEqual([])
     expect(step.exitCode).toBe(0)
@@ -343,7 +343,7 @@ describe('a task that is not ours', () => {
     const cancelled = service.addTask()
     const other = service.addTask()
     void service.received('PollForTask').then(() => service.cancelTask(cancelled.taskId))
-    service.misbehave(on('PollForTask', late(1_000)))
+    service.injectFault(on('PollForTask', late(1_000)))
     const step = await poll(service, { 'max-tasks': '2' })
     expect(step.exitCode).toBe(0)
     expect(step.outputs).toMatchObject({ count: '1', 'task-id': other.taskId })
@@ -357,7 +357,7 @@ describe('a task that is not ours', () => {
   ])('as it %s: not handed on, with a warning', async (_name, fault) => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     service.addTask()
-    service.misbehave(on('ReportTaskProgress', fault))
+    service.injectFault(on('ReportTaskProgress', fault))
     const step = await poll(service)
     expect(step.outputs).toEqual(NOTHING)
     expect(step.exitCode).toBe(0)
@@ -384,7 +384,7 @@ describe('a task that is not ours', () => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
     const faults = [throttle(), internalError(), reset(), lostReply()]
-    service.misbehave(...faults.map((fault) => on('ReportTaskProgress', fault)))
+    service.injectFault(...faults.map((fault) => on('ReportTaskProgress', fault)))
     const step = await poll(service)
     expect(step.outputs['task-id']).toBe(taskId)
     expect(step).toMatchObject({ exitCode: 0, warnings: [] })
@@ -401,7 +401,7 @@ describe('a poll that fails', () => {
   ])('by %s is made again', async (_name, faults) => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
-    service.misbehave(...faults)
+    service.injectFault(...faults)
     const step = await poll(service)
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.outputs['task-id']).toBe(taskId)
@@ -414,7 +414,7 @@ describe('a poll that fails', () => {
   ] as const)('as it was held and then cut off by a %s: none yet, with one warning', async (by, afterMs) => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
-    service.misbehave(on('PollForTask', cutOff(by, afterMs)))
+    service.injectFault(on('PollForTask', cutOff(by, afterMs)))
     const step = await poll(service, { 'wait-seconds': '600' })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.warnings).toEqual([expect.stringMatching(/cut off after \d+ s, while the service held it/)])
@@ -426,7 +426,7 @@ describe('a poll that fails', () => {
   test.concurrent.each(['reset', 'gateway'] as const)('by a %s after a while is made again', async (by) => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
-    service.misbehave(on('PollForTask', cutOff(by, 2_000)))
+    service.injectFault(on('PollForTask', cutOff(by, 2_000)))
     const step = await poll(service, { 'timeout-seconds': '4' }, { env: slowClock(10) })
     expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
     expect(step.outputs['task-id']).toBe(taskId)
@@ -435,7 +435,7 @@ describe('a poll that fails', () => {
 
   test.concurrent('for good: one error that says what to allow, and outputs that say found is false', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(accessDenied('PollForTask'))
+    service.injectFault(accessDenied('PollForTask'))
     const step = await poll(service)
     expect(step.exitCode).toBe(1)
     expect(step.errors).toHaveLength(1)
@@ -448,14 +448,14 @@ describe('a poll that fails', () => {
   // Only this call takes a condition key: datapipeline:workerGroup.
   test.concurrent('for lack of permission: the hint does not claim that nothing narrower can be allowed', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(accessDenied('PollForTask'))
+    service.injectFault(accessDenied('PollForTask'))
     const step = await poll(service)
     expect(step.errors[0]).toContain('datapipeline:workerGroup')
   })
 
   test.concurrent('with fail-on-error false: one warning with the same words', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(accessDenied('PollForTask'))
+    service.injectFault(accessDenied('PollForTask'))
     const step = await poll(service, { 'fail-on-error': 'false' })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.warnings).toHaveLength(1)
@@ -505,7 +505,7 @@ describe('a poll that fails', () => {
     await using sts = await LocalSts.start({ issuer: oidc, credentials })
     await using service = await LocalDataPipeline.start({ credentials })
     const { taskId } = service.addTask()
-    sts.misbehave(hang())
+    sts.injectFault(hang())
     const env = { ...oidc.env(), ...sts.env(), AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
     const step = await poll(service, { 'role-to-assume': TEST_ROLE.arn, 'timeout-seconds': '20' }, { env })
     expect(step.errors).toEqual([])
@@ -550,7 +550,7 @@ describe('taskrunner-id', () => {
   test.concurrent('the service wants it to end: no task is taken, and it says so', async () => {
     await using service = await LocalDataPipeline.start()
     service.addTask()
-    service.misbehave(on('ReportTaskRunnerHeartbeat', { kind: 'answer', text: '{"terminate":true}' }))
+    service.injectFault(on('ReportTaskRunnerHeartbeat', { kind: 'answer', text: '{"terminate":true}' }))
     const step = await poll(service, { 'taskrunner-id': 'r', 'wait-seconds': '600' })
     expect(step.exitCode).toBe(0)
     expect(step.outputs['found']).toBe('false')
@@ -561,7 +561,7 @@ describe('taskrunner-id', () => {
   test.concurrent('a heartbeat that fails is a warning, and the tasks are taken', async () => {
     await using service = await LocalDataPipeline.start()
     service.addTask()
-    service.misbehave(on('ReportTaskRunnerHeartbeat', accessDenied()))
+    service.injectFault(on('ReportTaskRunnerHeartbeat', accessDenied()))
     const step = await poll(service, { 'taskrunner-id': 'r' })
     expect(step.warnings).toHaveLength(1)
     expect(step.outputs['found']).toBe('true')

@@ -307,9 +307,9 @@ describe('the endpoint', () => {
     await using service = await LocalDataPipeline.start()
     const front = createServer((incoming, outgoing) => {
       const options = { method: incoming.method, headers: incoming.headers }
-      const onward = request(service.url, options, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
-        answer.pipe(outgoing)
+      const onward = request(service.url, options, (response) => {
+        outgoing.writeHead(response.statusCode ?? 500, response.headers)
+        response.pipe(outgoing)
       })
       incoming.pipe(onward)
     })

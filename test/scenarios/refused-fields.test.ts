@@ -25,7 +25,7 @@ describe.each([
 ])('an answer %s', (code, refusal) => {
   test.concurrent('once: the status is sent again with a trace of 1024 characters and a message of 2048 bytes', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(refusal)
+    service.injectFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, LONG)
 
     expect(bodies).toHaveLength(2)
@@ -52,7 +52,7 @@ describe.each([
 
   test.concurrent('twice: the status is sent without error fields', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(...times(2, refusal))
+    service.injectFault(...times(2, refusal))
     const { step, bodies, taskId } = await reportTo(service, LONG)
 
     expect(bodies).toHaveLength(3)
@@ -106,7 +106,7 @@ describe.each([
 
   test.concurrent('to the evidence of a failure: it is left out, too', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(refusal)
+    service.injectFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, {}, { jobStatus: 'failure' })
     expect(bodies).toEqual([
       { taskId, taskStatus: 'FAILED', ...localEvidence('failure') },
@@ -121,7 +121,7 @@ describe.each([
 
   test.concurrent('to short error fields: they are left out at once, as shortening changes nothing', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(refusal)
+    service.injectFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, { status: 'FALSE', 'error-id': 'A', 'error-message': 'B' })
     expect(bodies).toEqual([
       { taskId, taskStatus: 'FALSE', errorId: 'A', errorMessage: 'B' },
@@ -175,7 +175,7 @@ test.concurrent('the mark of the shorter trace counts what is missing of the ori
 test.concurrent('a shortened field never begins or ends in half of a surrogate pair', async () => {
   await using service = await LocalDataPipeline.start()
   for (const shift of ['', 'a', 'ab', 'abc']) {
-    service.misbehave(refuseLongStackTraces(1024))
+    service.injectFault(refuseLongStackTraces(1024))
     const { bodies } = await reportTo(service, {
       status: 'FAILED',
       'error-message': shift + '\u{1f600}'.repeat(2_500),
@@ -188,7 +188,7 @@ test.concurrent('a shortened field never begins or ends in half of a surrogate p
 
 test.concurrent('throttling between the refusals spends no version of the fields', async () => {
   await using service = await LocalDataPipeline.start()
-  service.misbehave(invalidRequest(), {
+  service.injectFault(invalidRequest(), {
     kind: 'error',
     code: 'ThrottlingException',
     message: 'Rate exceeded',

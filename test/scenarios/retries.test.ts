@@ -7,7 +7,7 @@ import {
   accessDenied,
   bare,
   dribble,
-  emptyAnswer,
+  emptyResponse,
   error,
   type Fault,
   hang,
@@ -66,7 +66,7 @@ describe('once, then all is well: reported at the second try', () => {
   ]
   test.concurrent.each(effects)('%s', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(fault)
+    service.injectFault(fault)
     const { step, bodies, taskId } = await reportTo(service, { status: 'FAILED', ...ERROR_INPUTS })
     expect(step.errors).toEqual([])
     expect(step.exitCode).toBe(0)
@@ -83,7 +83,7 @@ describe('once, then all is well: reported at the second try', () => {
 
 test.concurrent('a service that throttles for longer than the SDK tries is waited for', async () => {
   await using service = await LocalDataPipeline.start()
-  service.misbehave(...times(3, throttle()))
+  service.injectFault(...times(3, throttle()))
   const { step, bodies } = await reportTo(service)
   expect(bodies).toHaveLength(4)
   expect(step.exitCode).toBe(0)
@@ -107,7 +107,7 @@ describe('whose answer is lost', () => {
     '%s, then TaskNotFound: a warning, and the step is green',
     async (_name, fault) => {
       await using service = await LocalDataPipeline.start()
-      service.misbehave(fault)
+      service.injectFault(fault)
       const { step, bodies, taskId } = await reportTo(service, { status: 'FAILED', 'error-message': 'why' })
       expect(bodies).toHaveLength(2)
       expect(service.task(taskId).status).toBe('FAILED')
@@ -123,7 +123,7 @@ describe('whose answer is lost', () => {
 
   test.concurrent('but the service accepts another report of the same task: a plain success', async () => {
     await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
-    service.misbehave(lostReply())
+    service.injectFault(lostReply())
     const { step } = await reportTo(service, { status: 'FAILED' })
     expect(step.warnings).toEqual([])
     expect(step.exitCode).toBe(0)
@@ -131,7 +131,7 @@ describe('whose answer is lost', () => {
 
   test.concurrent('then throttling, then TaskNotFound', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(lostReply(), throttle())
+    service.injectFault(lostReply(), throttle())
     const { step, bodies } = await reportTo(service)
     expect(bodies).toHaveLength(3)
     expect(step.warnings).toHaveLength(1)
@@ -141,7 +141,7 @@ describe('whose answer is lost', () => {
   // The service finds the second request invalid, and has ended the task by the third.
   test.concurrent('then InvalidRequestException, then TaskNotFound: the outputs are those of the report that landed', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(lostReply(), invalidRequest())
+    service.injectFault(lostReply(), invalidRequest())
     const { step, bodies } = await reportTo(service, { status: 'FALSE', 'error-id': 'E', 'error-message': 'why' })
     expect(bodies).toHaveLength(3)
     expect(step.outputs).toMatchObject({ reported: 'true', 'error-id': 'E', 'error-message': 'why' })
@@ -151,7 +151,7 @@ describe('whose answer is lost', () => {
   // So a service may answer whose task has its status already.
   test.concurrent('then InvalidRequestException: an error that says to look at the attempt', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(lostReply(), invalidRequest())
+    service.injectFault(lostReply(), invalidRequest())
     const { step, bodies } = await reportTo(service)
     expect(bodies).toHaveLength(2)
     expect(step.errors).toHaveLength(1)
@@ -165,7 +165,7 @@ describe('whose answer is lost', () => {
 
   test.concurrent('TaskNotFound after a throttled try, which had no effect, stays an error', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(throttle(), internalError(), taskNotFound())
+    service.injectFault(throttle(), internalError(), taskNotFound())
     const { step } = await reportTo(service)
     expect(step.errors).toHaveLength(1)
     expect(step.outputs['reported']).toBe('false')
@@ -176,7 +176,7 @@ describe('whose answer is lost', () => {
 describe('a service without a word', () => {
   test.concurrent('hangs once: the try is given up, and the next one reports', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(hang())
+    service.injectFault(hang())
     const { step, bodies, taskId } = await reportTo(service, { status: 'FAILED', 'timeout-seconds': '10' })
     expect(step.exitCode).toBe(0)
     expect(bodies).toHaveLength(2)
@@ -199,7 +199,7 @@ describe('a service without a word', () => {
   test.concurrent('answers a byte at a time, too slowly to be waited for', async () => {
     await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
     // Two bytes take longer than all tries may.
-    service.misbehave(dribble(8_000))
+    service.injectFault(dribble(8_000))
     const { step, bodies } = await reportTo(service, { 'timeout-seconds': '12' })
     expect(step.exitCode).toBe(0)
     expect(bodies).toHaveLength(2)
@@ -216,7 +216,7 @@ describe('a service without a word', () => {
 
   test.concurrent('answers late, but in time', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(late(700))
+    service.injectFault(late(700))
     const { step, bodies } = await reportTo(service)
     expect(bodies).toHaveLength(1)
     expect(step.exitCode).toBe(0)
@@ -246,7 +246,7 @@ describe('a service without a word', () => {
 
 test.concurrent.each(['{}', ''] as const)('status 200 with %j is a success', async (text) => {
   await using service = await LocalDataPipeline.start()
-  service.misbehave(emptyAnswer(text))
+  service.injectFault(emptyResponse(text))
   const { step, bodies } = await reportTo(service)
   expect(bodies).toHaveLength(1)
   expect(step.exitCode).toBe(0)
@@ -285,7 +285,7 @@ describe('never tried again', () => {
 
 test.concurrent('an empty page with status 200, that names neither a request nor a type of AWS, is not taken for a success', async () => {
   await using service = await LocalDataPipeline.start()
-  service.misbehave({ kind: 'page', status: 200, contentType: 'text/html', text: '' })
+  service.injectFault({ kind: 'page', status: 200, contentType: 'text/html', text: '' })
   const { bodies, taskId } = await reportTo(service, { status: 'FAILED' })
   expect(bodies).toHaveLength(2)
   expect(service.task(taskId).status).toBe('FAILED')
@@ -383,7 +383,7 @@ describe('a task that is not found, when no earlier request can have arrived', (
     ['was too much for a proxy', 429],
   ])('because it %s: an error', async (_name, status) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave({ kind: 'page', status, contentType: 'text/html', text: '<html>no</html>' })
+    service.injectFault({ kind: 'page', status, contentType: 'text/html', text: '<html>no</html>' })
     const { step } = await reportTo(service, { 'task-id': 'no-such-task' })
     expect(step.outputs['reported']).toBe('false')
     expect(step.exitCode).toBe(1)
@@ -414,7 +414,7 @@ describe('a task that is not found, after a late answer that says that nothing c
   ])('%s: an error', async (_name, status) => {
     await using service = await LocalDataPipeline.start()
     const text = '<html>no</html>'
-    service.misbehave({ kind: 'page', status, contentType: 'text/html', text, afterMs: 2_000 })
+    service.injectFault({ kind: 'page', status, contentType: 'text/html', text, afterMs: 2_000 })
     const { step } = await reportTo(
       service,
       { 'task-id': 'no-such-task', 'timeout-seconds': '4' },
@@ -434,13 +434,13 @@ onPosix.each(['http', 'https'])(
   async (protocol) => {
     await using service = await LocalDataPipeline.start()
     await using front = await TlsFront.start(service.url)
-    service.misbehave(late(500))
+    service.injectFault(late(500))
     const onStart = async (child: RunningStep): Promise<void> => {
       await service.received('SetTaskStatus')
       child.kill('SIGSTOP')
       // Twice what a try may take.
       await delay(4_000)
-      await eventually(() => service.requestsFor('SetTaskStatus')[0]?.answer !== undefined)
+      await eventually(() => service.requestsFor('SetTaskStatus')[0]?.response !== undefined)
       child.kill('SIGCONT')
     }
     const env = protocol === 'http' ? {} : { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url, NODE_EXTRA_CA_CERTS: 'ca.pem' }
@@ -510,7 +510,7 @@ describe('a task that is not found, after a connection on which nothing was sent
       await using service = await LocalDataPipeline.start()
       await using front = await TlsFront.start(service.url, ['datapipeline.us-east-1.amazonaws.com', '127.0.0.1'])
       await using proxy = await LocalProxy.start('forward', front.url)
-      service.misbehave(lostReply())
+      service.injectFault(lostReply())
       const { step } = await reportTo(
         service,
         { status: 'FAILED' },

@@ -15,7 +15,7 @@ import { idlePort } from '../support/idle-port.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { TlsFront } from '../support/proxy.ts'
 import { runStep } from '../support/step.ts'
-import { effectsOf, hold } from './holding.ts'
+import { effectsOf, startActivity } from './holding.ts'
 import { report, reportTo } from './reporting.ts'
 
 afterAll(async () => {
@@ -29,7 +29,7 @@ const TEMPORARY = {
 }
 const WITH_ROLE = { status: 'FAILED', 'role-to-assume': TEST_ROLE.arn }
 /** Tried no more than that, where it is not known whether a refusal passes. */
-const MOST_TRIES = 5
+const MAX_ATTEMPTS = 5
 
 /** Where a role may come from, beside the input: the variables of a step in which STS is asked for it. */
 const SOURCES: Readonly<
@@ -71,7 +71,7 @@ describe('STS refuses twice, and then no more: reported', () => {
 
   test.concurrent.each(REFUSALS)('%s, each time with a new OIDC token', async (_name, refusal) => {
     await using cloud = await startCloud()
-    cloud.sts.misbehave(...times(2, refusal))
+    cloud.sts.injectFault(...times(2, refusal))
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(1)
@@ -85,7 +85,7 @@ describe('STS refuses twice, and then no more: reported', () => {
   )('the role of %s, %s', async (source, _name, refusal) => {
     await inFolder(async (folder) => {
       await using cloud = await startCloud()
-      cloud.sts.misbehave(...times(2, refusal))
+      cloud.sts.injectFault(...times(2, refusal))
       const { step, bodies } = await reportTo(
         cloud.service,
         { status: 'FAILED' },
@@ -99,10 +99,10 @@ describe('STS refuses twice, and then no more: reported', () => {
 
   test.concurrent('activity holds the task', async () => {
     await using cloud = await startCloud()
-    cloud.sts.misbehave(keysNotFetched(), notAuthorized())
-    using held = await hold(cloud.service, { 'role-to-assume': TEST_ROLE.arn }, { env: cloud.env })
+    cloud.sts.injectFault(keysNotFetched(), notAuthorized())
+    using held = await startActivity(cloud.service, { 'role-to-assume': TEST_ROLE.arn }, { env: cloud.env })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
-    cloud.sts.misbehave(keysNotFetched())
+    cloud.sts.injectFault(keysNotFetched())
     await held.beats(1)
     expect(await held.post()).toMatchObject({ exitCode: 0, errors: [] })
     expect(cloud.service.task(held.taskId).state).toBe('finished')
@@ -110,13 +110,13 @@ describe('STS refuses twice, and then no more: reported', () => {
 
   test.concurrent('the process that holds a task reports for a step without credentials', async () => {
     await using cloud = await startCloud()
-    using held = await hold(
+    using held = await startActivity(
       cloud.service,
       { 'role-to-assume': TEST_ROLE.arn, 'heartbeat-seconds': '300' },
       { env: cloud.env },
     )
     for (const { accessKeyId = '' } of cloud.sts.requests) cloud.credentials.expire(accessKeyId)
-    cloud.sts.misbehave(...times(2, notAuthorized()))
+    cloud.sts.injectFault(...times(2, notAuthorized()))
     expect(await held.root({ status: 'FINISHED' })).toMatchObject({ exitCode: 0, errors: [] })
     await held.post()
     expect(effectsOf(cloud.service, held.taskId)).toEqual(['FINISHED'])
@@ -125,7 +125,7 @@ describe('STS refuses twice, and then no more: reported', () => {
   test.concurrent('poll-for-task takes a task', async () => {
     await using cloud = await startCloud()
     const { taskId } = cloud.service.addTask()
-    cloud.sts.misbehave(keysNotFetched(), notAuthorized())
+    cloud.sts.injectFault(keysNotFetched(), notAuthorized())
     const inputs = { 'worker-group': 'ci', 'wait-seconds': '0', 'role-to-assume': TEST_ROLE.arn }
     const step = await runStep({ action: 'poll-for-task', inputs, env: { ...cloud.service.env(), ...cloud.env } })
     expect(step.errors).toEqual([])
@@ -138,7 +138,7 @@ describe('STS refuses for good', () => {
     await using cloud = await startCloud({ roles: [{ ...TEST_ROLE, subject: /^repo:someone-else/ }] })
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(bodies).toEqual([])
-    expect(cloud.sts.requests).toHaveLength(MOST_TRIES)
+    expect(cloud.sts.requests).toHaveLength(MAX_ATTEMPTS)
     expect(step.errors).toHaveLength(1)
     expect(step.errors[0]).toMatch(/AccessDenied.*trust policy/)
     expect(step.exitCode).toBe(1)
@@ -148,7 +148,7 @@ describe('STS refuses for good', () => {
     await inFolder(async (folder) => {
       await using cloud = await startCloud({ roles: [] })
       const { step } = await reportTo(cloud.service, { status: 'FAILED' }, { env: variablesOf(source, cloud, folder) })
-      expect(cloud.sts.requests).toHaveLength(MOST_TRIES)
+      expect(cloud.sts.requests).toHaveLength(MAX_ATTEMPTS)
       expect(step.errors).toHaveLength(1)
       expect(step.errors[0]).toMatch(/AccessDenied.*trust policy/)
       expect(step.errors[0]).not.toContain('datapipeline:SetTaskStatus')
@@ -160,7 +160,7 @@ describe('STS refuses for good', () => {
     ['another audience', { audience: 'octo-org' }, [], 'Incorrect token audience'],
   ])('%s: one error at once', async (_name, options, refusals, saying) => {
     await using cloud = await startCloud(options)
-    cloud.sts.misbehave(...refusals)
+    cloud.sts.injectFault(...refusals)
     const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(cloud.sts.requests).toHaveLength(1)
     expect(step.errors).toHaveLength(1)
@@ -182,7 +182,7 @@ describe('STS refuses for good', () => {
     ['https://octo.ghe.com', 'token.actions.octo.ghe.com'],
   ])('with the issuer of %s in the hint', async (server, issuer) => {
     await using cloud = await startCloud()
-    cloud.sts.misbehave(noIdentityProvider())
+    cloud.sts.injectFault(noIdentityProvider())
     const { step } = await reportTo(cloud.service, WITH_ROLE, { env: { ...cloud.env, GITHUB_SERVER_URL: server } })
     expect(step.errors[0]).toContain(`identity provider for ${issuer},`)
   })
@@ -204,7 +204,7 @@ describe('a role-session-name that STS would not take is replaced, with one warn
 
   test.concurrent('activity holds and reports', async () => {
     await using cloud = await startCloud()
-    using held = await hold(cloud.service, NAMED, { env: cloud.env })
+    using held = await startActivity(cloud.service, NAMED, { env: cloud.env })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [WARNING] })
     expect(await held.post()).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
     expect(cloud.service.task(held.taskId).state).toBe('finished')
@@ -221,7 +221,7 @@ describe('a role-session-name that STS would not take is replaced, with one warn
 describe('a session that the service does not know yet', () => {
   test.concurrent('of role-to-assume: reported when it does', async () => {
     await using cloud = await startCloud()
-    cloud.service.misbehave(...times(3, unrecognizedClient()))
+    cloud.service.injectFault(...times(3, unrecognizedClient()))
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(4)
@@ -231,7 +231,7 @@ describe('a session that the service does not know yet', () => {
 
   test.concurrent('of a step before this one: reported when it does', async () => {
     await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
-    service.misbehave(...times(2, unrecognizedClient()))
+    service.injectFault(...times(2, unrecognizedClient()))
     const { step, bodies } = await reportTo(service, { status: 'FAILED' }, { env: service.env(TEMPORARY) })
     expect(step.errors).toEqual([])
     expect(bodies).toHaveLength(3)
@@ -241,7 +241,7 @@ describe('a session that the service does not know yet', () => {
     await using cloud = await startCloud()
     cloud.service.keepMisbehaving(unrecognizedClient())
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
-    expect(bodies).toHaveLength(MOST_TRIES)
+    expect(bodies).toHaveLength(MAX_ATTEMPTS)
     expect(step.errors).toHaveLength(1)
     expect(step.errors[0]).toContain('UnrecognizedClientException')
     expect(step.errors[0]).toContain('AWS does not accept the session that the role gave')
@@ -275,12 +275,12 @@ describe("GitHub's token service", () => {
     const { message } = await reportAsking(oidc.url)
     expect(message).toContain('status 401')
     expect(message).toContain('about six hours')
-    expect(oidc.requests.length).toBeLessThanOrEqual(MOST_TRIES)
+    expect(oidc.requests.length).toBeLessThanOrEqual(MAX_ATTEMPTS)
   })
 
   test.concurrent('refuses once: tried again', async () => {
     await using cloud = await startCloud()
-    cloud.oidc.misbehave(error('Unauthorized', 'no', 401), bare(500))
+    cloud.oidc.injectFault(error('Unauthorized', 'no', 401), bare(500))
     const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
   })
@@ -331,11 +331,11 @@ describe("GitHub's token service", () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { step, message } = await reportAsking(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-    const tries = step.stdout.split('Trying again').length
+    const attempts = step.stdout.split('Trying again').length
     server.closeAllConnections()
     server.close()
     expect(message).toMatch(/the answer is larger than \d+ bytes/)
     // Beside what the sockets hold.
-    expect(sent).toBeLessThan(tries * 16 * 1024 * 1024)
+    expect(sent).toBeLessThan(attempts * 16 * 1024 * 1024)
   })
 })

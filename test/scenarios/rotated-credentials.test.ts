@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from '@jest/globals'
 import { on, throttle } from '../fakes/aws/faults.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { runStep } from '../support/step.ts'
-import { heartbeatCounts, hold } from './holding.ts'
+import { heartbeatCounts, startActivity } from './holding.ts'
 import { reportTo } from './reporting.ts'
 import { CREDENTIALS_FILE, REJECTIONS, SOURCES, startSource } from './rotating-source.ts'
 
@@ -21,7 +21,7 @@ describe('while heartbeats hold a task', () => {
     async ({ source, rejection }) => {
       await using machine = await startSource(source)
       const { service, sts } = machine
-      using held = await hold(service, source.inputs, { env: machine.env })
+      using held = await startActivity(service, source.inputs, { env: machine.env })
       expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
       await held.beats(1)
       machine.rotate(rejection)
@@ -54,7 +54,7 @@ describe('while poll-for-task waits for a task', () => {
     const step = await polling
     expect(step).toMatchObject({ exitCode: 0, errors: [], outputs: { found: 'true', 'task-id': taskId } })
     expect(machine.isOld(first?.signedBy)).toBe(true)
-    expect(service.requests.filter(({ answer }) => answer?.error !== undefined).length).toBeLessThanOrEqual(1)
+    expect(service.requests.filter(({ response }) => response?.error !== undefined).length).toBeLessThanOrEqual(1)
     expect(machine.isOld(service.requests.at(-1)?.signedBy)).toBe(false)
   })
 })

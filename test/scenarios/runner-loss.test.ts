@@ -8,7 +8,7 @@ import { Job, leftOverProcesses } from '../support/job.ts'
 import { environmentOf, eventually, isAlive } from '../support/processes.ts'
 import { runStep } from '../support/step.ts'
 import { type RunningStep, Worker } from '../support/worker.ts'
-import { effectsOf, heartbeatOf, hold, onStatus, RUNNER_LOST, reportsOf } from './holding.ts'
+import { effectsOf, heartbeatOf, onStatus, RUNNER_LOST, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -36,7 +36,7 @@ describe('the runner is lost between two steps', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, inputs, { job })
+      using held = await startActivity(service, inputs, { job })
       expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
       await worker.kill()
       await service.received('SetTaskStatus', 1, REPORTED_WITHIN_MS)
@@ -53,7 +53,7 @@ describe('the runner is lost between two steps', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       const pid = heartbeatOf(job)
       expect(environmentOf(pid)['RUNNER_TRACKING_ID']).toBe(`${job.trackingId}_heartbeat`)
       job.end()
@@ -73,7 +73,7 @@ describe('the runner is lost between two steps', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       const pid = heartbeatOf(job)
       await worker.kill()
       process.kill(pid, signal)
@@ -93,8 +93,8 @@ describe('the runner is lost between two steps', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
-      service.misbehave(...faults.map((fault) => on('SetTaskStatus', fault)))
+      using held = await startActivity(service, {}, { job })
+      service.injectFault(...faults.map((fault) => on('SetTaskStatus', fault)))
       await worker.kill()
       await service.received('SetTaskStatus', faults.length + 1, REPORTED_WITHIN_MS)
       await ended(job)
@@ -110,8 +110,8 @@ describe('the runner is lost between two steps', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using first = await hold(service, {}, { job })
-      using second = await hold(service, {}, { job })
+      using first = await startActivity(service, {}, { job })
+      using second = await startActivity(service, {}, { job })
       expect(job.heartbeats()).toHaveLength(2)
       await worker.kill()
       await service.received('SetTaskStatus', 2, REPORTED_WITHIN_MS)
@@ -129,7 +129,7 @@ describe('the runner is lost, and nothing is reported', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, { report: 'false' }, { job })
+      using held = await startActivity(service, { report: 'false' }, { job })
       expect(job.heartbeats()).toHaveLength(1)
       await worker.kill()
       await ended(job)
@@ -144,7 +144,7 @@ describe('the runner is lost, and nothing is reported', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       service.cancelTask(held.taskId)
       await held.beats(1)
       await worker.kill()
@@ -160,7 +160,7 @@ describe('the runner is lost, and nothing is reported', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, { 'heartbeat-seconds': '300' }, { job })
+      using held = await startActivity(service, { 'heartbeat-seconds': '300' }, { job })
       expect((await held.root({ status })).exitCode).toBe(0)
       // It remembers the report.
       expect(job.heartbeats()).toHaveLength(1)
@@ -177,7 +177,7 @@ describe('the runner is lost, and nothing is reported', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       const pid = heartbeatOf(job)
       process.kill(pid, 'SIGSTOP')
       await worker.kill()
@@ -196,7 +196,7 @@ describe('the runner is lost, and nothing is reported', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       expect(await held.post()).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
       // Post ends only when the process is gone.
       expect(job.heartbeats()).toEqual([])
@@ -215,8 +215,8 @@ describe('the runner is lost in the main step', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      service.misbehave(on('ReportTaskProgress', late(3_000)))
-      const holding = hold(service, {}, { job })
+      service.injectFault(on('ReportTaskProgress', late(3_000)))
+      const holding = startActivity(service, {}, { job })
       await service.received('ReportTaskProgress')
       await worker.kill()
       using held = await holding
@@ -233,7 +233,7 @@ describe('the runner is lost in the main step', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      service.misbehave(on('ReportTaskProgress', hang()))
+      service.injectFault(on('ReportTaskProgress', hang()))
       let main: RunningStep | undefined
       const onStart = (step: RunningStep): void => {
         main = step
@@ -263,8 +263,8 @@ onLinux(
     await using github = await LocalGitHub.start({ permissions: ['actions: write'] })
     await using worker = await Worker.start()
     using job = new Job(github.environment, { worker })
-    github.misbehave('unavailable', { times: 100 })
-    using held = await hold(service, { 'on-cancel': 'cancel-run', 'github-token': github.token }, { job })
+    github.injectFault('unavailable', { times: 100 })
+    using held = await startActivity(service, { 'on-cancel': 'cancel-run', 'github-token': github.token }, { job })
     service.cancelTask(held.taskId)
     expect(await eventually(() => github.requests.length > 0)).toBe(true)
     await worker.kill()
@@ -281,8 +281,8 @@ describe('the runner is lost while a step reports', () => {
       await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
-      service.misbehave(on('SetTaskStatus', late(6_000)))
+      using held = await startActivity(service, {}, { job })
+      service.injectFault(on('SetTaskStatus', late(6_000)))
       let running: RunningStep | undefined
       const reporting = held.post({ onStart: (started) => (running = started) })
       await service.received('SetTaskStatus')
@@ -306,8 +306,8 @@ describe('the runner is lost while a step reports', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
-      service.misbehave(...times(3, on('SetTaskStatus', bare(503))))
+      using held = await startActivity(service, {}, { job })
+      service.injectFault(...times(3, on('SetTaskStatus', bare(503))))
       let running: RunningStep | undefined
       const options = {
         limitMs: 90_000,
@@ -333,8 +333,8 @@ describe('the runner is lost while a step reports', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, { report: 'false' }, { job })
-      service.misbehave(...times(3, on('SetTaskStatus', bare(503))))
+      using held = await startActivity(service, { report: 'false' }, { job })
+      service.injectFault(...times(3, on('SetTaskStatus', bare(503))))
       const onStart = (root: RunningStep): void => {
         void service.received('SetTaskStatus').then(async () => {
           await worker.kill()
@@ -354,7 +354,7 @@ describe('the runner is lost while a step reports', () => {
     async () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
-      service.misbehave(...times(2, onStatus('FAILED', bare(503))))
+      service.injectFault(...times(2, onStatus('FAILED', bare(503))))
       const { taskId } = service.addTask()
       const inputs = { 'task-id': taskId, status: 'FAILED' }
       const reporting = runStep({ inputs, env: service.env(), worker })
@@ -375,7 +375,7 @@ describe('the job ends without its post step', () => {
       await using service = await LocalDataPipeline.start()
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       await held.beats(1)
       // The job is over: the runner kills what carries its id, and its process for the job ends.
       job.end()
@@ -397,7 +397,7 @@ describe('the job ends without its post step', () => {
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
       // The step's workspace is gone as soon as the step has ended.
-      using held = await hold(service, {}, { job })
+      using held = await startActivity(service, {}, { job })
       await held.beats(1)
       const pid = heartbeatOf(job)
       expect(existsSync(environmentOf(pid)['GITHUB_WORKSPACE'] ?? '')).toBe(false)
@@ -418,7 +418,7 @@ describe('another process than the runner started the step', () => {
       await using service = await LocalDataPipeline.start()
       using job = new Job()
       let parent: RunningStep | undefined
-      const holding = hold(
+      const holding = startActivity(
         service,
         {},
         {
@@ -446,7 +446,7 @@ describe('another process than the runner started the step', () => {
     'and its end kills what carries the id of the job: the process is one of these',
     async () => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service)
+      using held = await startActivity(service)
       expect(environmentOf(heartbeatOf(held.job))['RUNNER_TRACKING_ID']).toBe(held.job.trackingId)
       held.job.end()
       expect(await held.job.heartbeatsEnd()).toBe(true)

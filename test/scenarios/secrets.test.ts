@@ -53,7 +53,7 @@ describe('where a text is cut', () => {
     ['a page of a proxy', { kind: 'page', status: 403, contentType: `text/html; ${SECRETS}`, text: `<p>${SECRETS}` }],
   ])('%s', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(fault)
+    service.injectFault(fault)
     const { step, bodies } = await reportTo(service, { status: 'FAILED' }, { env: DEBUG })
     expect(step.exitCode).toBe(1)
     expectNoSecret(step, bodies)
@@ -61,7 +61,7 @@ describe('where a text is cut', () => {
 
   test.concurrent('a message of GitHub', async () => {
     await using github = await LocalGitHub.start()
-    github.misbehave({ status: 403, body: { message: `${'x'.repeat(180)}${SECRETS}` } })
+    github.injectFault({ status: 403, body: { message: `${'x'.repeat(180)}${SECRETS}` } })
     const env = { ...DEBUG, ...github.environment }
     const { step, bodies } = await report({ 'github-token': TOKEN, 'job-status': 'failure' }, { env })
     expect(step.notices.join()).toContain('GitHub answered with status 403: xxx')
@@ -125,7 +125,7 @@ describe('in another form', () => {
 
   test.concurrent('the service says it back', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(error('AccessDeniedException', texts.slice(0, 12).join(' ')))
+    service.injectFault(error('AccessDeniedException', texts.slice(0, 12).join(' ')))
     const { step } = await reportTo(service, {}, { env: DEBUG })
     expect(step.errors[0]).toContain('***')
     expectNoSecret(step)

@@ -20,7 +20,7 @@ import { accessDenied } from '../fakes/aws/faults.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { preloading } from '../support/preload.ts'
 import { removeFolder } from '../support/temporary-folder.ts'
-import { effectsOf, type Holding, heartbeatOf, hold } from './holding.ts'
+import { effectsOf, type Holding, heartbeatOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -68,7 +68,7 @@ describe('the folder of an activity', () => {
           fs.symlinkSync(${JSON.stringify(theirs)}, folder + '/heartbeat.log')
         }
         syncBuiltinESMExports()`
-      using held = await hold(service, {}, { env: preloading(seize) })
+      using held = await startActivity(service, {}, { env: preloading(seize) })
       expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
       expect(readFileSync(theirs, 'utf8')).toBe('not to be touched or shown')
       await held.post()
@@ -79,7 +79,7 @@ describe('the folder of an activity', () => {
   onLinux('has become a link while the task is held: nothing is written to what it leads to', async () => {
     await withTheirs(async (theirs) => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service)
+      using held = await startActivity(service)
       renameSync(folderOf(held), `${folderOf(held)}-away`)
       symlinkSync(theirs, folderOf(held))
       writeFileSync(join(theirs, 'state.json'), 'theirs')
@@ -95,7 +95,7 @@ describe('the folder of an activity', () => {
   onLinux('has become a link to a forged state that says that all is reported: post reports', async () => {
     await withTheirs(async (theirs) => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service)
+      using held = await startActivity(service)
       await loseHeartbeat(held)
       const state = JSON.parse(readFileSync(join(folderOf(held), 'state.json'), 'utf8')) as object
       rmSync(folderOf(held), { recursive: true })
@@ -112,7 +112,7 @@ describe('the folder of an activity', () => {
   onLinux('has a link in place of the log: post does not show what it leads to', async () => {
     await withTheirs(async (_folder, theirs) => {
       await using service = await LocalDataPipeline.start()
-      using held = await hold(service)
+      using held = await startActivity(service)
       rmSync(held.main.outputs['heartbeat-log'] ?? '')
       symlinkSync(theirs, held.main.outputs['heartbeat-log'] ?? '')
       const post = await held.post()
@@ -129,7 +129,7 @@ describe('where RUNNER_TEMP is not set', () => {
     const system = join(job.temp, 'system')
     mkdirSync(system)
     chmodSync(system, 0o1777)
-    using held = await hold(service, {}, { job, env: { RUNNER_TEMP: undefined, TMPDIR: system } })
+    using held = await startActivity(service, {}, { job, env: { RUNNER_TEMP: undefined, TMPDIR: system } })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
     expect(folderOf(held).startsWith(join(system, 'aws-datapipeline-activity-'))).toBe(true)
     expect(await held.post()).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
@@ -141,8 +141,8 @@ describe('where RUNNER_TEMP is not set', () => {
 describe("another user's mark that a task is reported", () => {
   asSuperuser('stops no report', async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(accessDenied('ReportTaskProgress'), accessDenied('SetTaskStatus'))
-    using held = await hold(service, { 'fail-on-error': 'false' })
+    service.injectFault(accessDenied('ReportTaskProgress'), accessDenied('SetTaskStatus'))
+    using held = await startActivity(service, { 'fail-on-error': 'false' })
     chmodSync(held.job.temp, 0o1777)
     await held.root({ status: 'FAILED' })
     const [mark = ''] = readdirSync(held.job.temp).filter((name) => name.includes('report'))

@@ -52,7 +52,7 @@ onPosix.each(['SIGINT', 'SIGTERM'] as const)(
   '%s while the action waits: the next try comes at once, and reports',
   async (signal) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(...times(4, throttle()))
+    service.injectFault(...times(4, throttle()))
     // The fourth wait is 8 s at the least.
     const { onStart, sinceSignal } = signalAfter(service, 4, 100, signal)
     // Else a machine that stands still for 2 s would have no time left for the try.
@@ -84,7 +84,7 @@ onPosix('SIGTERM, then SIGINT, and again: time once lost does not come back', as
 
 onPosix('SIGINT while a hanging try is under way, and the service is well again: reported', async () => {
   await using service = await LocalDataPipeline.start()
-  service.misbehave(hang())
+  service.injectFault(hang())
   const { onStart, sinceSignal } = signalAfter(service, 1, 50, 'SIGINT')
   const { step, taskId } = await reportTo(service, { status: 'FAILED' }, { onStart })
   expect(service.task(taskId).status).toBe('FAILED')

@@ -25,7 +25,7 @@ import { killAll } from '../support/processes.ts'
 import { TlsFront } from '../support/proxy.ts'
 import { runStep, type StepResult } from '../support/step.ts'
 import { needsOf, reportFrom } from './asking-github.ts'
-import { hold, STATE_DENIED } from './holding.ts'
+import { STATE_DENIED, startActivity } from './holding.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'
 
 /** What a message is, by the first words of the advice. */
@@ -87,7 +87,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   'The report says less than it could about the failure': async () => {
     await using github = await LocalGitHub.start()
     const { id } = github.addJob({ name: 'load' })
-    github.misbehave('forbidden')
+    github.injectFault('forbidden')
     return (await reportFrom(github, {}, { jobStatus: 'failure', checkRunId: id })).step
   },
 
@@ -125,7 +125,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   },
   'A poll was cut off after … s, while the service held it': async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(cutOff('gateway', 6_000))
+    service.injectFault(cutOff('gateway', 6_000))
     const inputs = { 'worker-group': 'ci', 'wait-seconds': '0' }
     return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
   },
@@ -135,7 +135,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   InvalidRequestException: reportTrouble(invalidRequest()),
   'The answer to a report of … was lost': async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(lostReply())
+    service.injectFault(lostReply())
     return (await reportTo(service)).step
   },
   'gave up after … attempts in … s (timeout-seconds)': reportTrouble(throttle(), { 'timeout-seconds': '8' }),
@@ -157,35 +157,35 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
     service.cancelTask(taskId)
-    using held = await hold(service, { 'task-id': taskId })
+    using held = await startActivity(service, { 'task-id': taskId })
     return held.main
   },
   'The heartbeat process did not start': async () => {
     await using service = await LocalDataPipeline.start()
     const crash = 'if (process.argv[1].endsWith("heartbeat.js")) throw new Error("no room")'
-    using held = await hold(service, {}, { env: preloading(crash) })
+    using held = await startActivity(service, {}, { env: preloading(crash) })
     return held.main
   },
   'The heartbeats were not started': async () => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(accessDenied('ReportTaskProgress'))
-    using held = await hold(service)
+    service.injectFault(accessDenied('ReportTaskProgress'))
+    using held = await startActivity(service)
     return await held.post({ jobStatus: 'failure' })
   },
   'The heartbeat process ended early': async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service)
+    using held = await startActivity(service)
     killAll(held.job.heartbeats())
     return await held.post()
   },
   'What the post step needs could not be saved: EACCES': async () => {
     await using service = await LocalDataPipeline.start()
-    using held = await hold(service, {}, { env: preloading(STATE_DENIED) })
+    using held = await startActivity(service, {}, { env: preloading(STATE_DENIED) })
     return held.main
   },
   'The AWS credentials in the environment expire': async () => {
     await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
-    using held = await hold(service, {}, { env: service.env(TEMPORARY) })
+    using held = await startActivity(service, {}, { env: service.env(TEMPORARY) })
     await held.post()
     return held.main
   },

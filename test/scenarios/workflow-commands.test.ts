@@ -117,7 +117,7 @@ describe('a message of the service', () => {
     ['that is a page', { ...html(502), text: TEXT } as ReturnType<typeof html>],
   ])('%s', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
-    service.misbehave(fault)
+    service.injectFault(fault)
     const { step } = await reportTo(service, { status: 'FAILED', 'error-id': 'E' })
     expectNoCommandOfOthers(step)
     expect(step.errors.length).toBeLessThan(2)

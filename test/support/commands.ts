@@ -14,13 +14,13 @@ export function commandsIn(output: string): Command[] {
 }
 
 /** A step's output as the log shows it: the runner takes commands to mask a secret away, and shows none of them. */
-export function withoutMasks(output: string): { shown: string; masks: string[] } {
+export function withoutMasks(output: string): { visible: string; masks: string[] } {
   const masks: string[] = []
-  const shown = output.replace(/^::add-mask::(.*)(?:\r\n|\n|$)/gm, (_line, secret: string) => {
+  const visible = output.replace(/^::add-mask::(.*)(?:\r\n|\n|$)/gm, (_line, secret: string) => {
     masks.push(decode(secret))
     return ''
   })
-  return { shown, masks }
+  return { visible, masks }
 }
 
 function commandIn(line: string): Command | undefined {

@@ -29,9 +29,9 @@ export class LocalProxy {
         outgoing.writeHead(conduct.status, { 'Content-Type': 'text/html' }).end(conduct.page)
         return
       }
-      const onward = request(incoming.url ?? '', { method: incoming.method, headers: incoming.headers }, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.pipe(outgoing)
+      const onward = request(incoming.url ?? '', { method: incoming.method, headers: incoming.headers }, (response) => {
+        outgoing.writeHead(response.statusCode ?? 502, response.headers)
+        response.pipe(outgoing)
       })
       onward.on('error', () => outgoing.writeHead(502).end())
       incoming.pipe(onward)
@@ -99,9 +99,9 @@ export class TlsFront {
     const front = new TlsFront(names, (incoming, outgoing) => {
       const options = { method: incoming.method, headers: incoming.headers, path: incoming.url }
       const address = typeof behind === 'string' ? behind : (behind[incoming.headers.host ?? ''] ?? '')
-      const onward = request(address, options, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.pipe(outgoing)
+      const onward = request(address, options, (response) => {
+        outgoing.writeHead(response.statusCode ?? 502, response.headers)
+        response.pipe(outgoing)
       })
       onward.on('error', () => outgoing.destroy())
       incoming.pipe(onward)

@@ -79,12 +79,12 @@ export function windowFinder(secrets: Iterable<string>): (text: string) => strin
     }
   }
   return (text) => {
-    const shown = new Set<string>()
+    const visible = new Set<string>()
     for (let start = 0; start < text.length; start++) {
       for (const form of byBeginning.get(text.slice(start, start + SHORTEST)) ?? []) {
-        if (text.startsWith(form, start)) shown.add(form)
+        if (text.startsWith(form, start)) visible.add(form)
       }
     }
-    return [...shown]
+    return [...visible]
   }
 }

@@ -119,7 +119,7 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
   const { exitCode, stdout: output, stderr } = await outcomeOf(child, options.limitMs ?? 30_000)
   const tookMs = performance.now() - started
   const endedAt = Date.now()
-  const { shown: stdout, masks } = withoutMasks(output)
+  const { visible: stdout, masks } = withoutMasks(output)
   // The runner reads both streams for commands.
   const commands = [...commandsIn(stdout), ...commandsIn(stderr)]
   const messages = (name: string): string[] =>

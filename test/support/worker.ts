@@ -53,7 +53,7 @@ export class Worker {
     this.#process = process
     process.on('message', (message: Message) => this.#steps.get(message.id)?.heard(message))
     process.once('exit', () => {
-      for (const step of this.#steps.values()) void step.lost()
+      for (const step of this.#steps.values()) void step.waitForLoss()
     })
   }
 
@@ -132,7 +132,7 @@ class WorkerStep extends EventEmitter implements RunningStep {
     else void this.#close(exitCode ?? null)
   }
 
-  async lost(): Promise<void> {
+  async waitForLoss(): Promise<void> {
     const { pid } = this
     this.#outcome.failed(new Error('the runner was lost before the step was started'))
     // The test has its own limit.

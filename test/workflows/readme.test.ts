@@ -48,6 +48,6 @@ describe.each(workflows)('$folder, $heading', ({ yaml }) => {
     expect(run).toMatchObject({ exitCode: command === 'exit 0' ? 0 : 1, errors: [], warnings: [] })
     expect(service.task(taskId).state).toBe(state)
     expect(reports(service)).toHaveLength(1)
-    expect(service.requests.map(({ answer }) => answer?.status)).not.toContain(400)
+    expect(service.requests.map(({ response }) => response?.status)).not.toContain(400)
   })
 })

@@ -10,7 +10,7 @@ type Body = Readonly<Record<string, unknown>>
 
 /** Every request that the service got, in order: operation, status of the answer, body. */
 export function received(service: LocalDataPipeline): [Operation | undefined, number | undefined, Body][] {
-  return service.requests.map(({ operation, answer, body }) => [operation, answer?.status, body])
+  return service.requests.map(({ operation, response, body }) => [operation, response?.status, body])
 }
 
 /** What the service was asked about a task, in order; heartbeats and the like, one after another, count once. */

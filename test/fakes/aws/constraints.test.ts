@@ -89,7 +89,7 @@ test.each([
   [{}, 4096, 'InvalidRequestException'],
   [{ stackTraceLimit: 1024 }, 1024, 'ok'],
   [{ stackTraceLimit: 1024 }, 1025, 'InvalidRequestException'],
-])('a service with %j answers a stack trace of %d characters with %s', async (options, length, answer) => {
+])('a service with %j answers a stack trace of %d characters with %s', async (options, length, response) => {
   await using service = await LocalDataPipeline.start(options)
   const client = new DataPipelineClient({ endpoint: service.url, region: 'us-east-1', credentials: TEST_CREDENTIALS })
   const { taskId } = service.addTask()
@@ -98,8 +98,8 @@ test.each([
     () => 'ok',
     ({ name }) => name,
   )
-  await expect(said).resolves.toBe(answer)
-  expect(service.task(taskId).state).toBe(answer === 'ok' ? 'failed' : 'waiting')
+  await expect(said).resolves.toBe(response)
+  expect(service.task(taskId).state).toBe(response === 'ok' ? 'failed' : 'waiting')
 })
 
 function progress(...fields: unknown[]): Record<string, unknown> {

@@ -141,9 +141,9 @@ function bytes(value: unknown): number {
 }
 
 function refuse(member: string, value: unknown, rule: string): never {
-  const shown = typeof value === 'string' ? ` '${value.slice(0, 60)}'` : ''
+  const visible = typeof value === 'string' ? ` '${value.slice(0, 60)}'` : ''
   throw new ServiceError(
     'InvalidRequestException',
-    `1 validation error detected: Value${shown} at '${member}' failed to satisfy constraint: ${rule}`,
+    `1 validation error detected: Value${visible} at '${member}' failed to satisfy constraint: ${rule}`,
   )
 }

@@ -46,8 +46,8 @@ test('a task is polled for, acknowledged and ended', async () => {
 
 test('a heartbeat of a task runner is answered', async () => {
   await using service = await LocalDataPipeline.start()
-  const answer = await clientOf(service).send(new ReportTaskRunnerHeartbeatCommand({ taskrunnerId: 'runner-1' }))
-  expect(answer.terminate).toBe(false)
+  const response = await clientOf(service).send(new ReportTaskRunnerHeartbeatCommand({ taskrunnerId: 'runner-1' }))
+  expect(response.terminate).toBe(false)
 })
 
 test('a canceled task says so, and takes a status without ending a second time', async () => {
@@ -77,8 +77,8 @@ test.each([
   ['empty task', {}],
 ] as const)('no task, said as %s, reaches a client as %j', async (emptyPoll, taskObject) => {
   await using service = await LocalDataPipeline.start({ emptyPoll, pollHoldMs: 0 })
-  const answer = await clientOf(service).send(new PollForTaskCommand({ workerGroup: 'ci' }))
-  expect(answer.taskObject).toEqual(taskObject)
+  const response = await clientOf(service).send(new PollForTaskCommand({ workerGroup: 'ci' }))
+  expect(response.taskObject).toEqual(taskObject)
 })
 
 test('a poll that is held gets a task that comes meanwhile', async () => {
@@ -128,15 +128,15 @@ test('each request is kept, with who signed it and what was answered', async () 
     at: clock(),
     signedBy: TEST_CREDENTIALS.accessKeyId,
     region: 'eu-west-1',
-    answer: { status: 400, error: 'TaskNotFoundException' },
+    response: { status: 400, error: 'TaskNotFoundException' },
   })
   expect(request?.headers['x-amz-target']).toBe('DataPipeline.SetTaskStatus')
 })
 
 test('the Date header is by the clock of the service', async () => {
   await using service = await LocalDataPipeline.start({ clock: () => Date.parse('2026-03-01T12:00:00Z') })
-  const answer = await fetch(service.url, { method: 'POST', body: '{}' })
-  expect(Object.fromEntries(answer.headers)).toMatchObject({
+  const response = await fetch(service.url, { method: 'POST', body: '{}' })
+  expect(Object.fromEntries(response.headers)).toMatchObject({
     date: 'Sun, 01 Mar 2026 12:00:00 GMT',
     'content-type': 'application/x-amz-json-1.1',
     'x-amzn-requestid': expect.stringMatching(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/),
@@ -170,7 +170,7 @@ test('a queued fault strikes once, a standing one until the service behaves', as
       ({ name }) => name,
     )
 
-  service.misbehave(...times(2, throttle()))
+  service.injectFault(...times(2, throttle()))
   expect([await report(), await report(), await report()]).toEqual(['ThrottlingException', 'ThrottlingException', 'ok'])
 
   service.keepMisbehaving(throttle('Throttling'))
@@ -178,7 +178,7 @@ test('a queued fault strikes once, a standing one until the service behaves', as
   service.behave()
   expect(await report()).toBe('ok')
 
-  service.misbehave(on('SetTaskStatus', throttle()))
+  service.injectFault(on('SetTaskStatus', throttle()))
   expect(await report()).toBe('ok')
 })
 

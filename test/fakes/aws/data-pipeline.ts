@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { checkConstraints } from './constraints.ts'
 import { CredentialStore, type Credentials, TEST_CREDENTIALS } from './credentials.ts'
-import { type Answer, respond, type Sent } from './delivery.ts'
+import { type Response, respond, type Sent } from './delivery.ts'
 import type { Fault } from './faults.ts'
 import { LocalService, type LocalServiceOptions } from './local-service.ts'
 import { readBody } from './loopback-server.ts'
@@ -12,7 +12,7 @@ import { type Rate, RateLimiter } from './rates.ts'
 import type { Field } from './sample-task.ts'
 import { ServiceError } from './service-error.ts'
 import { verifySignature } from './signature.ts'
-import { type LostTaskAnswer, type NewTask, type Outcome, type Task, TaskQueue } from './tasks.ts'
+import { type LostTaskResponse, type NewTask, type Outcome, type Task, TaskQueue } from './tasks.ts'
 
 const JSON_1_1 = 'application/x-amz-json-1.1'
 
@@ -40,7 +40,7 @@ export interface LocalDataPipelineOptions extends LocalServiceOptions {
   /** How long a running task may be silent before it is given to the next poll. Default for ever. */
   silentForMs?: number
   /** What reports on an ended or reassigned task are answered with. Default TaskNotFoundException. */
-  lostTask?: LostTaskAnswer
+  lostTask?: LostTaskResponse
   /** Longest errorStackTrace. Default 4095: API reference, SetTaskStatus. The SDKs' service model says 1024. */
   stackTraceLimit?: number
   /** Limits on requests. Default none; PUBLISHED_RATES has those of the Developer Guide. */
@@ -65,7 +65,7 @@ export interface ReceivedRequest {
   /** The fault it met. */
   readonly fault?: Fault['kind']
   /** What was sent; undefined while it is being worked on, and for ever when it hangs or its connection was reset. */
-  readonly answer?: Sent
+  readonly response?: Sent
 }
 
 type OpenRequest = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] }
@@ -181,7 +181,7 @@ export class LocalDataPipeline extends LocalService<Fault> {
         this.#carryOut(received, refusal, this.#options.pollsOutliveClients ? this.#stopped.signal : gone),
       refuse: (error) => this.#refuse(error),
     })
-    if (sent) received.answer = sent
+    if (sent) received.response = sent
   }
 
   /** Notes who signed the request; gives the error if nobody did so properly. */
@@ -202,7 +202,11 @@ export class LocalDataPipeline extends LocalService<Fault> {
     }
   }
 
-  async #carryOut(received: ReceivedRequest, refusal: ServiceError | undefined, signal: AbortSignal): Promise<Answer> {
+  async #carryOut(
+    received: ReceivedRequest,
+    refusal: ServiceError | undefined,
+    signal: AbortSignal,
+  ): Promise<Response> {
     const { operation, headers, body, rawBody } = received
     if (refusal) throw refusal
     if (operation === undefined) throw new ServiceError('UnknownOperationException', '')
@@ -211,7 +215,7 @@ export class LocalDataPipeline extends LocalService<Fault> {
     }
     this.#rates.spend(operation, this.clock())
     checkConstraints(operation, body, { stackTraceLimit: this.#options.stackTraceLimit ?? 4095 })
-    return this.#answer(200, await this.#perform(operation, body, signal))
+    return this.#response(200, await this.#perform(operation, body, signal))
   }
 
   /** Carries out a request that is known to be good, and gives the text of its answer. */
@@ -239,12 +243,12 @@ export class LocalDataPipeline extends LocalService<Fault> {
     }
   }
 
-  #refuse(error: ServiceError): Answer {
+  #refuse(error: ServiceError): Response {
     const text = JSON.stringify({ __type: error.code, message: error.message })
-    return { ...this.#answer(error.status, text), error: error.code }
+    return { ...this.#response(error.status, text), error: error.code }
   }
 
-  #answer(status: number, text: string): Answer {
+  #response(status: number, text: string): Response {
     const headers = {
       'x-amzn-RequestId': randomUUID(),
       'Content-Type': JSON_1_1,

@@ -4,7 +4,7 @@ import type { FaultKind } from './faults.ts'
 import { ServiceError } from './service-error.ts'
 
 /** What is sent for a request. */
-export interface Answer {
+export interface Response {
   status: number
   headers: Record<string, string>
   text: string
@@ -24,9 +24,9 @@ export interface Work {
    * @param gone says that the client has gone
    * @throws ServiceError when the service refuses it
    */
-  carryOut(gone: AbortSignal): Answer | Promise<Answer>
+  carryOut(gone: AbortSignal): Response | Promise<Response>
   /** Puts an error into the form of the service. */
-  refuse(error: ServiceError): Answer
+  refuse(error: ServiceError): Response
 }
 
 /** Answers a request, in the way the fault wants it if there is one. Gives what was sent; undefined for nothing. */
@@ -39,28 +39,28 @@ export async function respond(
   const gone = client.signal
   response.on('close', () => client.abort())
 
-  const answer = fault && !hasEffect(fault) ? answerInstead(fault, work) : await properAnswer(work, gone)
+  const reply = fault && !hasEffect(fault) ? responseInstead(fault, work) : await properResponse(work, gone)
   const waitMs = waitOf(fault)
   if (waitMs > 0) await delay(waitMs, undefined, { signal: gone })
   if (fault?.kind === 'reset') response.socket?.resetAndDestroy()
-  if (fault?.kind === 'reset' || fault?.kind === 'hang' || !answer || gone.aborted) return undefined
+  if (fault?.kind === 'reset' || fault?.kind === 'hang' || !reply || gone.aborted) return undefined
 
   switch (fault?.kind) {
     case 'cut':
-      if (fault.where === 'head') response.socket?.end(answer.text)
-      else if (fault.where === 'connection') sendHalf(response, answer)
-      else send(response, { ...answer, text: allButTheEnd(answer.text) })
+      if (fault.where === 'head') response.socket?.end(reply.text)
+      else if (fault.where === 'connection') sendHalf(response, reply)
+      else send(response, { ...reply, text: allButTheEnd(reply.text) })
       break
     case 'dribble':
-      sendSlowly(response, answer, fault.everyMs)
+      sendSlowly(response, reply, fault.everyMs)
       break
     case 'answer':
-      send(response, { ...answer, status: 200, text: fault.text })
+      send(response, { ...reply, status: 200, text: fault.text })
       return { status: 200 }
     default:
-      send(response, answer)
+      send(response, reply)
   }
-  const { status, error } = answer
+  const { status, error } = reply
   return error === undefined ? { status } : { status, error }
 }
 
@@ -87,7 +87,7 @@ function hasEffect(fault: FaultKind): boolean {
   }
 }
 
-async function properAnswer({ carryOut, refuse }: Work, gone: AbortSignal): Promise<Answer> {
+async function properResponse({ carryOut, refuse }: Work, gone: AbortSignal): Promise<Response> {
   try {
     return await carryOut(gone)
   } catch (error) {
@@ -97,28 +97,28 @@ async function properAnswer({ carryOut, refuse }: Work, gone: AbortSignal): Prom
 }
 
 /** What a fault without an effect answers; undefined when it sends nothing. */
-function answerInstead(fault: FaultKind, { refuse }: Work): Answer | undefined {
+function responseInstead(fault: FaultKind, { refuse }: Work): Response | undefined {
   if (fault.kind === 'error') return refuse(new ServiceError(fault.code, fault.message, fault.status))
   if (fault.kind !== 'page') return undefined
   const { status, contentType, text } = fault
   return { status, headers: contentType === undefined ? {} : { 'Content-Type': contentType }, text }
 }
 
-function send(response: ServerResponse, answer: Answer): void {
-  writeHead(response, answer)
-  response.end(answer.text)
+function send(response: ServerResponse, reply: Response): void {
+  writeHead(response, reply)
+  response.end(reply.text)
 }
 
 /** Announces more than it sends, then closes the connection. */
-function sendHalf(response: ServerResponse, answer: Answer): void {
-  writeHead(response, answer, { missing: 1 })
-  response.write(allButTheEnd(answer.text), () => response.socket?.end())
+function sendHalf(response: ServerResponse, reply: Response): void {
+  writeHead(response, reply, { missing: 1 })
+  response.write(allButTheEnd(reply.text), () => response.socket?.end())
 }
 
 /** A byte at a time, beginning after the first pause. */
-function sendSlowly(response: ServerResponse, answer: Answer, everyMs: number): void {
-  const bytes = Buffer.from(answer.text)
-  writeHead(response, answer)
+function sendSlowly(response: ServerResponse, reply: Response, everyMs: number): void {
+  const bytes = Buffer.from(reply.text)
+  writeHead(response, reply)
   response.flushHeaders()
   let sent = 0
   const timer = setInterval(() => {
@@ -128,9 +128,9 @@ function sendSlowly(response: ServerResponse, answer: Answer, everyMs: number): 
   response.on('close', () => clearInterval(timer))
 }
 
-function writeHead(response: ServerResponse, answer: Answer, { missing = 0 } = {}): void {
+function writeHead(response: ServerResponse, reply: Response, { missing = 0 } = {}): void {
   response.sendDate = false // the Date header, if any, is the service's own
-  response.writeHead(answer.status, { ...answer.headers, 'Content-Length': Buffer.byteLength(answer.text) + missing })
+  response.writeHead(reply.status, { ...reply.headers, 'Content-Length': Buffer.byteLength(reply.text) + missing })
 }
 
 function allButTheEnd(json: string): string {

@@ -2,28 +2,28 @@ import { ReportTaskProgressCommand, SetTaskStatusCommand } from '@aws-sdk/client
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from './data-pipeline.ts'
 import * as faults from './faults.ts'
-import { type RawAnswer, sendRaw, signedRequest } from './raw-request.ts'
+import { type RawResponse, sendRaw, signedRequest } from './raw-request.ts'
 import type { TaskState } from './tasks.ts'
 
 /** A progress report that meets the fault: what is on the wire, and what has become of the task. */
 async function struckBy(
   fault: faults.Fault,
   isEnough?: (text: string, service: LocalDataPipeline) => boolean,
-): Promise<RawAnswer & { state: TaskState; status: number }> {
+): Promise<RawResponse & { state: TaskState; status: number }> {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
   const report = new ReportTaskProgressCommand({ taskId })
   const request = await signedRequest(service.url, (client) => client.send(report))
-  service.misbehave(fault)
-  const answer = await sendRaw(service.url, request, (text) => isEnough?.(text, service) ?? false)
+  service.injectFault(fault)
+  const response = await sendRaw(service.url, request, (text) => isEnough?.(text, service) ?? false)
   expect(service.requests).toMatchObject([{ operation: 'ReportTaskProgress', fault: fault.kind }])
-  expect(service.requests[0]?.answer?.status ?? 0).toBe(statusOf(answer))
-  return { ...answer, state: service.task(taskId).state, status: statusOf(answer) }
+  expect(service.requests[0]?.response?.status ?? 0).toBe(statusOf(response))
+  return { ...response, state: service.task(taskId).state, status: statusOf(response) }
 }
 
-const statusOf = ({ text }: RawAnswer): number => Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? 0)
-const bodyOf = ({ text }: Pick<RawAnswer, 'text'>): string => /\r\n\r\n(.*)$/s.exec(text)?.[1] ?? ''
-const lengthOf = ({ text }: RawAnswer): number => Number(/Content-Length: (\d+)/.exec(text)?.[1])
+const statusOf = ({ text }: RawResponse): number => Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? 0)
+const bodyOf = ({ text }: Pick<RawResponse, 'text'>): string => /\r\n\r\n(.*)$/s.exec(text)?.[1] ?? ''
+const lengthOf = ({ text }: RawResponse): number => Number(/Content-Length: (\d+)/.exec(text)?.[1])
 
 test.each<[faults.Fault, number, string]>([
   [faults.throttle(), 400, 'ThrottlingException'],
@@ -40,10 +40,10 @@ test.each<[faults.Fault, number, string]>([
   [faults.pipelineNotFound(), 400, 'PipelineNotFoundException'],
   [faults.pipelineDeleted(), 400, 'PipelineDeletedException'],
 ])('%j: an error in the form of the service, without effect', async (fault, status, code) => {
-  const answer = await struckBy(fault)
-  expect(answer).toMatchObject({ end: 'closed', state: 'waiting', status })
-  expect(answer.text).toContain('Content-Type: application/x-amz-json-1.1\r\n')
-  expect(JSON.parse(bodyOf(answer))).toEqual({ __type: code, message: expect.stringMatching(/./) })
+  const response = await struckBy(fault)
+  expect(response).toMatchObject({ end: 'closed', state: 'waiting', status })
+  expect(response.text).toContain('Content-Type: application/x-amz-json-1.1\r\n')
+  expect(JSON.parse(bodyOf(response))).toEqual({ __type: code, message: expect.stringMatching(/./) })
 })
 
 test('accessDenied says what IAM says', async () => {
@@ -59,9 +59,9 @@ test.each<[string, faults.Fault, number, string | RegExp]>([
   ['html(200)', faults.html(200), 200, /^<html>/],
   ['notJson()', faults.notJson(), 200, 'OK, thank you'],
 ])('%s: an answer that is none of the service, without effect', async (_, fault, status, body) => {
-  const answer = await struckBy(fault)
-  expect(answer).toMatchObject({ end: 'closed', state: 'waiting', status })
-  expect(bodyOf(answer)).toMatch(body)
+  const response = await struckBy(fault)
+  expect(response).toMatchObject({ end: 'closed', state: 'waiting', status })
+  expect(bodyOf(response)).toMatch(body)
 })
 
 test.each<[string, faults.Fault, TaskState]>([
@@ -77,7 +77,7 @@ test('a request that is reset before it is read leaves no body', async () => {
   const { taskId } = service.addTask()
   const report = new ReportTaskProgressCommand({ taskId })
   const request = await signedRequest(service.url, (client) => client.send(report))
-  service.misbehave(faults.throttle(), faults.reset('before reading'), faults.reset('after reading'))
+  service.injectFault(faults.throttle(), faults.reset('before reading'), faults.reset('after reading'))
   for (let count = 0; count < 3; count++) await sendRaw(service.url, request)
   expect(service.requests.map(({ fault, rawBody }) => [fault, rawBody !== ''])).toEqual([
     ['error', true],
@@ -97,23 +97,23 @@ test('hang: nothing comes, and nothing happens', async () => {
 })
 
 test('truncated: less than announced, then the connection ends; the effect took place', async () => {
-  const answer = await struckBy(faults.truncated())
-  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
-  expect(bodyOf(answer)).toBe('{"canceled":false')
-  expect(lengthOf(answer)).toBeGreaterThan(bodyOf(answer).length)
+  const response = await struckBy(faults.truncated())
+  expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+  expect(bodyOf(response)).toBe('{"canceled":false')
+  expect(lengthOf(response)).toBeGreaterThan(bodyOf(response).length)
 })
 
 test('truncatedJson: as long as announced, but no JSON; the effect took place', async () => {
-  const answer = await struckBy(faults.truncatedJson())
-  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
-  expect(bodyOf(answer)).toBe('{"canceled":false')
-  expect(lengthOf(answer)).toBe(bodyOf(answer).length)
+  const response = await struckBy(faults.truncatedJson())
+  expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+  expect(bodyOf(response)).toBe('{"canceled":false')
+  expect(lengthOf(response)).toBe(bodyOf(response).length)
 })
 
 test('dribble: a byte at a time until all is there; the effect took place', async () => {
-  const answer = await struckBy(faults.dribble(1))
-  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
-  expect(bodyOf(answer)).toBe('{"canceled":false}')
+  const response = await struckBy(faults.dribble(1))
+  expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+  expect(bodyOf(response)).toBe('{"canceled":false}')
   const soFar = await struckBy(faults.dribble(20), (text) => bodyOf({ text }) !== '')
   expect(soFar.end).toBe('still open')
   expect('{"canceled":false'.startsWith(bodyOf(soFar))).toBe(true)
@@ -121,9 +121,9 @@ test('dribble: a byte at a time until all is there; the effect took place', asyn
 
 test('late: the whole answer after the time; the effect took place', async () => {
   const before = performance.now()
-  const answer = await struckBy(faults.late(60))
+  const response = await struckBy(faults.late(60))
   expect(performance.now() - before).toBeGreaterThan(55)
-  expect(answer).toMatchObject({ end: 'closed', state: 'running', status: 200 })
+  expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
 })
 
 test.each<['reset' | 'gateway', object]>([
@@ -131,15 +131,15 @@ test.each<['reset' | 'gateway', object]>([
   ['gateway', { status: 504, end: 'closed', state: 'waiting' }],
 ])('cutOff by a %s: after the time, without effect', async (by, expected) => {
   const before = performance.now()
-  const answer = await struckBy(faults.cutOff(by, 60))
+  const response = await struckBy(faults.cutOff(by, 60))
   expect(performance.now() - before).toBeGreaterThan(55)
-  expect(answer).toMatchObject(expected)
+  expect(response).toMatchObject(expected)
 })
 
 test.each(['{}', ''] as const)('emptyAnswer(%j): nothing is said; the effect took place', async (text) => {
-  const answer = await struckBy(faults.emptyAnswer(text))
-  expect(answer).toMatchObject({ state: 'running', status: 200 })
-  expect(bodyOf(answer)).toBe(text)
+  const response = await struckBy(faults.emptyResponse(text))
+  expect(response).toMatchObject({ state: 'running', status: 200 })
+  expect(bodyOf(response)).toBe(text)
 })
 
 test.each<[string, faults.Fault, Record<string, string>, 'ValidationException' | undefined]>([
@@ -155,6 +155,6 @@ test.each<[string, faults.Fault, Record<string, string>, 'ValidationException' |
   const { taskId } = service.addTask()
   const status = new SetTaskStatusCommand({ taskId, taskStatus: 'FAILED', ...fields })
   await sendRaw(service.url, await signedRequest(service.url, (client) => client.send(status)))
-  expect(service.requests[0]?.answer?.error).toBe(error)
+  expect(service.requests[0]?.response?.error).toBe(error)
   expect(service.task(taskId).state).toBe(error ? 'waiting' : 'failed')
 })

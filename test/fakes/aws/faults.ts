@@ -168,6 +168,6 @@ export function late(byMs: number): Fault {
 }
 
 /** Status 200 and an answer without members: `{}`, or nothing at all. */
-export function emptyAnswer(text: '{}' | '' = '{}'): Fault {
+export function emptyResponse(text: '{}' | '' = '{}'): Fault {
   return { kind: 'answer', text }
 }

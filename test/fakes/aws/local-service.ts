@@ -42,7 +42,7 @@ export abstract class LocalService<Fault extends FaultKind = FaultKind> {
   }
 
   /** Queues faults: each strikes one request, the next that it applies to. */
-  misbehave(...faults: Fault[]): void {
+  injectFault(...faults: Fault[]): void {
     this.faults.enqueue(...faults)
   }
 

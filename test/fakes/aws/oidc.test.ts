@@ -15,8 +15,8 @@ async function ask(
 test('a token is for the audience asked for, and holds five minutes', async () => {
   const now = Date.parse('2026-03-01T12:00:00Z')
   await using oidc = await LocalOidc.start({ clock: () => now })
-  const answer = await ask(oidc, { audience: 'a & b' })
-  const { value } = (await answer.json()) as { value: string }
+  const response = await ask(oidc, { audience: 'a & b' })
+  const { value } = (await response.json()) as { value: string }
   expect(oidc.read(value)).toMatchObject({ iss: ISSUER, aud: 'a & b', iat: now / 1000, exp: now / 1000 + 300 })
   expect(oidc.tokensGiven).toBe(1)
   expect(oidc.requests).toEqual([{ audience: 'a & b', at: now, status: 200 }])
@@ -39,7 +39,7 @@ test('a wrong request token gets none', async () => {
 
 test('it fails once, is late, or hangs, as told', async () => {
   const oidc = await LocalOidc.start()
-  oidc.misbehave(bare(500), late(1), hang())
+  oidc.injectFault(bare(500), late(1), hang())
   expect([(await ask(oidc)).status, (await ask(oidc)).status]).toEqual([500, 200])
   const hung = ask(oidc).catch(() => 'closed')
   while (oidc.requests.length < 3) await new Promise(setImmediate)

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes, randomUUID, sign, verify } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Answer, respond } from './delivery.ts'
+import { type Response, respond } from './delivery.ts'
 import { LocalService, type LocalServiceOptions } from './local-service.ts'
 
 export interface LocalOidcOptions extends LocalServiceOptions {
@@ -96,13 +96,13 @@ export class LocalOidc extends LocalService {
     const received: { -readonly [K in keyof TokenRequest]: TokenRequest[K] } = { audience, at: this.clock() }
     this.requests.push(received)
     const sent = await respond(response, this.faults.take(), {
-      carryOut: () => this.#answer(request, audience),
+      carryOut: () => this.#response(request, audience),
       refuse: ({ status, message }) => json(status, { message }),
     })
     if (sent) received.status = sent.status
   }
 
-  #answer(request: IncomingMessage, audience: string | undefined): Answer {
+  #response(request: IncomingMessage, audience: string | undefined): Response {
     if (request.headers.authorization?.replace(/^bearer /i, '') !== this.#requestToken) {
       return json(401, { message: 'Unauthorized' })
     }
@@ -111,7 +111,7 @@ export class LocalOidc extends LocalService {
   }
 }
 
-function json(status: number, value: unknown): Answer {
+function json(status: number, value: unknown): Response {
   return { status, headers: { 'Content-Type': 'application/json; charset=utf-8' }, text: JSON.stringify(value) }
 }
 

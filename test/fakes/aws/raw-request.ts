@@ -39,7 +39,7 @@ export async function signedRequest(
 }
 
 /** What came back for bytes that were sent: all that was read, and how the connection ended. */
-export interface RawAnswer {
+export interface RawResponse {
   text: string
   end: 'closed' | 'reset' | 'still open'
 }
@@ -55,7 +55,7 @@ export async function sendRaw(
   url: string,
   request: HttpRequest,
   isEnough: (text: string) => boolean = () => false,
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   const { hostname, port } = new URL(url)
   const headers = Object.entries({ ...request.headers, connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}`,
@@ -67,7 +67,7 @@ export async function sendRaw(
   socket.on('data', (chunk) => {
     text += chunk.toString('utf8')
   })
-  const end = await new Promise<RawAnswer['end']>((resolve) => {
+  const end = await new Promise<RawResponse['end']>((resolve) => {
     const looks = setInterval(() => isEnough(text) && resolve('still open'), LOOK_EVERY_MS)
     socket.on('end', () => resolve('closed'))
     socket.on('error', () => resolve('reset'))

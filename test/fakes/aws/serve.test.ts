@@ -73,7 +73,7 @@ test('it writes its variables and each request into files', async () => {
     await tool.prints(/"two".* → 200\n/)
     expect(readFileSync(log, 'utf8')).toBe(
       ['one', 'two']
-        .map((workerGroup) => `{"operation":"PollForTask","body":{"workerGroup":"${workerGroup}"},"answer":200}\n`)
+        .map((workerGroup) => `{"operation":"PollForTask","body":{"workerGroup":"${workerGroup}"},"response":200}\n`)
         .join(''),
     )
   } finally {

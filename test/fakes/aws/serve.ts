@@ -50,7 +50,7 @@ function wholeNumber(name: string, text: string, max: number): number {
 }
 
 /** One line: the time, the operation, the end of the task id, what was said, and the answer. */
-function line({ at, operation, body, fault, answer }: ReceivedRequest): string {
+function line({ at, operation, body, fault, response }: ReceivedRequest): string {
   const { taskId, ...rest } = body
   return [
     new Date(at).toISOString(),
@@ -58,7 +58,7 @@ function line({ at, operation, body, fault, answer }: ReceivedRequest): string {
     ...(typeof taskId === 'string' ? [`task …${taskId.slice(-12)}`] : []),
     ...(Object.keys(rest).length > 0 ? [shorten(JSON.stringify(rest))] : []),
     '→',
-    answer ? `${answer.status}${answer.error ? ` ${answer.error}` : ''}` : 'no answer',
+    response ? `${response.status}${response.error ? ` ${response.error}` : ''}` : 'no answer',
     ...(fault ? [`(${fault})`] : []),
   ].join(' ')
 }
@@ -77,9 +77,9 @@ async function serve(args: string[]): Promise<void> {
     ...options,
     rates: PUBLISHED_RATES,
     onRequest: (request) => {
-      const { operation, body, answer } = request
+      const { operation, body, response } = request
       // First into the file: who sees the line printed finds it there.
-      if (log) appendFileSync(log, `${JSON.stringify({ operation, body, answer: answer?.status })}\n`)
+      if (log) appendFileSync(log, `${JSON.stringify({ operation, body, response: response?.status })}\n`)
       console.log(line(request))
     },
   })

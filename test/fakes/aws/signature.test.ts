@@ -11,7 +11,7 @@ const setStatus = (client: DataPipelineClient) =>
 const TEMPORARY: Credentials = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'a/b+c=' }
 
 /** Signs with the SDK, lets the request be altered, and gives the code and the text of the answer. */
-async function answerTo({
+async function responseTo({
   credentials = TEST_CREDENTIALS,
   region = 'us-east-1',
   signedAt = NOON,
@@ -45,7 +45,7 @@ const ACCEPTED = 'TaskNotFoundException: The specified task was not found.'
 const MISMATCH = /^InvalidSignatureException: The request signature we calculated does not match/
 const INVALID_TOKEN = 'UnrecognizedClientException: The security token included in the request is invalid.'
 
-test.each<[string, Parameters<typeof answerTo>[0], string | RegExp]>([
+test.each<[string, Parameters<typeof responseTo>[0], string | RegExp]>([
   ['long-lived credentials', {}, ACCEPTED],
   ['temporary credentials', { credentials: TEMPORARY }, ACCEPTED],
   ['a wrong secret', { credentials: { ...TEST_CREDENTIALS, secretAccessKey: 'wrong' } }, MISMATCH],
@@ -86,8 +86,8 @@ test.each<[string, Parameters<typeof answerTo>[0], string | RegExp]>([
     { signedAt: NOON + 301_000 },
     /^InvalidSignatureException: Signature not yet current: 20260301T120501Z is still later than 20260301T120500Z \(20260301T120000Z \+ 5 min\.\)$/,
   ],
-])('a request with %s', async (_, settings, answer) => {
-  await expect(answerTo(settings)).resolves.toMatch(answer)
+])('a request with %s', async (_, settings, response) => {
+  await expect(responseTo(settings)).resolves.toMatch(response)
 })
 
 test('a client with a wrong clock corrects it by the Date header', async () => {
@@ -95,7 +95,7 @@ test('a client with a wrong clock corrects it by the Date header', async () => {
   const { taskId } = service.addTask()
   const client = new DataPipelineClient({ endpoint: service.url, region: 'us-east-1', credentials: TEST_CREDENTIALS })
   await client.send(new SetTaskStatusCommand({ taskId, taskStatus: 'FINISHED' }))
-  expect(service.requests.map(({ answer }) => answer)).toEqual([
+  expect(service.requests.map(({ response }) => response)).toEqual([
     { status: 400, error: 'InvalidSignatureException' },
     { status: 200 },
   ])

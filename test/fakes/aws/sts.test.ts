@@ -46,7 +46,7 @@ test('a token of the issuer becomes credentials that Data Pipeline takes until t
   expect(sts.requests).toMatchObject([
     {
       parameters: { Action: 'AssumeRoleWithWebIdentity', RoleArn: TEST_ROLE.arn, RoleSessionName: 'github' },
-      answer: { status: 200 },
+      response: { status: 200 },
       accessKeyId: credentials.accessKeyId,
     },
   ])
@@ -83,7 +83,7 @@ test.each<[string, Partial<LocalStsOptions>, { roleArn?: string; token?: string;
 ])('%s is refused', async (_, options, request, name) => {
   await using all = await startAll(options)
   await expect(all.assume(request)).rejects.toMatchObject({ name: expect.stringContaining(name) })
-  expect(all.sts.requests.at(-1)?.answer?.error).toBe(name)
+  expect(all.sts.requests.at(-1)?.response?.error).toBe(name)
 })
 
 test('a token is expired after five minutes', async () => {
@@ -108,7 +108,7 @@ test.each([
   const headers = authorization ? { authorization } : {}
   const response = await fetch(all.sts.url, { method: 'POST', body: new URLSearchParams(parameters), headers })
   expect(response.status).toBe(403)
-  expect(all.sts.requests).toMatchObject([{ answer: { error: code } }])
+  expect(all.sts.requests).toMatchObject([{ response: { error: code } }])
 })
 
 test.each<[string, FaultKind, string]>([
@@ -120,7 +120,7 @@ test.each<[string, FaultKind, string]>([
   ['bare(500)', bare(500), ''],
 ])('%s strikes once', async (_, fault, message) => {
   await using all = await startAll()
-  all.sts.misbehave(fault)
+  all.sts.injectFault(fault)
   await expect(all.assume()).rejects.toThrow(message)
   await expect(all.assume()).resolves.toHaveProperty('accessKeyId')
 })

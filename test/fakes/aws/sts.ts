@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CredentialStore, Credentials } from './credentials.ts'
-import { type Answer, respond, type Sent } from './delivery.ts'
+import { type Response, respond, type Sent } from './delivery.ts'
 import { error, type FaultKind } from './faults.ts'
 import { LocalService, type LocalServiceOptions } from './local-service.ts'
 import { readBody } from './loopback-server.ts'
@@ -37,7 +37,7 @@ export interface StsRequest {
   readonly parameters: Readonly<Record<string, string>>
   readonly at: number
   /** Undefined when no answer was sent. */
-  readonly answer?: Sent
+  readonly response?: Sent
   /** The access key that was given out. */
   readonly accessKeyId?: string
   /** Who signed it: AssumeRole only. */
@@ -102,7 +102,7 @@ export class LocalSts extends LocalService {
       },
       refuse,
     })
-    if (sent) received.answer = sent
+    if (sent) received.response = sent
   }
 
   /** API reference of STS, AssumeRoleWithWebIdentity and AssumeRole. */
@@ -213,7 +213,7 @@ function assumedRole(session: Required<Credentials>, { action, role, sessionName
 </${action}Response>`
 }
 
-function refuse({ code, message, status }: ServiceError): Answer {
+function refuse({ code, message, status }: ServiceError): Response {
   const text = `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <Error>
     <Type>${status < 500 ? 'Sender' : 'Receiver'}</Type>
@@ -225,7 +225,7 @@ function refuse({ code, message, status }: ServiceError): Answer {
   return { ...xml(status, text), error: code }
 }
 
-function xml(status: number, text: string): Answer {
+function xml(status: number, text: string): Response {
   return { status, headers: { 'Content-Type': 'text/xml', 'x-amzn-RequestId': randomUUID() }, text }
 }
 

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
-import { type LostTaskAnswer, type Task, TaskQueue } from './tasks.ts'
+import { type LostTaskResponse, type Task, TaskQueue } from './tasks.ts'
 
 const MINUTE = 60_000
 
-function queueWith(options: { silentForMs?: number; lostTask?: LostTaskAnswer } = {}) {
+function queueWith(options: { silentForMs?: number; lostTask?: LostTaskResponse } = {}) {
   const time = { now: 0 }
   const queue = new TaskQueue({
     clock: () => time.now,
@@ -87,7 +87,7 @@ test('a task whose holder is silent for too long goes to a later poll', async ()
   expect(task.progressReports.map(({ at }) => at / MINUTE)).toEqual([1, 6, 11])
 })
 
-test.each<[LostTaskAnswer, string | undefined]>([
+test.each<[LostTaskResponse, string | undefined]>([
   ['TaskNotFoundException', 'TaskNotFoundException'],
   ['InvalidRequestException', 'InvalidRequestException'],
   ['accepted', undefined],

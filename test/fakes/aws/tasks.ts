@@ -46,7 +46,7 @@ export interface Outcome {
  * What a caller is told about a task that has ended or went back to the queue.
  * What the real service says is unknown. `accepted` means: a success, and nothing changes.
  */
-export type LostTaskAnswer = 'TaskNotFoundException' | 'InvalidRequestException' | 'accepted'
+export type LostTaskResponse = 'TaskNotFoundException' | 'InvalidRequestException' | 'accepted'
 
 export interface TaskQueueOptions {
   clock: () => number
@@ -54,7 +54,7 @@ export interface TaskQueueOptions {
   acknowledgeWithinMs: number
   /** Off when undefined. API reference, ReportTaskProgress: both 15 and 5 minutes are said. */
   silentForMs: number | undefined
-  lostTask: LostTaskAnswer
+  lostTask: LostTaskResponse
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }

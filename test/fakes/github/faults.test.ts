@@ -44,17 +44,17 @@ const expected: Record<Exclude<FaultName, 'hang' | 'hang-midway'>, Seen> = {
 
 test.each(Object.entries(expected))('%s', async (name, seen) => {
   const job = github.addJob({ name: 'build', steps: [{ name: 'Set up job', conclusion: 'success' }] })
-  github.misbehave(name as FaultName)
+  github.injectFault(name as FaultName)
 
-  const answer = fetch(`${github.apiUrl}/repos/octo/pipes/actions/jobs/${job.id}`, {
+  const reply = fetch(`${github.apiUrl}/repos/octo/pipes/actions/jobs/${job.id}`, {
     headers: { authorization: `Bearer ${github.token}` },
   }).then(async (response) => ({ response, body: await response.text() }))
 
   if (seen.error) {
-    await expect(answer).rejects.toThrow(seen.error)
+    await expect(reply).rejects.toThrow(seen.error)
     return
   }
-  const { response, body } = await answer
+  const { response, body } = await reply
   expect(response.status).toBe(seen.status)
   if (seen.type) expect(response.headers.get('content-type')).toBe(seen.type)
   expect(body).toContain(seen.body ?? '')
@@ -67,13 +67,13 @@ test('every fault is in the table, or hangs', () => {
 
 test.each<FaultName>(['hang', 'hang-midway'])('%s never comes to an end', async (fault) => {
   const job = github.addJob({ name: 'build' })
-  github.misbehave(fault)
-  const answer = fetch(`${github.apiUrl}/repos/octo/pipes/actions/jobs/${job.id}`, {
+  github.injectFault(fault)
+  const reply = fetch(`${github.apiUrl}/repos/octo/pipes/actions/jobs/${job.id}`, {
     headers: { authorization: `Bearer ${github.token}` },
     signal: AbortSignal.timeout(100),
   }).then((response) => response.text())
 
-  await expect(answer).rejects.toThrow('The operation was aborted due to timeout')
+  await expect(reply).rejects.toThrow('The operation was aborted due to timeout')
 })
 
 const look = (path = '/actions/jobs/1') =>
@@ -81,8 +81,8 @@ const look = (path = '/actions/jobs/1') =>
 
 test('lasts as many requests as wanted, in the order of asking', async () => {
   github.addJob({ name: 'build', id: 1 })
-  github.misbehave('bad-gateway', { times: 2 })
-  github.misbehave('too-many-requests', { times: 1 })
+  github.injectFault('bad-gateway', { times: 2 })
+  github.injectFault('too-many-requests', { times: 1 })
   const statuses: number[] = []
   for (let n = 0; n < 4; n++) statuses.push((await look()).status)
 
@@ -91,7 +91,7 @@ test('lasts as many requests as wanted, in the order of asking', async () => {
 
 test('can be of one route, and ended', async () => {
   github.addJob({ name: 'build', id: 1 })
-  github.misbehave('server-error', { route: 'annotations' })
+  github.injectFault('server-error', { route: 'annotations' })
 
   expect((await look()).status).toBe(200)
   expect((await look('/check-runs/1/annotations')).status).toBe(500)
@@ -101,8 +101,8 @@ test('can be of one route, and ended', async () => {
 
 test('can be an answer of one’s own, or a late one', async () => {
   github.addJob({ name: 'build', id: 1 })
-  github.misbehave({ status: 418, headers: { 'x-teapot': 'yes' }, body: 'short and stout' }, { times: 1 })
-  github.misbehave({ delayMs: 50 }, { times: 1 })
+  github.injectFault({ status: 418, headers: { 'x-teapot': 'yes' }, body: 'short and stout' }, { times: 1 })
+  github.injectFault({ delayMs: 50 }, { times: 1 })
 
   const teapot = await look()
   expect([teapot.status, teapot.headers.get('x-teapot'), await teapot.text()]).toEqual([418, 'yes', 'short and stout'])
@@ -114,7 +114,7 @@ test('can be an answer of one’s own, or a late one', async () => {
 test('is not kept from octokit by retries of its own', async () => {
   const octokit = getOctokit(github.token, { baseUrl: github.apiUrl })
   github.addJob({ name: 'build', id: 1 })
-  github.misbehave('bad-gateway', { times: 1 })
+  github.injectFault('bad-gateway', { times: 1 })
 
   await expect(octokit.rest.actions.getJobForWorkflowRun({ owner: 'octo', repo: 'pipes', job_id: 1 })).rejects.toThrow()
   expect(github.requests).toHaveLength(1)

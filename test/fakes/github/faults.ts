@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 
 /** An answer of the API before it is sent. */
-export interface Answer {
+export interface Response {
   status: number
   headers?: Record<string, string>
   /** Undefined: no body. */
@@ -28,8 +28,8 @@ export interface FaultContext {
   /** The page of GitHub's documentation that the operation's errors link to. */
   documentationUrl: string | undefined
   /** The answer that the request would have had. */
-  wellBehaved(): Promise<Answer>
-  send(answer: Answer): void
+  wellBehaved(): Promise<Response>
+  send(response: Response): void
 }
 
 type Commit = (context: FaultContext) => void | Promise<void>

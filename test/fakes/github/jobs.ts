@@ -154,7 +154,7 @@ export function stepFrom(input: StepInput, index: number, jobStartedAt: string =
 }
 
 /** The job as `GET /repos/{owner}/{repo}/actions/jobs/{job_id}` shows it. */
-export function jobAnswer(job: Job, place: Place): Record<string, unknown> {
+export function jobResponse(job: Job, place: Place): Record<string, unknown> {
   const repositoryUrl = `${place.apiUrl}/repos/${place.repository}`
   const neverRun = isNeverRun(job)
   return {
@@ -192,7 +192,7 @@ export function jobAnswer(job: Job, place: Place): Record<string, unknown> {
 }
 
 /** An annotation as `GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations` shows it. */
-export function annotationAnswer(annotation: AnnotationInput, place: Place): Record<string, unknown> {
+export function annotationResponse(annotation: AnnotationInput, place: Place): Record<string, unknown> {
   const path = annotation.path ?? '.github'
   const startLine = annotation.startLine ?? 1
   return {

@@ -136,7 +136,7 @@ test('cancels a run with the permission to write only', async () => {
   // To write includes to read.
   expect((await octokit.rest.actions.listJobsForWorkflowRun({ owner, repo, run_id: github.runId })).status).toBe(200)
   expect(github.cancellations).toHaveLength(1)
-  github.misbehave('conflict', { route: 'cancel' })
+  github.injectFault('conflict', { route: 'cancel' })
   await expect(cancel()).rejects.toMatchObject({ status: 409 })
   expect(github.cancellations).toHaveLength(1)
 })
@@ -233,7 +233,7 @@ test('refuses to send what GitHub would not', async () => {
 
 test('ends, whatever hangs', async () => {
   const { github } = await start()
-  github.misbehave('hang')
+  github.injectFault('hang')
   const hanging = fetch(github.apiUrl).catch((error: Error) => error.message)
   await new Promise<void>((resolve) => {
     github.onRequest(() => resolve())

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Answer, commitFault, type DelayFault, type Fault } from './faults.ts'
+import { commitFault, type DelayFault, type Fault, type Response } from './faults.ts'
 import { type Job, type JobInput, jobFrom } from './jobs.ts'
 import { type Listener, listen } from './listener.ts'
 import { type Download, LogStorage, type RangeSupport, type StorageFault, storageFaults } from './log-storage.ts'
-import { AnswerViolation, assertAnswer, type DescriptionName } from './openapi.ts'
-import { type ApiRoute, errorAnswer, type Found, findOperation, type Permission, type Run } from './rest-api.ts'
+import { assertResponse, type DescriptionName, ResponseViolation } from './openapi.ts'
+import { type ApiRoute, errorResponse, type Found, findOperation, type Permission, type Run } from './rest-api.ts'
 
 export type { Fault, FaultRule, Job, JobInput, Permission, RangeSupport, RecordedRequest, Route }
 
@@ -174,7 +174,7 @@ export class LocalGitHub {
   }
 
   /** Adds a fault. Of those that apply to a request the first added is committed. */
-  misbehave(fault: Fault, { route, times = Number.POSITIVE_INFINITY }: FaultRule = {}): void {
+  injectFault(fault: Fault, { route, times = Number.POSITIVE_INFINITY }: FaultRule = {}): void {
     if (route === 'log-storage' && !isStorageFault(fault)) {
       throw new Error(`The log storage knows the faults ${storageFaults.join(', ')}, and delays`)
     }
@@ -234,9 +234,9 @@ export class LocalGitHub {
     this.requests.push(record)
     for (const listener of this.#listeners) await listener(record)
 
-    const send = (answer: Answer) => {
-      record.status = answer.status
-      this.#send(answer, response)
+    const send = (reply: Response) => {
+      record.status = reply.status
+      this.#send(reply, response)
     }
     const wellBehaved = () => this.#wellBehaved(found, record, url)
     const fault = this.#nextFault(route)
@@ -261,60 +261,60 @@ export class LocalGitHub {
   }
 
   /** The right answer, checked; a 500 that says what is wrong with it where GitHub's description does not allow it. */
-  async #wellBehaved(found: Found | undefined, record: RecordedRequest, url: URL): Promise<Answer> {
+  async #wellBehaved(found: Found | undefined, record: RecordedRequest, url: URL): Promise<Response> {
     if (!url.pathname.startsWith(`${this.#basePath}/`)) {
       // What a GitHub Enterprise Server shows to one who forgot the base path.
       return { status: 404, raw: { type: 'text/html; charset=utf-8', text: '<!DOCTYPE html><title>404</title>' } }
     }
-    const answer = this.#answer(found, record, url.searchParams)
-    return found ? this.#checked(found.operation.id, answer) : answer
+    const reply = this.#reply(found, record, url.searchParams)
+    return found ? this.#checked(found.operation.id, reply) : reply
   }
 
-  #answer(found: Found | undefined, record: RecordedRequest, query: URLSearchParams): Answer {
+  #reply(found: Found | undefined, record: RecordedRequest, query: URLSearchParams): Response {
     const documentationUrl = found?.operation.documentationUrl
-    if (record.authorization === 'wrong') return errorAnswer(401, 'Bad credentials')
+    if (record.authorization === 'wrong') return errorResponse(401, 'Bad credentials')
     if (record.authorization === 'none') {
-      return this.#options.private ? errorAnswer(404, 'Not Found') : errorAnswer(401, 'Requires authentication')
+      return this.#options.private ? errorResponse(404, 'Not Found') : errorResponse(401, 'Requires authentication')
     }
-    if (!found) return errorAnswer(404, 'Not Found')
+    if (!found) return errorResponse(404, 'Not Found')
     const { operation, ids } = found
     if (!this.#permissions.has(operation.permission)) {
-      const answer = errorAnswer(403, 'Resource not accessible by integration', documentationUrl)
-      return { ...answer, headers: { 'x-accepted-github-permissions': operation.permission.replace(': ', '=') } }
+      const reply = errorResponse(403, 'Resource not accessible by integration', documentationUrl)
+      return { ...reply, headers: { 'x-accepted-github-permissions': operation.permission.replace(': ', '=') } }
     }
-    const answer = operation.answer(this.#run, ids, query)
-    if (answer.status < 400) return answer
-    return errorAnswer(answer.status, (answer.json as { message: string }).message, documentationUrl)
+    const reply = operation.response(this.#run, ids, query)
+    if (reply.status < 400) return reply
+    return errorResponse(reply.status, (reply.json as { message: string }).message, documentationUrl)
   }
 
-  async #checked(operationId: string, answer: Answer): Promise<Answer> {
+  async #checked(operationId: string, reply: Response): Promise<Response> {
     const description = this.#options.description ?? (this.#basePath ? 'ghes-3.19' : 'api.github.com')
-    if (description === false) return answer
+    if (description === false) return reply
     try {
-      const asSent = answer.json === undefined ? undefined : JSON.parse(JSON.stringify(answer.json))
-      await assertAnswer(operationId, answer.status, asSent, description)
-      return answer
+      const asSent = reply.json === undefined ? undefined : JSON.parse(JSON.stringify(reply.json))
+      await assertResponse(operationId, reply.status, asSent, description)
+      return reply
     } catch (error) {
-      if (!(error instanceof AnswerViolation)) throw error
+      if (!(error instanceof ResponseViolation)) throw error
       this.violations.push(error.message)
       return { status: 500, json: { message: error.message } }
     }
   }
 
-  #send(answer: Answer, response: ServerResponse): void {
+  #send(reply: Response, response: ServerResponse): void {
     if (response.destroyed) return
     const remaining = String(Math.max(0, 1000 - this.requests.length))
-    const body = answer.raw?.text ?? (answer.json === undefined ? '' : JSON.stringify(answer.json))
-    response.writeHead(answer.status, {
+    const body = reply.raw?.text ?? (reply.json === undefined ? '' : JSON.stringify(reply.json))
+    response.writeHead(reply.status, {
       server: 'github.com',
       'x-github-request-id': `F00D:${this.requests.length.toString(16).toUpperCase().padStart(4, '0')}`,
       'x-ratelimit-limit': '1000',
       'x-ratelimit-remaining': remaining,
       'x-ratelimit-reset': String(Math.floor(Date.now() / 1000) + 3600),
       'x-ratelimit-resource': 'core',
-      ...(body ? { 'content-type': answer.raw?.type ?? 'application/json; charset=utf-8' } : {}),
+      ...(body ? { 'content-type': reply.raw?.type ?? 'application/json; charset=utf-8' } : {}),
       'content-length': Buffer.byteLength(body),
-      ...answer.headers,
+      ...reply.headers,
     })
     response.end(body)
   }

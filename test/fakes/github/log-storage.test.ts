@@ -93,10 +93,10 @@ test.each([
 ])('answers the range $range', async ({ range, status, content, text }) => {
   // In two pieces, so that ranges lie across them.
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: () => ['01234', Buffer.from('56789')] })
-  const answer = await read(await linkTo(job.id), range)
+  const reply = await read(await linkTo(job.id), range)
 
-  expect([answer.status, answer.range]).toEqual([status, content])
-  if (text !== undefined) expect(answer.text).toBe(text)
+  expect([reply.status, reply.range]).toEqual([status, content])
+  if (text !== undefined) expect(reply.text).toBe(text)
   expect(github.downloads).toMatchObject([{ range, status }])
 })
 
@@ -127,10 +127,10 @@ const large = () =>
 
 test('serves the end of 50 MB, sending no more than that', async () => {
   const job = github.addJob({ name: 'build', conclusion: 'failure', ...large().job })
-  const answer = await read(await linkTo(job.id), `bytes=-${256 * 1024}`)
+  const reply = await read(await linkTo(job.id), `bytes=-${256 * 1024}`)
 
-  expect(Number(answer.range?.split('/')[1])).toBeGreaterThan(50 * megabyte)
-  expect(answer.text).toContain('##[error]Process completed with exit code 1.')
+  expect(Number(reply.range?.split('/')[1])).toBeGreaterThan(50 * megabyte)
+  expect(reply.text).toContain('##[error]Process completed with exit code 1.')
   expect(github.logBytesSent).toBe(256 * 1024)
 })
 
@@ -174,7 +174,7 @@ test.each([
 ])('can be $fault', async ({ fault, status }) => {
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: 'text' })
   const link = await linkTo(job.id)
-  github.misbehave(fault, { route: 'log-storage', times: 1 })
+  github.injectFault(fault, { route: 'log-storage', times: 1 })
 
   expect((await read(link)).status).toBe(status)
   expect((await read(link)).status).toBe(200)
@@ -186,7 +186,7 @@ test.each([
 ])('can fail by $fault', async ({ fault, error }) => {
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: digits })
   const link = await linkTo(job.id)
-  github.misbehave(fault, { route: 'log-storage' })
+  github.injectFault(fault, { route: 'log-storage' })
 
   await expect(fetch(link).then((response) => response.text())).rejects.toThrow(error)
   expect(github.downloads).toMatchObject([{ complete: false }])
@@ -198,10 +198,10 @@ test.each([
 ])('can $fault', async ({ fault, bytesSent }) => {
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: digits })
   const link = await linkTo(job.id)
-  github.misbehave(fault, { route: 'log-storage' })
+  github.injectFault(fault, { route: 'log-storage' })
   const patience = new AbortController()
-  const answer = fetch(link, { signal: patience.signal }).then((response) => response.text())
-  const settled = answer.catch((error: Error) => error.message)
+  const reply = fetch(link, { signal: patience.signal }).then((response) => response.text())
+  const settled = reply.catch((error: Error) => error.message)
   while (github.downloads[0]?.bytesSent !== bytesSent) await new Promise(setImmediate)
   // What may come yet has its turns to do so.
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -212,5 +212,5 @@ test.each([
 })
 
 test('knows the faults of a storage only', () => {
-  expect(() => github.misbehave('null-jobs', { route: 'log-storage' })).toThrow('The log storage knows the faults')
+  expect(() => github.injectFault('null-jobs', { route: 'log-storage' })).toThrow('The log storage knows the faults')
 })

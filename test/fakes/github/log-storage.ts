@@ -71,7 +71,7 @@ export class LogStorage {
 
   static async start(options: LogStorageOptions): Promise<LogStorage> {
     const storage = new LogStorage(options)
-    storage.#listener = await listen((request, response) => storage.#answer(request, response))
+    storage.#listener = await listen((request, response) => storage.#response(request, response))
     return storage
   }
 
@@ -113,7 +113,7 @@ export class LogStorage {
     return given.length === right.length && timingSafeEqual(given, right) && Date.parse(expires) > Date.now()
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #response(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.origin)
     const jobId = Number(/\/workflow-job-run-(\d+)\//.exec(url.pathname)?.[1])
     const download: Download = {

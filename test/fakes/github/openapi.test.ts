@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { jobAnswer, jobFrom } from './jobs.ts'
-import { AnswerViolation, assertAnswer, type DescriptionName } from './openapi.ts'
+import { jobFrom, jobResponse } from './jobs.ts'
+import { assertResponse, type DescriptionName, ResponseViolation } from './openapi.ts'
 
 const place = {
   apiUrl: 'https://api.github.com',
@@ -8,7 +8,7 @@ const place = {
   repository: 'octo/pipes',
   runId: 5_000_000_000,
 }
-const job = jobAnswer(
+const job = jobResponse(
   jobFrom({ name: 'build', steps: [{ name: 'Set up job', conclusion: 'success' }] }, 1, 1, place),
   place,
 )
@@ -17,7 +17,7 @@ const getJob = 'actions/get-job-for-workflow-run'
 test.each<DescriptionName>(['api.github.com', 'ghec', 'ghes-3.17', 'ghes-3.18', 'ghes-3.19'])(
   'takes a job as %s describes it',
   async (description) => {
-    await assertAnswer(getJob, 200, job, description)
+    await assertResponse(getJob, 200, job, description)
   },
 )
 
@@ -31,25 +31,25 @@ test.each([
   { what: 'no body', body: undefined, says: 'must be object' },
 ])('finds $what', async ({ body, says }) => {
   const asSent = body && JSON.parse(JSON.stringify(body))
-  await expect(assertAnswer(getJob, 200, asSent)).rejects.toThrow(AnswerViolation)
-  await expect(assertAnswer(getJob, 200, asSent)).rejects.toThrow(says)
+  await expect(assertResponse(getJob, 200, asSent)).rejects.toThrow(ResponseViolation)
+  await expect(assertResponse(getJob, 200, asSent)).rejects.toThrow(says)
 })
 
 test('takes null where GitHub’s enum leaves it out', async () => {
-  await assertAnswer(getJob, 200, { ...job, conclusion: null })
+  await assertResponse(getJob, 200, { ...job, conclusion: null })
 })
 
 test('finds a status that the operation does not answer', async () => {
-  await expect(assertAnswer(getJob, 204, undefined)).rejects.toThrow(`${getJob} does not answer 204`)
-  await expect(assertAnswer('actions/get-a-pony', 200, {})).rejects.toThrow('no operation actions/get-a-pony')
+  await expect(assertResponse(getJob, 204, undefined)).rejects.toThrow(`${getJob} does not answer 204`)
+  await expect(assertResponse('actions/get-a-pony', 200, {})).rejects.toThrow('no operation actions/get-a-pony')
 })
 
 test('takes the errors that come before any operation', async () => {
-  await assertAnswer(getJob, 403, { message: 'Resource not accessible by integration', status: '403' })
-  await expect(assertAnswer(getJob, 403, { message: 7 })).rejects.toThrow('/message must be string')
+  await assertResponse(getJob, 403, { message: 'Resource not accessible by integration', status: '403' })
+  await expect(assertResponse(getJob, 403, { message: 7 })).rejects.toThrow('/message must be string')
 })
 
 test('finds a body where there is none', async () => {
-  await assertAnswer('actions/download-job-logs-for-workflow-run', 302, undefined)
-  await expect(assertAnswer('actions/download-job-logs-for-workflow-run', 302, {})).rejects.toThrow('has a body')
+  await assertResponse('actions/download-job-logs-for-workflow-run', 302, undefined)
+  await expect(assertResponse('actions/download-job-logs-for-workflow-run', 302, {})).rejects.toThrow('has a body')
 })

@@ -20,7 +20,7 @@ interface Response {
 }
 
 /** What an answer has that GitHub's description does not allow. */
-export class AnswerViolation extends Error {
+export class ResponseViolation extends Error {
   override name = 'AnswerViolation'
 }
 
@@ -41,7 +41,7 @@ const loaded = new Map<DescriptionName, Promise<(operationId: string, status: nu
  * that it does not name is a violation, as a misspelt optional one would pass otherwise. The first call of a process
  * reads the description (13 MB, about a quarter of a second); the next ones take microseconds.
  */
-export async function assertAnswer(
+export async function assertResponse(
   operationId: string,
   status: number,
   body: unknown,
@@ -50,7 +50,7 @@ export async function assertAnswer(
   const checks = loaded.get(description) ?? load(description)
   loaded.set(description, checks)
   const problems = (await checks)(operationId, status)(body)
-  if (problems.length) throw new AnswerViolation(`${operationId} ${status}: ${problems.join('; ')}`)
+  if (problems.length) throw new ResponseViolation(`${operationId} ${status}: ${problems.join('; ')}`)
 }
 
 async function load(name: DescriptionName) {
@@ -67,7 +67,7 @@ async function load(name: DescriptionName) {
   const compiled = new Map<string, Check>()
   return (operationId: string, status: number) => {
     const key = `${operationId} ${status}`
-    const check = compiled.get(key) ?? checkOf(ajv, answerSchema(description, operations, operationId, status))
+    const check = compiled.get(key) ?? checkOf(ajv, responseSchema(description, operations, operationId, status))
     compiled.set(key, check)
     return check
   }
@@ -86,19 +86,19 @@ function checkOf(ajv: Ajv, schema: Schema | undefined): Check {
 }
 
 /** The schema of an answer's body, undefined where it has none. */
-function answerSchema(
+function responseSchema(
   description: Description,
   operations: Map<string, Operation>,
   operationId: string,
   status: number,
 ): Schema | undefined {
   const operation = operations.get(operationId)
-  if (!operation) throw new AnswerViolation(`GitHub's description has no operation ${operationId}`)
+  if (!operation) throw new ResponseViolation(`GitHub's description has no operation ${operationId}`)
   const found = operation.responses[status]
   if (!found) {
     const basicError = description.components.schemas['basic-error']
     if (unmentioned.has(status) && basicError) return selfContained(basicError, description)
-    throw new AnswerViolation(`${operationId} does not answer ${status}`)
+    throw new ResponseViolation(`${operationId} does not answer ${status}`)
   }
   const response = '$ref' in found ? (resolve(found.$ref, description) as Response) : found
   const json = response.content?.['application/json']

@@ -1,5 +1,5 @@
-import type { Answer } from './faults.ts'
-import { annotationAnswer, type Job, jobAnswer, type Place } from './jobs.ts'
+import type { Response } from './faults.ts'
+import { annotationResponse, type Job, jobResponse, type Place } from './jobs.ts'
 
 /** A permission of the token, as `permissions:` in a workflow names it. `write` includes `read`. */
 export type Permission = 'actions: read' | 'actions: write' | 'checks: read' | 'checks: write'
@@ -22,7 +22,7 @@ export interface Operation {
   id: string
   documentationUrl: string
   permission: Permission
-  answer: (run: Run, ids: string[], query: URLSearchParams) => Answer
+  response: (run: Run, ids: string[], query: URLSearchParams) => Response
 }
 
 /** The operation that serves a request, and the ids in its path. */
@@ -33,7 +33,7 @@ export interface Found {
 
 const documentation = 'https://docs.github.com/rest'
 const repositoryId = 1_296_269
-const notFound: Answer = { status: 404, json: { message: 'Not Found' } }
+const notFound: Response = { status: 404, json: { message: 'Not Found' } }
 
 const operations: Operation[] = [
   {
@@ -42,9 +42,9 @@ const operations: Operation[] = [
     id: 'actions/get-job-for-workflow-run',
     documentationUrl: `${documentation}/actions/workflow-jobs#get-a-job-for-a-workflow-run`,
     permission: 'actions: read',
-    answer(run, [id]) {
+    response(run, [id]) {
       const job = jobOf(run, id)
-      return job ? { status: 200, json: jobAnswer(job, run) } : notFound
+      return job ? { status: 200, json: jobResponse(job, run) } : notFound
     },
   },
   {
@@ -53,7 +53,7 @@ const operations: Operation[] = [
     id: 'actions/list-jobs-for-workflow-run-attempt',
     documentationUrl: `${documentation}/actions/workflow-jobs#list-jobs-for-a-workflow-run-attempt`,
     permission: 'actions: read',
-    answer(run, [runId, attempt], query) {
+    response(run, [runId, attempt], query) {
       const nth = Number(attempt)
       if (Number(runId) !== run.runId || nth < 1 || nth > run.attempt) return notFound
       const jobs = run.jobs.filter((job) => job.runAttempt === nth)
@@ -66,7 +66,7 @@ const operations: Operation[] = [
     id: 'actions/list-jobs-for-workflow-run',
     documentationUrl: `${documentation}/actions/workflow-jobs#list-jobs-for-a-workflow-run`,
     permission: 'actions: read',
-    answer(run, [runId], query) {
+    response(run, [runId], query) {
       if (Number(runId) !== run.runId) return notFound
       const isLatest = (job: Job) =>
         run.jobs.every((other) => other.name !== job.name || other.runAttempt <= job.runAttempt)
@@ -80,7 +80,7 @@ const operations: Operation[] = [
     id: 'actions/download-job-logs-for-workflow-run',
     documentationUrl: `${documentation}/actions/workflow-jobs#download-job-logs-for-a-workflow-run`,
     permission: 'actions: read',
-    answer(run, [id]) {
+    response(run, [id]) {
       const job = jobOf(run, id)
       if (job?.logExpired) return { status: 410, json: { message: 'Gone' } }
       if (job?.status !== 'completed' || job.log === undefined) return notFound
@@ -93,12 +93,12 @@ const operations: Operation[] = [
     id: 'checks/list-annotations',
     documentationUrl: `${documentation}/checks/runs#list-check-run-annotations`,
     permission: 'checks: read',
-    answer(run, [id], query) {
+    response(run, [id], query) {
       const job = jobOf(run, id)
       if (!job) return notFound
       const annotations = job.status === 'completed' ? job.annotations : []
       const { items, headers } = page(run, annotations, `/check-runs/${id}/annotations`, query)
-      return { status: 200, headers, json: items.map((annotation) => annotationAnswer(annotation, run)) }
+      return { status: 200, headers, json: items.map((annotation) => annotationResponse(annotation, run)) }
     },
   },
   {
@@ -107,7 +107,7 @@ const operations: Operation[] = [
     id: 'actions/cancel-workflow-run',
     documentationUrl: `${documentation}/actions/workflow-runs#cancel-a-workflow-run`,
     permission: 'actions: write',
-    answer: (run, [runId]) => (Number(runId) === run.runId ? { status: 202, json: {} } : notFound),
+    response: (run, [runId]) => (Number(runId) === run.runId ? { status: 202, json: {} } : notFound),
   },
 ]
 
@@ -127,18 +127,18 @@ export function findOperation(method: string, path: string, repository: string):
 }
 
 /** An error as GitHub words it. */
-export function errorAnswer(status: number, message: string, documentationUrl = documentation): Answer {
+export function errorResponse(status: number, message: string, documentationUrl = documentation): Response {
   return { status, json: { message, documentation_url: documentationUrl, status: String(status) } }
 }
 
 const jobOf = (run: Run, id: string | undefined) => run.jobs.find((job) => job.id === Number(id))
 
-function jobList(run: Run, jobs: readonly Job[], path: string, query: URLSearchParams): Answer {
+function jobList(run: Run, jobs: readonly Job[], path: string, query: URLSearchParams): Response {
   const { items, headers } = page(run, jobs, path, query)
   return {
     status: 200,
     headers,
-    json: { total_count: jobs.length, jobs: items.map((job) => jobAnswer(job, run)) },
+    json: { total_count: jobs.length, jobs: items.map((job) => jobResponse(job, run)) },
   }
 }
 

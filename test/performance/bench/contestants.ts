@@ -103,7 +103,7 @@ export function contestants(service: LocalDataPipeline, github: LocalGitHub): Co
 
 /** A service that got what a contestant should have sent; anything else is no measurement. */
 export function checkOutcome(service: LocalDataPipeline): void {
-  const unfit = service.requests.filter(({ answer }) => answer?.status !== 200)
+  const unfit = service.requests.filter(({ response }) => response?.status !== 200)
   if (unfit.length > 0) throw new Error(`the service refused ${unfit.length} requests`)
 }
 

@@ -1,18 +1,18 @@
 // A matrix of jobs that hold a task each, and have acknowledged them together: none of them is silent for two minutes.
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { keepBeating } from '../../../src/activity/heartbeat-loop.ts'
-import { callReliably, tryLimitOf } from '../../../src/aws/call-with-retry.ts'
+import { attemptTimeoutFor, callWithRetry } from '../../../src/aws/call-with-retry.ts'
 import { connectDataPipeline, type DataPipeline } from '../../../src/aws/client.ts'
 import { type Clock, systemClock, wakeableSleep } from '../../../src/util/clock.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
 import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
 import { PUBLISHED_RATES, type Rate } from '../../fakes/aws/rates.ts'
-import { hold } from '../../scenarios/holding.ts'
+import { startActivity } from '../../scenarios/holding.ts'
 import { readActionFile } from '../../support/action-file.ts'
 import { Job, leftOverProcesses } from '../../support/job.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { chance, LocalAccount } from './local-account.ts'
-import { LARGEST_MATRIX, SHORT, seconds, tell } from './size.ts'
+import { MAX_MATRIX, printLine, SHORT, seconds } from './size.ts'
 
 const INPUTS = readActionFile('activity').inputs
 const INTERVAL_MS = Number(INPUTS['heartbeat-seconds']?.default) * 1_000
@@ -21,7 +21,7 @@ const BUDGET_MS = Number(INPUTS['timeout-seconds']?.default) * 1_000
 const BEAT_LIMIT_MS = 15_000
 
 /** A task must be acknowledged within it (API reference, ReportTaskProgress); running ones may be silent for longer. */
-const LONGEST_SILENCE_MS = 120_000
+const MAX_SILENCE_MS = 120_000
 
 const PUBLISHED = PUBLISHED_RATES.ReportTaskProgress
 /** Hardly more than 256 jobs need which beat every 54 to 60 s: 4.5 a second. */
@@ -41,10 +41,10 @@ async function holdTask(taskId: string, options: HoldOptions): Promise<void> {
   const say = (): void => undefined
   const log = { info: say, debug: say, notice: say, warning: say, group: say }
   const deadline = new Deadline(clock, BUDGET_MS)
-  await callReliably((call) => dataPipeline.reportTaskProgress(taskId, call), {
+  await callWithRetry((call) => dataPipeline.reportTaskProgress(taskId, call), {
     dataPipeline,
     deadline,
-    tryLimitMs: tryLimitOf(BUDGET_MS),
+    attemptTimeoutMs: attemptTimeoutFor(BUDGET_MS),
     random,
     log,
   })
@@ -83,7 +83,7 @@ describe('simulated: the true acknowledgements and heartbeat loops, on a virtual
       const random = chance(1)
       const account = new LocalAccount(clock, random, { ReportTaskProgress: rate })
       const end = MINUTES * 60_000
-      const tasks = Array.from({ length: LARGEST_MATRIX }, (_, index) => `task-${index}`)
+      const tasks = Array.from({ length: MAX_MATRIX }, (_, index) => `task-${index}`)
       const held = tasks.map((taskId) =>
         holdTask(taskId, {
           dataPipeline: account.client(),
@@ -101,14 +101,14 @@ describe('simulated: the true acknowledgements and heartbeat loops, on a virtual
       const throttled = account.calls.filter((call) => call.throttled).length
       const arrived = account.calls.length - throttled
       // When the common beginning is over they are spread, and seldom one too many.
-      const later = account.calls.filter(({ at }) => at > LONGEST_SILENCE_MS)
-      tell(
-        `${LARGEST_MATRIX} heartbeats simulated for ${MINUTES} minutes, ${rate.perSecond} a second and bursts of ` +
+      const later = account.calls.filter(({ at }) => at > MAX_SILENCE_MS)
+      printLine(
+        `${MAX_MATRIX} heartbeats simulated for ${MINUTES} minutes, ${rate.perSecond} a second and bursts of ` +
           `${rate.burst}: ${account.calls.length} calls, ${throttled} throttled (${later.filter((call) => call.throttled).length} of them after two minutes), the longest time without one that ` +
           `arrived ${seconds(Math.max(...silence))}`,
       )
-      expect(Math.max(...silence)).toBeLessThanOrEqual(LONGEST_SILENCE_MS)
-      expect(arrived).toBeGreaterThanOrEqual((LARGEST_MATRIX * end) / LONGEST_SILENCE_MS)
+      expect(Math.max(...silence)).toBeLessThanOrEqual(MAX_SILENCE_MS)
+      expect(arrived).toBeGreaterThanOrEqual((MAX_MATRIX * end) / MAX_SILENCE_MS)
       expect(later.filter((call) => call.throttled).length).toBeLessThan(later.length / 10)
     },
     300_000,
@@ -126,7 +126,7 @@ describe('in real time', () => {
    */
   const SHORTER = SHORT ? 6 : 1
   const RATE: Rate = SHORT ? { ...PUBLISHED, burst: PUBLISHED.burst / SHORTER } : SCARCE
-  const JOBS = Math.round(LARGEST_MATRIX / SHORTER)
+  const JOBS = Math.round(MAX_MATRIX / SHORTER)
   const PROCESSES = 8
   const INTERVALS = SHORT ? 3 : 4
 
@@ -169,7 +169,7 @@ describe('in real time', () => {
           await job.heartbeatsEnd()
           job[Symbol.dispose]()
         })
-        return hold(service, { 'heartbeat-seconds': String(intervalMs / 1_000) }, { limitMs: 150_000, job })
+        return startActivity(service, { 'heartbeat-seconds': String(intervalMs / 1_000) }, { limitMs: 150_000, job })
       }),
     )
     for (const { main, job } of held) {
@@ -180,18 +180,18 @@ describe('in real time', () => {
     await systemClock.sleep(end - Date.now())
 
     const calls = service.requestsFor('ReportTaskProgress')
-    const throttled = calls.filter(({ answer }) => answer?.error === 'ThrottlingException').length
+    const throttled = calls.filter(({ response }) => response?.error === 'ThrottlingException').length
     const moments = service.tasks.map(({ progressReports }) => progressReports.map(({ at }) => at))
     const acknowledged = Math.max(...moments.map(([first = Number.POSITIVE_INFINITY]) => first - began))
     const silence = Math.max(...moments.map((each) => longestGap([...each, Math.max(end, ...each)])))
-    tell(
+    printLine(
       `${PROCESSES} heartbeat processes and the loops of ${JOBS - PROCESSES} more simulated in one process, a beat every ` +
         `${seconds(intervalMs)} for ${seconds(end - began)}, ${RATE.perSecond} a second and bursts of ${Math.round(RATE.burst)}: ` +
         `${calls.length} calls, ${throttled} throttled, the last acknowledged after ${seconds(acknowledged)}, the ` +
         `longest time without one that arrived ${seconds(silence)}`,
     )
     expect(moments).toHaveLength(JOBS)
-    expect(acknowledged).toBeLessThan(LONGEST_SILENCE_MS)
+    expect(acknowledged).toBeLessThan(MAX_SILENCE_MS)
     expect(silence).toBeLessThan(2 * intervalMs)
     // The acknowledgement, and a beat of the process.
     for (const { taskId } of held) expect(service.task(taskId).progressReports.length).toBeGreaterThan(1)

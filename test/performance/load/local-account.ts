@@ -5,8 +5,8 @@ import { ServiceError } from '../../fakes/aws/service-error.ts'
 import type { VirtualClock } from '../../support/virtual-clock.ts'
 
 /** Milliseconds that a request, and its answer, is on its way. */
-const SHORTEST_WAY_MS = 10
-const LONGEST_WAY_MS = 100
+const MIN_WAY_MS = 10
+const MAX_WAY_MS = 100
 
 /** A call that reached the account. */
 export interface AccountCall {
@@ -76,7 +76,7 @@ export class LocalAccount {
   }
 
   #onItsWay(signal: AbortSignal): Promise<void> {
-    return this.#clock.sleep(SHORTEST_WAY_MS + this.#random() * (LONGEST_WAY_MS - SHORTEST_WAY_MS), signal)
+    return this.#clock.sleep(MIN_WAY_MS + this.#random() * (MAX_WAY_MS - MIN_WAY_MS), signal)
   }
 }
 

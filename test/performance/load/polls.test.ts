@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
 import { PUBLISHED_RATES, type Rate } from '../../fakes/aws/rates.ts'
 import { runTogether } from './many-steps.ts'
-import { SHORT, seconds, tell } from './size.ts'
+import { printLine, SHORT, seconds } from './size.ts'
 
 /** Or it goes to another poll (API reference, ReportTaskProgress). */
 const ACKNOWLEDGED_WITHIN_MS = 120_000
@@ -43,12 +43,12 @@ test.each(LOADS)(
     const { steps } = await runTogether(Array.from({ length: pollers }, (_, index) => poller(index)))
 
     const polls = service.requestsFor('PollForTask')
-    const throttled = service.requests.filter(({ answer }) => answer?.error === 'ThrottlingException').length
+    const throttled = service.requests.filter(({ response }) => response?.error === 'ThrottlingException').length
     const waits = service.tasks.map(({ assignedTo, progressReports }) => {
       return (progressReports[0]?.at ?? Number.POSITIVE_INFINITY) - (assignedTo?.at ?? 0)
     })
     const taken = steps.map(({ step }) => JSON.parse(step.outputs['tasks'] ?? '[]') as Array<{ 'task-id': string }>)
-    tell(
+    printLine(
       `${pollers} pollers and ${tasks} tasks, ${rate.perSecond} polls a second and bursts of ${rate.burst}: ` +
         `${service.requests.length} calls, ${polls.length} of them polls, ${throttled} throttled, ` +
         `${Math.min(...taken.map(({ length }) => length))} to ${Math.max(...taken.map(({ length }) => length))} tasks a ` +

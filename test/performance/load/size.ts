@@ -2,7 +2,7 @@
 export const SHORT = process.env['TEST_MODE'] === 'short'
 
 /** The largest matrix that GitHub allows ("Usage limits" of its documentation). */
-export const LARGEST_MATRIX = 256
+export const MAX_MATRIX = 256
 
 /** Milliseconds as seconds, for a line of figures. */
 export function seconds(ms: number): string {
@@ -10,6 +10,6 @@ export function seconds(ms: number): string {
 }
 
 /** Prints a line of figures: Jest shows what a test logs with a stack trace, and this is meant to be read. */
-export function tell(line: string): void {
+export function printLine(line: string): void {
   process.stdout.write(`${line}\n`)
 }

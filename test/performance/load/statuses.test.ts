@@ -1,6 +1,6 @@
 // A matrix of jobs that end together: every one of their reports arrives in time, without more calls than it takes.
 import { describe, expect, test } from '@jest/globals'
-import { tryLimitOf } from '../../../src/aws/call-with-retry.ts'
+import { attemptTimeoutFor } from '../../../src/aws/call-with-retry.ts'
 import { sendReport } from '../../../src/report/send-status.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
 import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
@@ -9,7 +9,7 @@ import { readActionFile } from '../../support/action-file.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { chance, LocalAccount } from './local-account.ts'
 import { runTogether } from './many-steps.ts'
-import { LARGEST_MATRIX, SHORT, seconds, tell } from './size.ts'
+import { MAX_MATRIX, printLine, SHORT, seconds } from './size.ts'
 
 const BUDGET_MS = Number(readActionFile('.').inputs['timeout-seconds']?.default) * 1_000
 const PUBLISHED = PUBLISHED_RATES.SetTaskStatus
@@ -31,14 +31,14 @@ interface Load {
 const LOADS: readonly Load[] = SHORT
   ? [
       {
-        jobs: LARGEST_MATRIX / 4,
+        jobs: MAX_MATRIX / 4,
         rate: { perSecond: PUBLISHED.perSecond / 4, burst: PUBLISHED.burst / 4 },
         callsPerJob: 3,
       },
     ]
   : [
-      { jobs: LARGEST_MATRIX, rate: PUBLISHED, callsPerJob: 3 },
-      { jobs: LARGEST_MATRIX, rate: SCARCE, callsPerJob: 6 },
+      { jobs: MAX_MATRIX, rate: PUBLISHED, callsPerJob: 3 },
+      { jobs: MAX_MATRIX, rate: SCARCE, callsPerJob: 6 },
     ]
 
 test.each(LOADS)(
@@ -48,7 +48,8 @@ test.each(LOADS)(
     const answered = new Set<unknown>()
     let seen = 0
     const isAnswered = (taskId: string): boolean => {
-      for (; service.requests[seen]?.answer !== undefined; seen++) answered.add(service.requests[seen]?.body['taskId'])
+      for (; service.requests[seen]?.response !== undefined; seen++)
+        answered.add(service.requests[seen]?.body['taskId'])
       return answered.has(taskId)
     }
     const work = Array.from({ length: jobs }, (_, index) => ({
@@ -64,11 +65,11 @@ test.each(LOADS)(
     )
 
     const calls = service.requestsFor('SetTaskStatus')
-    const throttled = calls.filter(({ answer }) => answer?.error === 'ThrottlingException').length
+    const throttled = calls.filter(({ response }) => response?.error === 'ThrottlingException').length
     const took = work.map(({ taskId }, index) => {
       return (service.task(taskId).endedAt ?? Number.POSITIVE_INFINITY) - (steps[index]?.startedAt ?? 0)
     })
-    tell(
+    printLine(
       `${jobs} reports, ${rate.perSecond} a second and bursts of ${rate.burst}: ${calls.length} calls ` +
         `(${(calls.length / jobs).toFixed(2)} a job), ${throttled} throttled, the latest report ` +
         `${seconds(Math.max(...took))} after its step began; starting took ${seconds(startingTookMs)}, ` +
@@ -98,7 +99,13 @@ async function simulate({ jobs, rate }: Load, withinMs: number, seed: number) {
     await clock.sleep((index / jobs) * withinMs)
     const taskId = `task-${index}`
     const deadline = new Deadline(clock, BUDGET_MS)
-    const dependencies = { dataPipeline: account.client(), deadline, tryLimitMs: tryLimitOf(BUDGET_MS), random, log }
+    const dependencies = {
+      dataPipeline: account.client(),
+      deadline,
+      attemptTimeoutMs: attemptTimeoutFor(BUDGET_MS),
+      random,
+      log,
+    }
     const began = clock.now()
     try {
       await sendReport({ taskId, status: 'FINISHED', versions: () => [{}] }, dependencies)
@@ -109,27 +116,27 @@ async function simulate({ jobs, rate }: Load, withinMs: number, seed: number) {
     }
   }
   const reported = await clock.run(Promise.all(Array.from({ length: jobs }, (_, index) => report(index))))
-  return { lost: reported.filter((each) => !each).length, calls: account.calls.length, latest: Math.max(...took) }
+  return { unreported: reported.filter((each) => !each).length, calls: account.calls.length, latest: Math.max(...took) }
 }
 
 describe('simulated, with the true retries on a virtual clock, as no machine of a CI starts so many processes at once', () => {
   const SEEDS = SHORT ? [1, 2, 3] : [1, 2, 3, 4, 5, 6, 7, 8]
   test.each([
-    { jobs: LARGEST_MATRIX, rate: PUBLISHED, callsPerJob: 3, withinMs: 0 },
-    { jobs: LARGEST_MATRIX, rate: PUBLISHED, callsPerJob: 3, withinMs: START_WITHIN_MS },
-    { jobs: LARGEST_MATRIX, rate: SCARCE, callsPerJob: 6, withinMs: 0 },
-    { jobs: LARGEST_MATRIX, rate: SCARCE, callsPerJob: 6, withinMs: START_WITHIN_MS },
+    { jobs: MAX_MATRIX, rate: PUBLISHED, callsPerJob: 3, withinMs: 0 },
+    { jobs: MAX_MATRIX, rate: PUBLISHED, callsPerJob: 3, withinMs: START_WITHIN_MS },
+    { jobs: MAX_MATRIX, rate: SCARCE, callsPerJob: 6, withinMs: 0 },
+    { jobs: MAX_MATRIX, rate: SCARCE, callsPerJob: 6, withinMs: START_WITHIN_MS },
   ])(
     '$jobs jobs within $withinMs ms, at $rate.perSecond a second, bursts of $rate.burst: all reports arrive',
     async ({ withinMs, ...load }) => {
       const results = await Promise.all(SEEDS.map((seed) => simulate(load, withinMs, seed)))
       const most = Math.max(...results.map(({ calls }) => calls))
-      tell(
+      printLine(
         `${load.jobs} reports simulated ${SEEDS.length} times, begun within ${seconds(withinMs)}, ${load.rate.perSecond} ` +
           `a second and bursts of ${load.rate.burst}: at most ${most} calls (${(most / load.jobs).toFixed(2)} a job), ` +
           `the latest report after ${seconds(Math.max(...results.map(({ latest }) => latest)))}`,
       )
-      expect(results.map(({ lost }) => lost)).toEqual(SEEDS.map(() => 0))
+      expect(results.map(({ unreported }) => unreported)).toEqual(SEEDS.map(() => 0))
       expect(most).toBeLessThan(load.callsPerJob * load.jobs)
     },
   )

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { CallError, callReliably } from '../../../src/aws/call-with-retry.ts'
+import { CallError, callWithRetry } from '../../../src/aws/call-with-retry.ts'
 import type { Call, DataPipeline } from '../../../src/aws/client.ts'
 import { CredentialsError } from '../../../src/aws/errors.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
@@ -37,7 +37,7 @@ async function run({ attempts, renewals = async () => true, isNew = false, attem
     lines.push(line)
   }
   const result = await clock.run(
-    callReliably(
+    callWithRetry(
       async ({ onSend }: Call) => {
         const failure = attempts(started.length)
         started.push(clock.now())
@@ -52,7 +52,7 @@ async function run({ attempts, renewals = async () => true, isNew = false, attem
           hasNewSession: () => isNew,
         } as unknown as DataPipeline,
         deadline: new Deadline(clock, BUDGET_MS, 'timeout-seconds'),
-        tryLimitMs: ATTEMPT_MS,
+        attemptTimeoutMs: ATTEMPT_MS,
         random: () => 0.5,
         log: { info: say, debug: say, notice: say, warning: say, group: say },
       },
@@ -116,7 +116,7 @@ describe.each(['ExpiredTokenException', 'UnrecognizedClientException', 'InvalidS
       const { error, endedAt } = await run({ attempts: () => failing(name), renewals: () => new Promise(() => {}) })
       expect(error?.message).toContain(name)
       // What was rejected had no effect, whatever became of the renewal.
-      expect(error?.answerLost).toBe(false)
+      expect(error?.outcomeUnknown).toBe(false)
       expect(endedAt).toBeLessThanOrEqual(BUDGET_MS)
     })
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { BrokenAnswerError, CredentialsError, classify, TryTimeoutError } from '../../../src/aws/errors.ts'
+import { AttemptTimeoutError, CredentialsError, classify, InvalidResponseError } from '../../../src/aws/errors.ts'
 import { OidcTokenError } from '../../../src/github/oidc.ts'
 import { beginWithSecrets } from '../../../src/masking/known-secrets.ts'
 import { ConfigurationError } from '../../../src/util/errors.ts'
 
 /** An error as the SDK throws it for an answer of a service. */
-function answer(name: string, httpStatusCode = 400, more: object = {}): Error {
+function response(name: string, httpStatusCode = 400, more: object = {}): Error {
   return Object.assign(new Error('the message'), {
     name,
     $metadata: { httpStatusCode, requestId: 'request-1', ...more },
@@ -49,11 +49,11 @@ describe('an answer of the service', () => {
     ['InvalidSignatureException', 400, 'credentials-refused', false],
     ['SomethingNew', 400, 'unknown', false],
   ] as const)('%s with status %i: %s, transient %s', (name, status, kind, transient) => {
-    expect(classify(answer(name, status))).toEqual({
+    expect(classify(response(name, status))).toEqual({
       kind,
       transient,
       unsettled: name === 'UnrecognizedClientException',
-      answerLost: false,
+      outcomeUnknown: false,
       gettingCredentials: false,
       message: `${name}: the message`,
       requestId: 'request-1',
@@ -61,7 +61,7 @@ describe('an answer of the service', () => {
   })
 
   test('that told the right time is worth another try at once', () => {
-    expect(classify(answer('InvalidSignatureException', 400, { clockSkewCorrected: true }))).toMatchObject({
+    expect(classify(response('InvalidSignatureException', 400, { clockSkewCorrected: true }))).toMatchObject({
       kind: 'clock-corrected',
     })
   })
@@ -91,9 +91,9 @@ describe('no answer: whether the request may have taken effect', () => {
     ['silence on a connection', network('ETIMEDOUT', { syscall: 'read' }), true],
     ['no HTTP', network('HPE_INVALID_CONSTANT'), true],
     ['broken TLS', network('ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC'), true],
-    ['a try that took too long', new TryTimeoutError('no answer within 2 s'), true],
-    ['JSON cut short', new BrokenAnswerError(200, 'cut'), true],
-    ['a page with status 502', new BrokenAnswerError(502, 'page'), true],
+    ['a try that took too long', new AttemptTimeoutError('no answer within 2 s'), true],
+    ['JSON cut short', new InvalidResponseError(200, 'cut'), true],
+    ['a page with status 502', new InvalidResponseError(502, 'page'), true],
     [
       'two addresses, both refused',
       new AggregateError([
@@ -102,8 +102,8 @@ describe('no answer: whether the request may have taken effect', () => {
       ]),
       false,
     ],
-  ])('%s', (_name, error, answerLost) => {
-    expect(classify(error)).toMatchObject({ transient: true, answerLost })
+  ])('%s', (_name, error, outcomeUnknown) => {
+    expect(classify(error)).toMatchObject({ transient: true, outcomeUnknown })
   })
 
   test.each([
@@ -117,7 +117,7 @@ describe('no answer: whether the request may have taken effect', () => {
     [502, true],
     [503, true],
   ])('a page with status %i: another try %s', (status, transient) => {
-    expect(classify(new BrokenAnswerError(status, 'page')).transient).toBe(transient)
+    expect(classify(new InvalidResponseError(status, 'page')).transient).toBe(transient)
   })
 
   test.each([
@@ -129,7 +129,7 @@ describe('no answer: whether the request may have taken effect', () => {
     expect(classify(network(code))).toMatchObject({
       kind: 'untrusted-certificate',
       transient: false,
-      answerLost: false,
+      outcomeUnknown: false,
     })
   })
 })
@@ -143,10 +143,10 @@ describe('getting credentials', () => {
       false,
     ],
     ['a network error', network('ECONNRESET'), 'network', true],
-    ['STS busy', answer('Throttling'), 'throttled', true],
-    ['STS has an error', answer('InternalFailure', 500), 'service-error', true],
-    ['the role says no', answer('AccessDenied', 403), 'access-denied', false],
-    ['the token expired on its way', answer('ExpiredTokenException'), 'credentials-expired', true],
+    ['STS busy', response('Throttling'), 'throttled', true],
+    ['STS has an error', response('InternalFailure', 500), 'service-error', true],
+    ['the role says no', response('AccessDenied', 403), 'access-denied', false],
+    ['the token expired on its way', response('ExpiredTokenException'), 'credentials-expired', true],
     ['an OIDC answer of no use', new OidcTokenError('none'), 'no-oidc-token', true],
     ['no OIDC token now', new OidcTokenError('none', { statusCode: 503 }), 'no-oidc-token', true],
     ['no right to an OIDC token any more', new OidcTokenError('none', { statusCode: 401 }), 'oidc-refused', false],
@@ -170,7 +170,7 @@ describe('getting credentials', () => {
     ],
     ['a mistake of the user', new ConfigurationError('no id-token'), 'configuration', false],
   ] as const)('%s: %s, and nothing was sent to Data Pipeline', (_name, cause, kind, transient) => {
-    expect(classify(getting(cause))).toMatchObject({ kind, transient, answerLost: false, gettingCredentials: true })
+    expect(classify(getting(cause))).toMatchObject({ kind, transient, outcomeUnknown: false, gettingCredentials: true })
   })
 })
 
@@ -185,8 +185,8 @@ test('what an error is does not depend on which of its words are secrets', () =>
 
 describe('a refusal that may only come of servers not having heard yet', () => {
   test.each([
-    ['of a role', getting(answer('AccessDenied', 403)), true],
-    ['of a role, with another word', getting(answer('AccessDeniedException', 403)), true],
+    ['of a role', getting(response('AccessDenied', 403)), true],
+    ['of a role, with another word', getting(response('AccessDeniedException', 403)), true],
     ['of a token, for a reason that is not known', getting(saying('InvalidIdentityTokenException', 'Hm')), true],
     [
       'of a token, without a provider',
@@ -195,11 +195,11 @@ describe('a refusal that may only come of servers not having heard yet', () => {
     ],
     ['of a token, for its audience', getting(saying('InvalidIdentityToken', 'Incorrect token audience')), false],
     ['of a right to OIDC tokens', getting(new OidcTokenError('none', { statusCode: 401 })), true],
-    ['of keys for a role', getting(answer('InvalidClientTokenId', 403)), true],
-    ['of keys for a role, with a wrong secret', getting(answer('SignatureDoesNotMatch', 403)), false],
-    ['of a session', answer('UnrecognizedClientException'), true],
-    ['of a wrong secret', answer('InvalidSignatureException'), false],
-    ['of a permission', answer('AccessDeniedException'), false],
+    ['of keys for a role', getting(response('InvalidClientTokenId', 403)), true],
+    ['of keys for a role, with a wrong secret', getting(response('SignatureDoesNotMatch', 403)), false],
+    ['of a session', response('UnrecognizedClientException'), true],
+    ['of a wrong secret', response('InvalidSignatureException'), false],
+    ['of a permission', response('AccessDeniedException'), false],
   ])('%s: %s', (_name, error, unsettled) => {
     expect(classify(error)).toMatchObject({ unsettled, transient: false })
   })

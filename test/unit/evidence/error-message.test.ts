@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Cause } from '../../../src/domain/cause.ts'
 import { errorIdOf } from '../../../src/domain/error-id.ts'
 import { errorMessageOf, type JobEvidence, type RunEvidence } from '../../../src/evidence/error-message.ts'
-import { fitErrorFields, PUBLISHED_LIMITS, REDUCED_LIMITS } from '../../../src/report/sanitize-error-fields.ts'
+import { PUBLISHED_LIMITS, REDUCED_LIMITS, sanitizeErrorFields } from '../../../src/report/sanitize-error-fields.ts'
 import { PROPERTY_LIMIT_MS, runs } from '../../properties/runs.ts'
 
 const LIMIT = PUBLISHED_LIMITS.errorMessage.bytes
@@ -124,12 +124,12 @@ describe('several jobs', () => {
 test('as many jobs as fit into any limit, to the byte, and not one more', () => {
   const jobs = Array.from({ length: 60 }, (_, index) => job({ name: `test (${index + 10})`, link: undefined }))
   const line = '\n- Job "test (10)" failed.'.length
-  const messageOf = (limit: number): string => errorMessageOf({ jobs, related: [], remarks: [], run: RUN }, limit)
-  const shortest = messageOf(0).length
-  expect(messageOf(0)).not.toContain('- Job')
+  const errorMessage = (limit: number): string => errorMessageOf({ jobs, related: [], remarks: [], run: RUN }, limit)
+  const shortest = errorMessage(0).length
+  expect(errorMessage(0)).not.toContain('- Job')
   const counts = new Set<number>()
   for (let limit = shortest; limit < shortest + 40 * line; limit++) {
-    const message = messageOf(limit)
+    const message = errorMessage(limit)
     const named = message.split('\n').filter((text) => text.startsWith('- Job')).length
     expect(message).toContain(`\nand ${60 - named} more\n`)
     expect(named).toBe(Math.floor((limit - shortest) / line))
@@ -215,7 +215,7 @@ describe('whatever it is made of', () => {
           expect(Buffer.byteLength(whole)).toBeLessThanOrEqual(LIMIT)
           expect(whole.endsWith(`\n${end}`)).toBe(true)
           for (const limits of [PUBLISHED_LIMITS, REDUCED_LIMITS]) {
-            const { errorMessage = '' } = fitErrorFields({ errorMessage: whole }, limits, []).fields
+            const { errorMessage = '' } = sanitizeErrorFields({ errorMessage: whole }, limits, []).fields
             expect(Buffer.byteLength(errorMessage)).toBeLessThanOrEqual(limits.errorMessage.bytes)
             expect(errorMessage.endsWith(`\n${end}`)).toBe(true)
           }

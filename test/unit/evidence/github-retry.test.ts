@@ -19,10 +19,10 @@ async function ask(takes: readonly number[], question: Partial<Question<number>>
     return asked
   }
   const time = { deadline, signal: new AbortController().signal }
-  const answer = await clock.run(
+  const response = await clock.run(
     askAgain({ ask: slow, isThere: () => false, ...question }, time, (problem) => problems.push(problem)),
   )
-  return { answer, asked, problems, left: deadline.remaining() / 1000 }
+  return { response, asked, problems, left: deadline.remaining() / 1000 }
 }
 
 test.each<[string, number[], { asked: number; left: number }]>([
@@ -31,14 +31,14 @@ test.each<[string, number[], { asked: number; left: number }]>([
   ['one that takes three', [3], { asked: 1, left: 7 }],
   ['one that takes nine', [9], { asked: 1, left: 1 }],
 ])('%s leaves time for another answer, and a download', async (_name, takes, expected) => {
-  const { answer, asked, problems, left } = await ask(takes)
+  const { response, asked, problems, left } = await ask(takes)
   expect({ asked, left }).toEqual({ asked: expected.asked, left: expect.closeTo(expected.left) })
-  expect([answer, problems]).toEqual([asked, []])
+  expect([response, problems]).toEqual([asked, []])
 })
 
 test('a server that is silent after its first answer takes half of the time that is left', async () => {
-  const { answer, problems, left } = await ask([0.1, HANGS])
-  expect([answer, problems]).toEqual([1, ["GitHub's API did not answer again within 4 s"]])
+  const { response, problems, left } = await ask([0.1, HANGS])
+  expect([response, problems]).toEqual([1, ["GitHub's API did not answer again within 4 s"]])
   expect(left).toBeCloseTo(4.45)
 })
 
@@ -47,6 +47,6 @@ test.each<[string, number[], number]>([
   ['one that takes three seconds', [3], 2],
   ['one that takes six', [6], 1],
 ])('what is sure to come, and last, is asked for as long as there is time: %s', async (_name, takes, expected) => {
-  const { answer, asked } = await ask(takes, { isSure: true })
-  expect([answer, asked]).toEqual([expected, expected])
+  const { response, asked } = await ask(takes, { isSure: true })
+  expect([response, asked]).toEqual([expected, expected])
 })

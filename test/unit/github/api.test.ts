@@ -5,7 +5,7 @@ import { LogDownloadError } from '../../../src/github/log-download.ts'
 /** What octokit makes of a call that got no answer: it has a status all the same. */
 function unanswered(code: string): GitHubApiError {
   const cause = Object.assign(new Error(code), { code })
-  return new GitHubApiError('GitHub could not be asked', 500, { isAnswer: false, cause })
+  return new GitHubApiError('GitHub could not be asked', 500, { isResponse: false, cause })
 }
 
 test.each<[string, unknown, boolean]>([

@@ -5,13 +5,13 @@ import { connectGitHub } from '../../../src/github/api.ts'
 import { fetchThroughProxy } from '../../../src/github/fetch.ts'
 
 /** A server on 127.0.0.1, and the requests it got: method, path, body and token of each. */
-async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+async function serve(reply: (request: IncomingMessage, response: ServerResponse) => void) {
   const requests: string[] = []
   const server = createServer(async (request, response) => {
     let body = ''
     for await (const chunk of request) body += chunk
     requests.push([request.method, request.url, body, request.headers.authorization ?? 'no token'].join(' '))
-    answer(request, response)
+    reply(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -34,8 +34,8 @@ const options = { headers: { authorization: 'token t' }, signal: new AbortContro
 
 test.each([301, 302, 307, 308])('GET: a redirect with %d is followed, with the token', async (status) => {
   await using server = await serve(movedTo(status, '/new'))
-  const answer = await fetch(`${server.url}/old`, { ...options, method: 'GET' })
-  expect(await answer.text()).toBe('there')
+  const reply = await fetch(`${server.url}/old`, { ...options, method: 'GET' })
+  expect(await reply.text()).toBe('there')
   expect(server.requests).toEqual(['GET /old  token t', 'GET /new  token t'])
 })
 

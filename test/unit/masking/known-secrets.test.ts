@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { errorIdOf } from '../../../src/domain/error-id.ts'
 import { isFixedValue } from '../../../src/domain/fixed-values.ts'
-import { messageOf } from '../../../src/masking/error-message.ts'
-import { quoted, shown, shownLines } from '../../../src/masking/format.ts'
+import { errorMessage } from '../../../src/masking/error-message.ts'
+import { formatLines, formatValue, quoteValue } from '../../../src/masking/format.ts'
 import {
   beginWithSecrets,
   hideSecrets,
@@ -36,18 +36,18 @@ describe('shown', () => {
     ['a secret with marks of direction in it', `a ${[...SECRET].join('\u202e')} b`, 'a *** b'],
     ['nothing', '', ''],
   ])('%s', (_name, text, expected) => {
-    expect(shown(text)).toBe(expected)
+    expect(formatValue(text)).toBe(expected)
   })
 
   test('a long text keeps both of its ends, on one line, and says how much is missing', () => {
-    const text = shown(`BEGIN${'x'.repeat(15_000_000)}END`)
+    const text = formatValue(`BEGIN${'x'.repeat(15_000_000)}END`)
     expect(text).toMatch(/^BEGINx{900,} \[\.\.\. \d+ characters left out \.\.\.\] x{900,}END$/)
     expect(text.length).toBeLessThanOrEqual(2_048)
     expect(Number(/(\d+) characters/.exec(text)?.[1]) + text.replace(/ \[.*\] /, '').length).toBe(15_000_008)
   })
 
   test('a long text of lines keeps them', () => {
-    expect(shownLines('a line\n'.repeat(1_000), 200)).toMatch(/^(a line\n)+a? ?l?i?n?e?\n\[\.\.\. .* \.\.\.\]\n/)
+    expect(formatLines('a line\n'.repeat(1_000), 200)).toMatch(/^(a line\n)+a? ?l?i?n?e?\n\[\.\.\. .* \.\.\.\]\n/)
   })
 
   test('wherever a text is cut, no part of a secret stays', () => {
@@ -57,14 +57,19 @@ describe('shown', () => {
       .map(([pieces, x]) => 'x'.repeat(x) + pieces.join(''))
     fc.assert(
       fc.property(text, fc.integer({ min: 1, max: 300 }), (given, limit) => {
-        for (const said of [shown(given, limit), shownLines(given, limit), quoted(given, limit), shortTaskId(given)]) {
+        for (const said of [
+          formatValue(given, limit),
+          formatLines(given, limit),
+          quoteValue(given, limit),
+          shortTaskId(given),
+        ]) {
           expect(secretsIn(said)).toEqual([])
           expect(said).not.toMatch(/wJal|EMPLEKEY/)
         }
-        for (const one of [shown(given, limit), quoted(given, limit), shortTaskId(given)]) {
+        for (const one of [formatValue(given, limit), quoteValue(given, limit), shortTaskId(given)]) {
           expect(one).not.toMatch(/[\r\n\u2028\u2029\u202a-\u202e\u2066-\u2069]/)
         }
-        expect(shown(given, limit).length).toBeLessThanOrEqual(limit)
+        expect(formatValue(given, limit).length).toBeLessThanOrEqual(limit)
       }),
       { numRuns: runs(2_000) },
     )
@@ -77,8 +82,8 @@ describe('shown', () => {
     ['of secrets', SECRET],
   ])('takes no time for a huge text %s', (_name, piece) => {
     const text = piece.repeat(15_000_000 / piece.length)
-    expect(cpuMsOf(() => shown(text))).toBeLessThan(2_000)
-    expect(cpuMsOf(() => messageOf(new Error(text)))).toBeLessThan(2_000)
+    expect(cpuMsOf(() => formatValue(text))).toBeLessThan(2_000)
+    expect(cpuMsOf(() => errorMessage(new Error(text)))).toBeLessThan(2_000)
   })
 })
 
@@ -173,11 +178,11 @@ describe('quoted', () => {
     ['a secret where it is cut', 'x'.repeat(190) + SECRET, `"${'x'.repeat(190)}***"`],
     ['a secret with control characters in it', [...SECRET].join('\u0001'), '"***"'],
   ])('%s', (_name, value, expected) => {
-    expect(quoted(value)).toBe(expected)
+    expect(quoteValue(value)).toBe(expected)
   })
 })
 
-describe('messageOf', () => {
+describe('errorMessage', () => {
   test.each([
     ['an error', new Error('a message'), 'a message'],
     ['a secret', new Error(`${SECRET} is no good`), '*** is no good'],
@@ -186,11 +191,11 @@ describe('messageOf', () => {
     ['several errors', new AggregateError([new Error('a'), new Error(SECRET)]), 'a; ***'],
     ['nothing', undefined, 'undefined'],
   ])('%s', (_name, thrown, expected) => {
-    expect(messageOf(thrown)).toBe(expected)
+    expect(errorMessage(thrown)).toBe(expected)
   })
 
   test('keeps about 2 KB of what others say', () => {
-    expect(messageOf(new Error('x'.repeat(100_000))).length).toBeLessThanOrEqual(2_048)
+    expect(errorMessage(new Error('x'.repeat(100_000))).length).toBeLessThanOrEqual(2_048)
   })
 })
 

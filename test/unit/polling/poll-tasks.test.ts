@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Call, DataPipeline, Task } from '../../../src/aws/client.ts'
-import { BrokenAnswerError } from '../../../src/aws/errors.ts'
-import { takeTasks } from '../../../src/polling/poll-tasks.ts'
+import { InvalidResponseError } from '../../../src/aws/errors.ts'
+import { pollTasks } from '../../../src/polling/poll-tasks.ts'
 import { sizeOfOutputs, sizeOfTask } from '../../../src/polling/task-outputs.ts'
 import type { Deadline } from '../../../src/util/deadline.ts'
 import { runs } from '../../properties/runs.ts'
@@ -29,7 +29,7 @@ interface Course {
   readonly polls?: (index: number, now: number) => Turn
   readonly progress?: (taskId: string, now: number) => Turn
   readonly heartbeats?: (index: number) => Turn
-  readonly mostTasks?: number
+  readonly maxTasks?: number
   readonly waitMs?: number
   readonly pollers?: number
   readonly taskrunnerId?: string
@@ -123,17 +123,17 @@ async function take(course: Course) {
   if (course.stopAt !== undefined)
     void clock.sleep(course.stopAt).then(() => {
       stopped = true
-      for (const deadline of deadlines) deadline.hurry(7 * SECOND)
+      for (const deadline of deadlines) deadline.shorten(7 * SECOND)
     })
   const say = (line: string): void => {
     lines.push(line)
   }
   const { tasks, failure } = await clock.run(
-    takeTasks(
+    pollTasks(
       {
         workerGroup: 'ci',
         hostname: 'runner-1',
-        mostTasks: course.mostTasks ?? 1,
+        maxTasks: course.maxTasks ?? 1,
         waitMs: course.waitMs ?? 0,
         pollers: course.pollers ?? 1,
         taskrunnerId: course.taskrunnerId,
@@ -145,12 +145,12 @@ async function take(course: Course) {
         log: { info: say, debug: say, notice: say, warning: (line) => say(`warning: ${line}`), group: say },
         mask: (texts) => say(`mask: ${texts.join()}`),
         budgetMs: course.budgetMs ?? 2 * MINUTE,
-        tryLimitMs: 15 * SECOND,
-        stoppable(deadline) {
+        attemptTimeoutMs: 15 * SECOND,
+        bindToShutdown(deadline) {
           deadlines.push(deadline)
           return deadline
         },
-        isStopping: () => stopped,
+        isShuttingDown: () => stopped,
       },
     ),
   )
@@ -228,8 +228,8 @@ describe('polling', () => {
 
     test.each([
       ['a reset', RESET],
-      ['a gateway that gave up', new BrokenAnswerError(504, 'the answer is not from AWS')],
-      ['a proxy that is overloaded', new BrokenAnswerError(503, 'the answer is not from AWS')],
+      ['a gateway that gave up', new InvalidResponseError(504, 'the answer is not from AWS')],
+      ['a proxy that is overloaded', new InvalidResponseError(503, 'the answer is not from AWS')],
     ])('by %s, every time: none yet, until the time is over, with one warning', async (_name, error) => {
       const { ids, polls, failure, warnings, endedAt } = await take({ polls: () => cut(error), waitMs: 10 * MINUTE })
       expect(failure).toBeUndefined()
@@ -255,7 +255,7 @@ describe('polling', () => {
     test('after tasks were taken: they are handed on', async () => {
       const { ids, failure } = await take({
         polls: (index) => (index < 2 ? task : cut(RESET)),
-        mostTasks: 20,
+        maxTasks: 20,
         waitMs: 10 * MINUTE,
       })
       expect([ids, failure]).toEqual([['task-0', 'task-1'], undefined])
@@ -264,7 +264,7 @@ describe('polling', () => {
     test.each<[string, Turn]>([
       ['broke soon', cut(RESET, 1)],
       ['never reached the service', cut(Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' }))],
-      ['was refused by a proxy', cut(new BrokenAnswerError(403, 'the answer is not from AWS'))],
+      ['was refused by a proxy', cut(new InvalidResponseError(403, 'the answer is not from AWS'))],
       ['failed in the service', cut(failing('InternalServiceError'))],
     ])('is told from one that %s, which fails', async (_name, turn) => {
       const { failure, warnings } = await take({ polls: () => turn, waitMs: 10 * MINUTE })
@@ -317,7 +317,7 @@ describe('polling', () => {
   test('begins no more between two of many tasks either', async () => {
     const { polls, ids, progress } = await take({
       polls: () => ({ takesMs: 2 * SECOND, gives: 'task' }),
-      mostTasks: 100,
+      maxTasks: 100,
       stopAt: 21 * SECOND,
     })
     expect(polls.filter(({ from }) => from > 21.5 * SECOND)).toEqual([])
@@ -327,13 +327,13 @@ describe('polling', () => {
 
 describe('taking', () => {
   test('acknowledges each task before it asks for the next', async () => {
-    const { calls, ids } = await take({ polls: () => task, mostTasks: 20 })
+    const { calls, ids } = await take({ polls: () => task, maxTasks: 20 })
     expect(calls.map(({ operation }) => operation)).toEqual(Array(20).fill(['poll', 'progress']).flat())
     expect(ids).toEqual(Array.from({ length: 20 }, (_, index) => `task-${index}`))
   })
 
   test('takes what there is, and does not wait for more', async () => {
-    const { ids, polls } = await take({ polls: (i) => (i < 3 ? task : nothing), mostTasks: 256, waitMs: 60 * MINUTE })
+    const { ids, polls } = await take({ polls: (i) => (i < 3 ? task : nothing), maxTasks: 256, waitMs: 60 * MINUTE })
     expect(ids).toHaveLength(3)
     expect(polls).toHaveLength(4)
   })
@@ -343,7 +343,7 @@ describe('taking', () => {
       polls: () => task,
       encrypted: [{ key: '*password', stringValue: 'open sesame' }],
       progress: () => ({ gives: 'canceled' }),
-      mostTasks: 1,
+      maxTasks: 1,
       stopAt: SECOND,
     })
     expect(lines.slice(0, 2)).toEqual(['mask: open sesame', expect.stringContaining('cancelled')])
@@ -352,7 +352,7 @@ describe('taking', () => {
   test('leaves out what was cancelled, and goes on for as many as were asked for', async () => {
     const { ids } = await take({
       polls: () => task,
-      mostTasks: 3,
+      maxTasks: 3,
       progress: (id) => (id === 'task-1' ? { gives: 'canceled' } : {}),
     })
     expect(ids).toEqual(['task-0', 'task-2', 'task-3'])
@@ -360,7 +360,7 @@ describe('taking', () => {
 
   test('hands on what was taken when a later poll fails, or has no answer', async () => {
     for (const turn of [{ gives: DENIED }, { takesMs: 10 * MINUTE }, { gives: BUSY }]) {
-      const { ids, failure } = await take({ polls: (index) => (index < 2 ? task : turn), mostTasks: 20 })
+      const { ids, failure } = await take({ polls: (index) => (index < 2 ? task : turn), maxTasks: 20 })
       expect(ids).toEqual(['task-0', 'task-1'])
       expect(failure).toBeDefined()
     }
@@ -369,7 +369,7 @@ describe('taking', () => {
   test('does not hand on what could not be acknowledged, and ends', async () => {
     const { ids, failure, warnings } = await take({
       polls: (index) => (index < 3 ? task : nothing),
-      mostTasks: 3,
+      maxTasks: 3,
       progress: (id) => (id === 'task-1' ? { gives: DENIED } : {}),
     })
     // The next one could not be acknowledged, either.
@@ -393,7 +393,7 @@ describe('tasks that are held while others are waited for', () => {
   test('are kept: reported again, none silent for five minutes', async () => {
     const { ids, progress, endedAt } = await take({
       polls: (index) => (index < 12 ? { takesMs: 50 * SECOND, gives: 'task' } : heldOpen),
-      mostTasks: 256,
+      maxTasks: 256,
     })
     expect(ids).toHaveLength(12)
     for (const id of ids) {
@@ -406,7 +406,7 @@ describe('tasks that are held while others are waited for', () => {
   test('are fresh when they are handed on', async () => {
     const { ids, progress, endedAt } = await take({
       polls: (index) => (index < 2 ? task : heldOpen),
-      mostTasks: 5,
+      maxTasks: 5,
     })
     for (const id of ids) expect(endedAt - (progress(id).at(-1)?.to ?? 0)).toBeLessThanOrEqual(61 * SECOND)
   })
@@ -414,7 +414,7 @@ describe('tasks that are held while others are waited for', () => {
   test('are let go when the service cancels them', async () => {
     const { ids } = await take({
       polls: (index) => (index < 3 ? { takesMs: 50 * SECOND, gives: 'task' } : nothing),
-      mostTasks: 256,
+      maxTasks: 256,
       progress: (id, now) => (id === 'task-0' && now > MINUTE ? { gives: 'canceled' } : {}),
     })
     expect(ids).toEqual(['task-1', 'task-2'])
@@ -424,7 +424,7 @@ describe('tasks that are held while others are waited for', () => {
   test('are handed on also when they could not be reported again', async () => {
     const { ids } = await take({
       polls: (index) => (index < 3 ? { takesMs: 50 * SECOND, gives: 'task' } : nothing),
-      mostTasks: 256,
+      maxTasks: 256,
       progress: (id, now) => (id === 'task-0' && now > MINUTE ? { gives: failing('InternalServiceError') } : {}),
     })
     expect(ids).toContain('task-0')
@@ -433,7 +433,7 @@ describe('tasks that are held while others are waited for', () => {
   test('do not wait for one another when the service is away: no task is silent for five minutes', async () => {
     const { ids, progress, endedAt } = await take({
       polls: (index) => (index < 6 ? { takesMs: 12 * SECOND, gives: 'task' } : nothing),
-      mostTasks: 256,
+      maxTasks: 256,
       progress: (id, now) => (now > MINUTE && id === 'task-0' ? { gives: BUSY } : {}),
     })
     for (const id of ids.filter((each) => each !== 'task-0'))
@@ -459,7 +459,7 @@ describe('the heartbeat of the task runner', () => {
   test('ends the polling when the service wants that; what was taken is handed on', async () => {
     const { ids, polls, warnings } = await take({
       polls: () => ({ takesMs: 80 * SECOND, gives: 'task' }),
-      mostTasks: 256,
+      maxTasks: 256,
       taskrunnerId: 'r',
       heartbeats: (index) => (index === 0 ? {} : { gives: 'terminate' }),
     })
@@ -481,7 +481,7 @@ describe('the heartbeat of the task runner', () => {
 
 describe('the size of the outputs', () => {
   test.each([1_000, 10_000, 50_000, 100_000])('with tasks of %d characters stays below 1 MB', async (size) => {
-    const { tasks, acknowledged, warnings } = await take({ polls: () => task, mostTasks: 256, size })
+    const { tasks, acknowledged, warnings } = await take({ polls: () => task, maxTasks: 256, size })
     expect(sizeOfOutputs(tasks.map(sizeOfTask)) * 2).toBeLessThan(1_000_000)
     expect(tasks.length).toBe(acknowledged.size)
     expect(tasks.length).toBeGreaterThan(0)
@@ -489,7 +489,7 @@ describe('the size of the outputs', () => {
   })
 
   test('with small tasks allows 256', async () => {
-    const { tasks, warnings } = await take({ polls: () => task, mostTasks: 256, size: 400 })
+    const { tasks, warnings } = await take({ polls: () => task, maxTasks: 256, size: 400 })
     expect(tasks).toHaveLength(256)
     expect(warnings).toEqual([])
   })
@@ -511,7 +511,7 @@ test('any course of things: each task that is acknowledged and not cancelled is 
       fc.integer({ min: 1, max: 30 }),
       fc.integer({ min: 0, max: 600_000 }),
       fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      async (polls, progress, mostTasks, waitMs, number) => {
+      async (polls, progress, maxTasks, waitMs, number) => {
         const cancelled = new Set<string>()
         let turns = 0
         const { ids, acknowledged, unanswered, mostUnderWay } = await take({
@@ -522,12 +522,12 @@ test('any course of things: each task that is acknowledged and not cancelled is 
             if (turn.gives === 'canceled') cancelled.add(id)
             return turn
           },
-          mostTasks,
+          maxTasks,
           waitMs,
           random: () => number,
         })
         expect(mostUnderWay).toBeLessThanOrEqual(1)
-        expect(ids.length).toBeLessThanOrEqual(mostTasks)
+        expect(ids.length).toBeLessThanOrEqual(maxTasks)
         expect(new Set(ids).size).toBe(ids.length)
         for (const id of acknowledged) if (!cancelled.has(id)) expect(ids).toContain(id)
         for (const id of ids) {
@@ -543,7 +543,7 @@ test('any course of things: each task that is acknowledged and not cancelled is 
 test('a task that comes while the step is being stopped is not acknowledged: another poll gets it', async () => {
   const { ids, acknowledged, polls } = await take({
     polls: () => ({ takesMs: 3 * SECOND, gives: 'task' }),
-    mostTasks: 5,
+    maxTasks: 5,
     stopAt: SECOND,
   })
   expect(polls).toHaveLength(1)
@@ -555,7 +555,7 @@ test('many tasks that can not be reported again in an outage are handed on soon,
   const outageFrom = 80 * SECOND
   const { ids, warnings, endedAt } = await take({
     polls: (index) => (index < 20 ? task : heldOpen),
-    mostTasks: 256,
+    maxTasks: 256,
     progress: (_id, now) => (now > outageFrom ? { gives: failing('InternalServiceError') } : {}),
   })
   expect(ids).toHaveLength(20)

@@ -4,7 +4,7 @@ import type { Task, TaskField } from '../../../src/aws/client.ts'
 import { fieldsOf, isPrecondition } from '../../../src/polling/task-fields.ts'
 import {
   fittingOutputs,
-  MOST_OUTPUT_CHARACTERS,
+  MAX_OUTPUT_CHARACTERS,
   sizeOfOutputs,
   sizeOfTask,
   taskOutputs,
@@ -185,7 +185,7 @@ test('any tasks: the matrix can be read by fromJSON, with every value of every f
 })
 
 test('any tasks: the size is that of all outputs together, at two bytes a character below 1 MB at the limit', () => {
-  expect(MOST_OUTPUT_CHARACTERS * 2).toBeLessThan(1_000_000)
+  expect(MAX_OUTPUT_CHARACTERS * 2).toBeLessThan(1_000_000)
   fc.assert(
     fc.property(fc.array(anyTask, { maxLength: 20 }), (tasks) => {
       expect(sizeOfOutputs(tasks.map(sizeOfTask))).toBe(Object.values(taskOutputs(tasks)).join('').length)

@@ -4,14 +4,14 @@ import { type ErrorFields, INPUT_OF_FIELD } from '../../../src/domain/error-fiel
 import {
   type ErrorFieldLimits,
   errorFieldVersions,
-  fitErrorFields,
   PUBLISHED_LIMITS,
   REDUCED_LIMITS,
+  sanitizeErrorFields,
 } from '../../../src/report/sanitize-error-fields.ts'
 import { runs } from '../../properties/runs.ts'
 import { anyLongText, NOT_ALLOWED } from '../../support/texts.ts'
 
-const fitted = (fields: ErrorFields, secrets: string[] = []) => fitErrorFields(fields, PUBLISHED_LIMITS, secrets)
+const fitted = (fields: ErrorFields, secrets: string[] = []) => sanitizeErrorFields(fields, PUBLISHED_LIMITS, secrets)
 
 describe('fitErrorFields', () => {
   test.each([
@@ -33,20 +33,20 @@ describe('fitErrorFields', () => {
       2,
     ],
     ['a field of which nothing is left', { errorMessage: '\u0000' }, {}, 1],
-  ] as const)('%s', (_name, given, kept, repairs) => {
+  ] as const)('%s', (_name, given, kept, adjustments) => {
     const result = fitted(given)
     expect(result.fields).toEqual(kept)
-    expect(result.repairs).toHaveLength(repairs)
+    expect(result.adjustments).toHaveLength(adjustments)
   })
 
   test('replaces secrets in every field, in one repair for each', () => {
     const text = 'x SECRET-abc/def+ y'
-    const { fields, repairs } = fitted({ errorId: text, errorMessage: text, errorStackTrace: text }, [
+    const { fields, adjustments } = fitted({ errorId: text, errorMessage: text, errorStackTrace: text }, [
       'SECRET-abc/def+',
     ])
     expect(fields).toEqual({ errorId: 'x *** y', errorMessage: 'x *** y', errorStackTrace: 'x *** y' })
-    expect(repairs).toHaveLength(3)
-    expect(repairs.join()).not.toContain('SECRET')
+    expect(adjustments).toHaveLength(3)
+    expect(adjustments.join()).not.toContain('SECRET')
   })
 
   test.each([
@@ -56,15 +56,15 @@ describe('fitErrorFields', () => {
     ['with a colour in it', 'SEC\u001b[31mRET-abc x', 'SECRET-abc'],
     ['with a control character in it', 'SECRET\u0000-abc x', 'SECRET-abc'],
   ])('leaves no part of a secret %s', (_name, text, secret) => {
-    const { fields, repairs } = fitted({ errorMessage: text }, [secret])
+    const { fields, adjustments } = fitted({ errorMessage: text }, [secret])
     expect(fields.errorMessage ?? '').not.toMatch(/SEC|ECRET|RET|abc/)
-    expect(repairs).toContain('error-message: replaced 1 credential of this job by ***.')
+    expect(adjustments).toContain('error-message: replaced 1 credential of this job by ***.')
   })
 
   test('each repair names the input', () => {
     const long = '\u0000'.concat('x'.repeat(20_000))
-    const { repairs } = fitted({ errorId: long, errorMessage: long, errorStackTrace: long })
-    expect(repairs.map((repair) => repair.split(':')[0])).toEqual([
+    const { adjustments } = fitted({ errorId: long, errorMessage: long, errorStackTrace: long })
+    expect(adjustments.map((repair) => repair.split(':')[0])).toEqual([
       'error-id',
       'error-id',
       'error-message',
@@ -80,14 +80,14 @@ describe('fitErrorFields', () => {
       errorMessage: 'é'.repeat(5_000),
       errorStackTrace: '漢'.repeat(3_300),
     }
-    const { fields, repairs } = fitted(given)
+    const { fields, adjustments } = fitted(given)
     expect(fields).toMatchObject({ errorId: given.errorId, errorMessage: given.errorMessage })
     const size = Buffer.byteLength(Object.values(fields).join(''))
     expect(size).toBeLessThanOrEqual(15_360)
     // No more is taken away than has to be.
     expect(size).toBeGreaterThan(15_350)
-    expect(repairs).toHaveLength(1)
-    expect(repairs[0]).toMatch(/^error-stack-trace: cut from 3300 to \d+ characters .* The limit is 3360 bytes\.$/)
+    expect(adjustments).toHaveLength(1)
+    expect(adjustments[0]).toMatch(/^error-stack-trace: cut from 3300 to \d+ characters .* The limit is 3360 bytes\.$/)
   })
 
   test.each([
@@ -100,9 +100,9 @@ describe('fitErrorFields', () => {
   ] as const)(
     '%s of too many %s: the repair says what is left, and names the limit that it met',
     (name, unit, limit) => {
-      const { fields, repairs } = fitted({ [name]: unit.repeat(20_000) })
+      const { fields, adjustments } = fitted({ [name]: unit.repeat(20_000) })
       const { length } = fields[name] ?? ''
-      expect(repairs).toEqual([
+      expect(adjustments).toEqual([
         `${INPUT_OF_FIELD[name]}: cut from 20000 to ${length} characters (${Buffer.byteLength(fields[name] ?? '')} bytes); ` +
           `its beginning and its end are kept. The limit is ${limit}.`,
       ])
@@ -110,15 +110,15 @@ describe('fitErrorFields', () => {
   )
 
   test('the size of a text of which some was never read is told as what it is: about so many characters', () => {
-    const { repairs } = fitErrorFields({ errorStackTrace: 'x'.repeat(10_000) }, PUBLISHED_LIMITS, [], {
+    const { adjustments } = sanitizeErrorFields({ errorStackTrace: 'x'.repeat(10_000) }, PUBLISHED_LIMITS, [], {
       errorStackTrace: 5_000,
     })
-    expect(repairs[0]).toMatch(/^error-stack-trace: cut from about 15000 to \d+ characters/)
+    expect(adjustments[0]).toMatch(/^error-stack-trace: cut from about 15000 to \d+ characters/)
   })
 
   test('a text that fits has a mark where some of it was never read; one of which nothing is left has none', () => {
     const read = (errorStackTrace: string) =>
-      fitErrorFields({ errorStackTrace }, PUBLISHED_LIMITS, [], { errorStackTrace: 7 })
+      sanitizeErrorFields({ errorStackTrace }, PUBLISHED_LIMITS, [], { errorStackTrace: 7 })
     expect(read('begin end').fields.errorStackTrace).toContain('[... 7 characters left out ...]')
     expect(read('\u0000').fields).toEqual({})
   })
@@ -132,7 +132,7 @@ describe('fitErrorFields', () => {
     ],
     ['only control characters', '\u0000\u0001x', 'removed 2 control characters'],
   ])('what was removed is counted: %s', (_name, text, removed) => {
-    expect(fitted({ errorMessage: text }).repairs).toEqual([
+    expect(fitted({ errorMessage: text }).adjustments).toEqual([
       `error-message: ${removed}, which Data Pipeline does not accept.`,
     ])
   })
@@ -141,12 +141,12 @@ describe('fitErrorFields', () => {
     [1, '1 credential'],
     [2, '2 credentials'],
   ])('so are credentials: %i', (count, said) => {
-    const { repairs } = fitted({ errorMessage: 'SECRET-abc '.repeat(count) }, ['SECRET-abc'])
-    expect(repairs).toEqual([`error-message: replaced ${said} of this job by ***.`])
+    const { adjustments } = fitted({ errorMessage: 'SECRET-abc '.repeat(count) }, ['SECRET-abc'])
+    expect(adjustments).toEqual([`error-message: replaced ${said} of this job by ***.`])
   })
 
   test('a reserved id is told with the name that it got', () => {
-    expect(fitted({ errorId: 'Service_x' }).repairs).toEqual([
+    expect(fitted({ errorId: 'Service_x' }).adjustments).toEqual([
       'error-id: ids that begin with Service_ are reserved by AWS; reported with GitHubActions: before it.',
     ])
   })
@@ -165,7 +165,7 @@ describe('fitErrorFields', () => {
     (_name, limits, traceCharacters, messageBytes) => {
       fc.assert(
         fc.property(anyFields, (given) => {
-          const { fields, repairs } = fitErrorFields(given as ErrorFields, limits, secrets)
+          const { fields, adjustments } = sanitizeErrorFields(given as ErrorFields, limits, secrets)
           for (const text of Object.values(fields) as string[]) {
             expect(text).not.toBe('')
             expect(text).not.toMatch(NOT_ALLOWED)
@@ -181,9 +181,9 @@ describe('fitErrorFields', () => {
           const changed = Object.entries(given).some(
             ([name, text]) => (fields[name as keyof ErrorFields] ?? '') !== text,
           )
-          if (changed && !/^\s|\s$/.test(given.errorId ?? '')) expect(repairs).not.toEqual([])
-          const again = fitErrorFields(fields, limits, secrets)
-          expect(again).toEqual({ fields, repairs: [] })
+          if (changed && !/^\s|\s$/.test(given.errorId ?? '')) expect(adjustments).not.toEqual([])
+          const again = sanitizeErrorFields(fields, limits, secrets)
+          expect(again).toEqual({ fields, adjustments: [] })
         }),
         { numRuns: runs(1_500) },
       )
@@ -193,18 +193,18 @@ describe('fitErrorFields', () => {
 
 describe('errorFieldVersions', () => {
   test('a report without texts has one version', () => {
-    expect(errorFieldVersions({}, [])).toEqual({ versions: [{}], repairs: [] })
+    expect(errorFieldVersions({}, [])).toEqual({ versions: [{}], adjustments: [] })
   })
 
   test('one with short texts is tried with them, and then without any', () => {
     expect(errorFieldVersions({ errorId: 'a', errorMessage: 'b' }, [])).toEqual({
       versions: [{ errorId: 'a', errorMessage: 'b' }, {}],
-      repairs: [],
+      adjustments: [],
     })
   })
 
   test('one with long texts is tried with shorter ones in between, cut from the original', () => {
-    const { versions, repairs } = errorFieldVersions({ errorStackTrace: '~'.repeat(8_000) }, [])
+    const { versions, adjustments } = errorFieldVersions({ errorStackTrace: '~'.repeat(8_000) }, [])
     const traces = versions.map(({ errorStackTrace = '' }) => errorStackTrace)
     expect(traces.map(({ length }) => length)).toEqual([4095, 1024, 0])
     for (const trace of traces.slice(0, 2)) {
@@ -212,7 +212,7 @@ describe('errorFieldVersions', () => {
       expect(trace).toContain(`[... ${8_000 - kept} characters left out ...]`)
     }
     // Of the first version only: what else it takes is said when it is taken.
-    expect(repairs).toHaveLength(1)
+    expect(adjustments).toHaveLength(1)
   })
 
   test('secrets and what was never read count in each version', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { cleanText } from '../../../src/text/sanitize.ts'
+import { sanitize } from '../../../src/text/sanitize.ts'
 import { runs } from '../../properties/runs.ts'
 import { cpuMsOf } from '../../support/cpu-time.ts'
 import { anyText, NOT_ALLOWED } from '../../support/texts.ts'
@@ -19,7 +19,7 @@ describe('cleanText removes whole', () => {
     ['device control strings', '\u001bP1$r0m\u001b\\x', 'x', 1],
     ['application commands, privacy messages, strings', '\u001b_a\u001b\\\u001b^b\u001b\\\u001bXc\u001b\\x', 'x', 3],
   ])('%s', (_name, text, clean, sequences) => {
-    expect(cleanText(text)).toMatchObject({ text: clean, ansiSequences: sequences })
+    expect(sanitize(text)).toMatchObject({ text: clean, ansiSequences: sequences })
   })
 })
 
@@ -41,11 +41,11 @@ describe('cleanText', () => {
     ['an escape at the end', 'a\u001b', 'a'],
     ['an escape before an escape', '\u001b\u001b[31mx', 'x'],
   ])('%s', (_name, text, clean) => {
-    expect(cleanText(text).text).toBe(clean)
+    expect(sanitize(text).text).toBe(clean)
   })
 
   test('counts what it removed', () => {
-    expect(cleanText('\u001b[31ma\u0000\u0001b\ud800\u001b[0m')).toEqual({
+    expect(sanitize('\u001b[31ma\u0000\u0001b\ud800\u001b[0m')).toEqual({
       text: 'ab',
       ansiSequences: 2,
       controlCharacters: 2,
@@ -56,10 +56,10 @@ describe('cleanText', () => {
   test('gives allowed characters only, and changes nothing the second time', () => {
     fc.assert(
       fc.property(anyText, (text) => {
-        const { text: clean } = cleanText(text)
+        const { text: clean } = sanitize(text)
         expect(clean).not.toMatch(NOT_ALLOWED)
         expect(clean.isWellFormed()).toBe(true)
-        expect(cleanText(clean)).toEqual({ text: clean, ansiSequences: 0, controlCharacters: 0, loneSurrogates: 0 })
+        expect(sanitize(clean)).toEqual({ text: clean, ansiSequences: 0, controlCharacters: 0, loneSurrogates: 0 })
       }),
       { numRuns: runs(2_000) },
     )
@@ -69,7 +69,7 @@ describe('cleanText', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
         fc.pre(!NOT_ALLOWED.test(text))
-        expect(cleanText(text).text).toBe(text)
+        expect(sanitize(text).text).toBe(text)
       }),
       { numRuns: runs(100) },
     )
@@ -91,6 +91,6 @@ describe('cleanText', () => {
     // A mutant that is slow need not be seen to be so for minutes.
     const length = process.env['STRYKER_MUTATOR_WORKER'] ? 150_000 : 500_000
     const text = piece.repeat(Math.ceil(length / piece.length))
-    expect(cpuMsOf(() => cleanText(text))).toBeLessThan(6_000)
+    expect(cpuMsOf(() => sanitize(text))).toBeLessThan(6_000)
   })
 })

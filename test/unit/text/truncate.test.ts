@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { cleanText } from '../../../src/text/sanitize.ts'
-import { cutMiddle, fits, sizeOf } from '../../../src/text/truncate.ts'
+import { sanitize } from '../../../src/text/sanitize.ts'
+import { fits, sizeOf, truncateMiddle } from '../../../src/text/truncate.ts'
 import { runs } from '../../properties/runs.ts'
 import { anyLongText } from '../../support/texts.ts'
 
@@ -33,27 +33,27 @@ describe('cutMiddle', () => {
   ])('keeps as many characters as the bytes allow: %s', (_name, character, bytes) => {
     const missing = 380 * character.length
     const mark = `\n[... ${missing} characters left out ...]\n`
-    const cut = cutMiddle(character.repeat(400), limit(Number.POSITIVE_INFINITY, mark.length + 20 * bytes))
+    const cut = truncateMiddle(character.repeat(400), limit(Number.POSITIVE_INFINITY, mark.length + 20 * bytes))
     expect(cut).toBe(character.repeat(10) + mark + character.repeat(10))
   })
 
   test('keeps as many characters as their number allows, an odd one at the beginning', () => {
     const text = '0123456789'.repeat(50)
     const mark = '\n[... 479 characters left out ...]\n'
-    expect(cutMiddle(text, limit(mark.length + 21))).toBe(`01234567890${mark}0123456789`)
+    expect(truncateMiddle(text, limit(mark.length + 21))).toBe(`01234567890${mark}0123456789`)
   })
 
   test('where there is no room for a mark, the beginning is all there is', () => {
     const text = '0123456789'.repeat(50)
     const mark = '\n[... 500 characters left out ...]\n'
-    expect(cutMiddle(text, limit(mark.length - 1))).toBe(text.slice(0, mark.length - 1))
-    expect(cutMiddle(text, limit(mark.length))).toBe(mark)
-    expect(cutMiddle(text, limit(Number.POSITIVE_INFINITY, mark.length - 1))).toBe(text.slice(0, mark.length - 1))
-    expect(cutMiddle(text, limit(Number.POSITIVE_INFINITY, mark.length))).toBe(mark)
+    expect(truncateMiddle(text, limit(mark.length - 1))).toBe(text.slice(0, mark.length - 1))
+    expect(truncateMiddle(text, limit(mark.length))).toBe(mark)
+    expect(truncateMiddle(text, limit(Number.POSITIVE_INFINITY, mark.length - 1))).toBe(text.slice(0, mark.length - 1))
+    expect(truncateMiddle(text, limit(Number.POSITIVE_INFINITY, mark.length))).toBe(mark)
   })
 
   test('the mark has room also for what was missing before', () => {
-    const cut = cutMiddle('x'.repeat(500), limit(100), 999_999_000)
+    const cut = truncateMiddle('x'.repeat(500), limit(100), 999_999_000)
     expect(cut).toHaveLength(100)
     expect(cut).toMatch(/^x+\n\[\.\.\. 9999994\d\d characters left out \.\.\.\]\nx+$/)
   })
@@ -61,30 +61,30 @@ describe('cutMiddle', () => {
   test('a pair that does not fit whole is left out, at either side', () => {
     const mark = '\n[... 200 characters left out ...]\n'
     const pairs = '\u{1f600}'.repeat(100)
-    expect(cutMiddle(`a${pairs}`, limit(mark.length + 2))).toBe(`a${mark}`)
-    expect(cutMiddle(`${pairs}a`, limit(mark.length + 1))).toBe(`${mark}a`)
+    expect(truncateMiddle(`a${pairs}`, limit(mark.length + 2))).toBe(`a${mark}`)
+    expect(truncateMiddle(`${pairs}a`, limit(mark.length + 1))).toBe(`${mark}a`)
   })
 
   test('leaves alone what fits', () => {
-    expect(cutMiddle('abc', limit(3))).toBe('abc')
-    expect(cutMiddle('', limit(0))).toBe('')
+    expect(truncateMiddle('abc', limit(3))).toBe('abc')
+    expect(truncateMiddle('', limit(0))).toBe('')
   })
 
   test('keeps the beginning and the end', () => {
-    const cut = cutMiddle(`BEGIN${'x'.repeat(1000)}END`, limit(100))
+    const cut = truncateMiddle(`BEGIN${'x'.repeat(1000)}END`, limit(100))
     expect(cut).toMatch(/^BEGINx+\n\[\.\.\. \d+ characters left out \.\.\.\]\nx+END$/)
     expect(cut.length).toBeLessThanOrEqual(100)
     expect(cut.length).toBeGreaterThan(95)
   })
 
   test('the mark stands even for a text that fits, when some of it was never read', () => {
-    expect(Number(MARK.exec(cutMiddle('a'.repeat(50), limit(200), 1234))?.[1])).toBe(1234)
+    expect(Number(MARK.exec(truncateMiddle('a'.repeat(50), limit(200), 1234))?.[1])).toBe(1234)
   })
 
   test.each([0, 1, 5, 10, 36, 37, 38, 39, 40, 41, 45])(
     'keeps a limit of %i, which leaves no or little room for a mark',
     (size) => {
-      const cut = cutMiddle('\u{1f600}'.repeat(100), limit(size))
+      const cut = truncateMiddle('\u{1f600}'.repeat(100), limit(size))
       expect(cut.length).toBeLessThanOrEqual(size)
       expect(cut.isWellFormed()).toBe(true)
     },
@@ -97,8 +97,8 @@ describe('cutMiddle', () => {
         fc.integer({ min: 60, max: 5_000 }),
         fc.integer({ min: 60, max: 12_000 }),
         (any, characters, bytes) => {
-          const { text } = cleanText(any)
-          const cut = cutMiddle(text, limit(characters, bytes))
+          const { text } = sanitize(any)
+          const cut = truncateMiddle(text, limit(characters, bytes))
           expect(fits(cut, limit(characters, bytes))).toBe(true)
           expect(cut.isWellFormed()).toBe(true)
           if (cut === text) return

@@ -6,7 +6,7 @@ const ENDS_WITHIN_MS = 10_000
 interface Request {
   readonly operation: string
   readonly body: { readonly taskId?: string; readonly taskStatus?: string; readonly errorId?: string }
-  readonly answer?: number
+  readonly response?: number
 }
 
 const log = process.env['STATE_log'] ?? ''
@@ -23,11 +23,13 @@ try {
 
 const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []
 const requests = lines.map((line) => JSON.parse(line) as Request)
-for (const { operation, body, answer } of requests) {
-  console.log(`${operation} ${JSON.stringify({ ...body, taskId: body.taskId?.slice(-12) })} → ${answer ?? 'no answer'}`)
+for (const { operation, body, response } of requests) {
+  console.log(
+    `${operation} ${JSON.stringify({ ...body, taskId: body.taskId?.slice(-12) })} → ${response ?? 'no answer'}`,
+  )
 }
 
-const reports = requests.filter(({ operation, answer }) => operation === 'SetTaskStatus' && answer === 200)
+const reports = requests.filter(({ operation, response }) => operation === 'SetTaskStatus' && response === 200)
 const arrived = reports.map(({ body }) => [body.taskStatus, body.errorId].filter(Boolean).join(' '))
 const expected = (process.env['INPUT_EXPECTED'] ?? '').trim().split(/\s*\n\s*/)
 if (arrived.join('\n') !== expected.join('\n')) {
