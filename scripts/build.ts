@@ -27,13 +27,16 @@ const PURE_PACKAGES = ['@actions/core', '@actions/http-client']
  */
 const ES_MODULE_SCOPES = ['@aws-sdk', '@smithy']
 
-/**
- * What @actions/github makes the fetch from that it gives octokit by default. We give octokit one of our own, which takes
- * the same way through proxies as the calls to AWS, so undici (30 ms, 1 MB) would be loaded and never be used.
- */
-const NO_UNDICI = `export class ProxyAgent {}
+/** Packages that @actions/github imports and we never use: code of ours that stands in the bundle in their place. */
+export const REPLACED_PACKAGES: Readonly<Record<string, string>> = {
+  // octokit gets a fetch of ours, with the same proxy settings as the calls to AWS. undici takes 30 ms, and has 1 MB.
+  undici: `export class ProxyAgent {}
 export const fetch = () => Promise.reject(new Error('undici is not in this bundle'))
-`
+`,
+  // Methods for all routes, and for pages of results. We name the route and the page in each request.
+  '@octokit/plugin-rest-endpoint-methods': 'export const restEndpointMethods = () => ({})\n',
+  '@octokit/plugin-paginate-rest': 'export const paginateRest = () => ({})\n',
+}
 
 /** Wipes the directory and builds the bundle into it; with maps, also those from it, before it is minified, to its modules. */
 export async function build(directory: string, { maps = false } = {}): Promise<void> {
@@ -46,7 +49,7 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
   prepare(ES_MODULE_SCOPES.flatMap(packagesOf), preferEsModules)
   // A copy, for which the package below is the nearest of its name.
   prepare(['@actions/github'], (manifest) => manifest)
-  const replaced = replacePackage('undici', NO_UNDICI)
+  const replaced = Object.entries(REPLACED_PACKAGES).map(([name, code]) => replacePackage(name, code))
   // Otherwise ncc takes the files for CommonJS.
   writeFileSync(join(compiled, 'package.json'), '{ "type": "module" }\n')
   const stats = join(compiled, 'stats.json')

@@ -19,12 +19,14 @@ export interface Stats {
  * The licences of the packages that are in a bundle: each text once, after the names of the packages that it is for.
  *
  * @param root the folder that the names of the modules begin at
- * @param without the folder of a package in `root` that is not the work of others
+ * @param without the folders of packages in `root` that are not the work of others
  * @throws Error when a package has no licence
  */
-export function licencesOf(stats: Stats, root: string, without: string): string {
+export function licencesOf(stats: Stats, root: string, without: readonly string[]): string {
   const packagesOfText = new Map<string, Set<string>>()
-  const folders = [...packageFolders(stats)].map((folder) => join(root, folder)).filter((folder) => folder !== without)
+  const folders = [...packageFolders(stats)]
+    .map((folder) => join(root, folder))
+    .filter((folder) => !without.includes(folder))
   for (const folder of folders.sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a, b))) {
     const text = licenceOf(folder)
     packagesOfText.set(text, (packagesOfText.get(text) ?? new Set()).add(nameOf(folder)))

@@ -1,14 +1,26 @@
-// All actions are one bundle: they share nearly everything, and what only one of them needs is loaded when it runs.
+// All actions are one bundle, as they share nearly everything. What the root action does is loaded with it; what only
+// another one does is a chunk of its own.
 import type { Invocation } from '../github/invocation.ts'
 
-export { activityMain as holdActivity } from './activity-main.ts'
-export { activityPost as endActivity } from './activity-post.ts'
-export { pollForTask } from './poll-for-task.ts'
 export { runAction } from './run-action.ts'
 export { setTaskStatus } from './set-task-status.ts'
 
-/** A part of its own: no step needs what only the heartbeat process does. */
+export async function activityMain(invocation: Invocation): Promise<void> {
+  const main = await import('./activity-main.ts')
+  return main.activityMain(invocation)
+}
+
+export async function activityPost(invocation: Invocation): Promise<void> {
+  const post = await import('./activity-post.ts')
+  return post.activityPost(invocation)
+}
+
 export async function heartbeat(invocation: Invocation): Promise<void> {
   const { holdTask } = await import('./heartbeat-process.ts')
   return holdTask(invocation)
+}
+
+export async function pollForTask(invocation: Invocation): Promise<void> {
+  const poll = await import('./poll-for-task.ts')
+  return poll.pollForTask(invocation)
 }

@@ -1,3 +1,3 @@
-import { endActivity, runAction } from '../actions/index.ts'
+import { activityPost, runAction } from '../actions/index.ts'
 
-void runAction(endActivity)
+void runAction(activityPost)

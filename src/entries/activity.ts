@@ -1,3 +1,3 @@
-import { holdActivity, runAction } from '../actions/index.ts'
+import { activityMain, runAction } from '../actions/index.ts'
 
-void runAction(holdActivity)
+void runAction(activityMain)
