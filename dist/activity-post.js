@@ -1,2 +1,2 @@
-import { endActivity, runAction } from './actions/index.js';
-void runAction(endActivity);
+import { activityPost, runAction } from './actions/index.js';
+void runAction(activityPost);

@@ -1,2 +1,2 @@
-import { holdActivity, runAction } from './actions/index.js';
-void runAction(holdActivity);
+import { activityMain, runAction } from './actions/index.js';
+void runAction(activityMain);
