@@ -16,8 +16,8 @@ export async function activityPost(invocation: Invocation): Promise<void> {
 }
 
 export async function heartbeat(invocation: Invocation): Promise<void> {
-  const { holdTask } = await import('./heartbeat-process.ts')
-  return holdTask(invocation)
+  const { runHeartbeatProcess } = await import('./heartbeat-process.ts')
+  return runHeartbeatProcess(invocation)
 }
 
 export async function pollForTask(invocation: Invocation): Promise<void> {

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
-import type { DataPipeline, Task } from '../aws/client.ts'
+import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
 import type { Operation } from '../aws/error-hints.ts'
-import { explainFailure } from '../aws/explain-error.ts'
-import { hideOwnCredentials, openDataPipeline } from '../aws/open-client.ts'
+import { explainError } from '../aws/explain-error.ts'
+import { maskOwnCredentials, openDataPipeline } from '../aws/open-client.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { writeSummary } from '../github/outputs.ts'
 import type { Runner } from '../github/runner.ts'
@@ -18,10 +18,10 @@ import { fittingOutputs, type TaskOutputs } from '../polling/task-outputs.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 
-/** More would make the summary unreadable. */
+/** More make the summary hard to read. */
 const MAX_SUMMARY_ROWS = 50
 
-/** Of fields that are left out, in the log. */
+/** Names of omitted fields in the log. */
 const MAX_NAMES = 10
 
 /** The action poll-for-task: takes tasks from a worker group, and hands them on to other steps and jobs. */
@@ -29,18 +29,16 @@ export async function pollForTask({ runner, isShuttingDown, bindToShutdown }: In
   const inputs = readPollForTaskInputs(runner.input)
   for (const adjustment of inputAdjustments(runner.input)) runner.log.warning(adjustment)
   if (inputs.reporting.dryRun) {
-    await hideOwnCredentials(
+    await maskOwnCredentials(
       inputs.aws,
       runner,
       bindToShutdown(new Deadline(systemClock, inputs.reporting.timeoutSeconds * 1000)),
     )
-    runner.log.info(
-      `Dry run, nothing was sent. PollForTask would be asked for worker group ${quoteValue(inputs.workerGroup)}.`,
-    )
+    runner.log.info(`Dry run: worker group ${quoteValue(inputs.workerGroup)} is not polled.`)
     await handOn([], inputs, runner)
     return
   }
-  // Before a task is taken that could not be handed on.
+  // Fails before a task is taken that could not be handed on.
   setOutputs({ found: 'false' }, [], inputs, runner)
   let dataPipeline: DataPipeline | undefined
   let taken: PolledTasks
@@ -61,8 +59,6 @@ export async function pollForTask({ runner, isShuttingDown, bindToShutdown }: In
         ...open,
         budgetMs,
         clock: systemClock,
-        random: Math.random,
-        log: runner.log,
         mask: runner.mask,
         isShuttingDown,
         bindToShutdown,
@@ -75,30 +71,31 @@ export async function pollForTask({ runner, isShuttingDown, bindToShutdown }: In
     dataPipeline?.close()
   }
   const { tasks, failure } = taken
-  // What was taken is handed on whatever came after it: the tasks are held, and nobody else gets them.
+  // Tasks that were acknowledged are handed on even after a failure: no other task runner gets them.
   if (failure !== undefined && tasks.length === 0) return giveUp(failure.error, failure.operation)
-  if (failure !== undefined) runner.log.warning(`Polling ended early: ${explain(failure.error, failure.operation)}`)
+  if (failure !== undefined)
+    runner.log.warning(`Polling ended early: ${describeError(failure.error, failure.operation)}`)
   announce(taken, inputs, dataPipeline.unusualOrigin, runner)
   await handOn(tasks, inputs, runner)
 
-  function explain(error: unknown, operation: Operation): string {
+  function describeError(error: unknown, operation: Operation): string {
     const { aws, workerGroup } = inputs
     const what =
       operation === 'PollForTask'
         ? `Could not poll worker group ${quoteValue(workerGroup)} for tasks`
         : `Could not acknowledge a task of worker group ${quoteValue(workerGroup)}, which goes to another poll after two minutes`
-    return `${what}: ${explainFailure(error, { aws, region: dataPipeline?.region, env: runner.env, operation })}`
+    return `${what}: ${explainError(error, { aws, region: dataPipeline?.region, env: runner.env, operation })}`
   }
 
   async function giveUp(error: unknown, operation: Operation): Promise<void> {
-    const message = explain(error, operation)
+    const message = describeError(error, operation)
     await handOn([], inputs, runner).catch((cause: unknown) => runner.log.warning(errorMessage(cause)))
     if (inputs.reporting.failOnError) throw new Error(message, { cause: error })
-    runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
+    runner.log.warning(`${message} (fail-on-error is false: the step does not fail.)`)
   }
 }
 
-/** @param origin where tasks were asked for, when that is not the address of AWS */
+/** @param origin where the polls went; undefined when that is the address of AWS */
 function announce(
   { tasks }: PolledTasks,
   { workerGroup }: PollForTaskInputs,
@@ -116,10 +113,10 @@ function announce(
   if (encrypted.size === 0) return
   const names = [...encrypted].slice(0, MAX_NAMES).map((key) => quoteValue(key))
   const more = encrypted.size > MAX_NAMES ? ` and ${encrypted.size - MAX_NAMES} more` : ''
-  log.info(`Left out of the outputs, as they are encrypted in the pipeline: ${names.join(', ')}${more}.`)
+  log.info(`Omitted from the outputs, because they are encrypted in the pipeline: ${names.join(', ')}${more}.`)
 }
 
-/** Outputs and summary. Outputs that can't be written fail the step: a task that nobody hears of hangs its pipeline. */
+/** Writes outputs and summary. Fails when an output can't be written: a task that is not handed on hangs its pipeline. */
 async function handOn(
   tasks: readonly Task[],
   { workerGroup, reporting }: PollForTaskInputs,
@@ -127,9 +124,7 @@ async function handOn(
 ): Promise<void> {
   const { outputs, omitted } = fittingOutputs(tasks, withoutSecretsIn)
   if (omitted.length > 0) {
-    runner.log.warning(
-      `The outputs of a job may have 1 MB, and the task is larger: left out are ${omitted.join(', ')}.`,
-    )
+    runner.log.warning(`The outputs of a job may have 1 MB, and the task is larger. Omitted: ${omitted.join(', ')}.`)
   }
   setOutputs(outputs, tasks, { workerGroup }, runner)
   if (!reporting.summary) return
@@ -141,12 +136,12 @@ async function handOn(
   await writeSummary('AWS Data Pipeline tasks taken', rows, runner)
 }
 
-/** What people look for first stands first: the attempt tells activity and time. */
+/** The attempt comes first: it shows activity and time. */
 function summaryOf({ attemptId, taskId, pipelineId }: Task): string {
   return `${formatId(attemptId)}\n${shortTaskId(taskId)} of ${formatId(pipelineId)}`
 }
 
-/** @throws Error that says which tasks are lost to this job */
+/** @throws Error that names the tasks that are not handed on */
 function setOutputs(
   outputs: Partial<TaskOutputs>,
   tasks: readonly Task[],
@@ -156,13 +151,13 @@ function setOutputs(
   try {
     for (const [name, value] of Object.entries(outputs)) runner.output(name, value, true)
   } catch (cause) {
-    const why = `the outputs could not be set: ${errorMessage(cause)}.`
+    const why = `the outputs could not be written: ${errorMessage(cause)}.`
     const ids = tasks.map(({ taskId }) => shortTaskId(taskId)).join(', ')
     throw new Error(
       tasks.length === 0
         ? `Could not poll worker group ${quoteValue(workerGroup)} for tasks: ${why} No task was taken.`
-        : `Could not hand on task ${ids}: ${why} No job hears of what was acknowledged, and it comes back only when the ` +
-            'reportProgressTimeout of its activity is over.',
+        : `Could not hand on task ${ids}: ${why} It was acknowledged, and goes to another task runner after the ` +
+            'reportProgressTimeout of its activity.',
       { cause },
     )
   }

@@ -1,11 +1,12 @@
 import { prepareAwsEnvironment } from '../aws/prepare-environment.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { ANNOTATION_CHARACTERS, currentRunner } from '../github/runner.ts'
-import { errorMessage } from '../masking/error-message.ts'
+import { errorMessage, errorMessageWithHint } from '../masking/error-message.ts'
 import { systemClock } from '../util/clock.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { endProcess } from '../util/end-process.ts'
-import { ConfigurationError, causesOf } from '../util/errors.ts'
+import { causesOf } from '../util/errors.ts'
+import { formatSeconds } from '../util/format.ts'
 
 /**
  * The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later: what is under way must end before that. On Windows
@@ -42,7 +43,7 @@ export async function runAction(
       for (const cause of causesOf(thrown)) {
         runner.log.debug(cause instanceof Error ? (cause.stack ?? cause.message) : errorMessage(cause))
       }
-      runner.fail(explain(thrown))
+      runner.fail(errorMessageWithHint(thrown, ANNOTATION_CHARACTERS))
     } catch {
       // Anything can be thrown, also what throws when it is looked at.
       runner.fail('Something was thrown that can not even be shown.')
@@ -58,7 +59,7 @@ export async function runAction(
     deadline.shorten(Math.max(0, stopAt - systemClock.now()) * share)
   for (const [signal, leftMs] of Object.entries(signals)) {
     process.on(signal, () => {
-      runner.log.info(`Received ${signal}: ending within ${leftMs / 1000} s.`)
+      runner.log.info(`Received ${signal}: ending within ${formatSeconds(leftMs)}.`)
       stopAt = Math.min(stopAt, systemClock.now() + leftMs)
       deadlines.forEach(shorten)
     })
@@ -85,11 +86,4 @@ export async function runAction(
   }
   settled = true
   setTimeout(endProcess, EXIT_AFTER_MS).unref()
-}
-
-/** The message of an error annotation: what failed, and how to mend it. */
-export function explain(thrown: unknown): string {
-  const hint = thrown instanceof ConfigurationError ? thrown.hint : undefined
-  const message = errorMessage(thrown, ANNOTATION_CHARACTERS)
-  return hint === undefined ? message : `${message} ${hint}`
 }

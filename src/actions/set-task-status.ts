@@ -1,4 +1,4 @@
-import { findHolder, routeFor } from '../activity/find-heartbeat.ts'
+import { findHeartbeat, routeFor } from '../activity/find-heartbeat.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { inputAdjustments } from '../inputs/aws.ts'
 import { readSetTaskStatusInputs } from '../inputs/set-task-status.ts'
@@ -11,10 +11,10 @@ export async function setTaskStatus(invocation: Invocation): Promise<void> {
   const inputs = readSetTaskStatusInputs(runner.input)
   for (const adjustment of inputAdjustments(runner.input)) runner.log.warning(adjustment)
   const { taskId } = inputs
-  const holder = inputs.reporting.dryRun ? undefined : await findHolder(taskId, runner, systemClock)
+  const client = inputs.reporting.dryRun ? undefined : await findHeartbeat(taskId, runner, systemClock)
   try {
-    await reportTask(inputs, 'step', invocation, () => routeFor(taskId, 'step', holder, runner))
+    await reportTask(inputs, 'step', invocation, () => routeFor(taskId, 'step', client, runner))
   } finally {
-    holder?.close()
+    client?.close()
   }
 }

@@ -5,24 +5,24 @@ import type { ReportedStatus } from '../report/send-status.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { ConfigurationError, causesOf } from '../util/errors.ts'
-import type { HolderResult, StaticCredentials } from './heartbeat-message.ts'
+import type { ReportResult, StaticCredentials } from './heartbeat-message.ts'
 import type { HeartbeatState } from './heartbeat-state.ts'
 
-/** The step that brought a decision. It may be gone before there is a result. */
+/** The step that made a decision. It may end before there is a result. */
 export interface Session {
   /** Of two sessions, the one that began later has the greater number. */
   readonly turn: number
   log(level: 'info' | 'warning', text: string): void
-  /** The step's own credentials; undefined when it has none, or is gone. */
+  /** Gives the step's own credentials; undefined when it has none, or has ended. */
   credentials(): Promise<StaticCredentials | undefined>
-  /** Told whenever it changes whether the report may have landed, which the step needs if this process gives no word any more. */
+  /** Called when it changes whether the report may have succeeded. The step needs it if this process stops responding. */
   mayHaveLanded(value: boolean): void
 }
 
 /** How a decision is sent. */
 export interface SendOptions {
   readonly deadline: Deadline
-  /** Whether no other decision has taken its place; asked before each attempt. */
+  /** Whether no later decision has replaced it. Called before each attempt. */
   readonly isStillWanted: () => boolean
   /** An earlier attempt at the same report had no response. */
   readonly mayHaveLanded: boolean
@@ -32,32 +32,32 @@ export interface SendOptions {
 export interface ArbiterDependencies {
   readonly clock: Clock
   readonly region: string
-  /** Sends a decision until the service has it. @throws CallError, or SupersededError when it is not wanted any more */
+  /** Sends a decision until the service has it. @throws CallError, or SupersededError when a later one has replaced it */
   readonly send: (decision: Decision, options: SendOptions) => Promise<ReportedStatus>
-  /** Whether the service has cancelled the task. */
+  /** Whether the service has canceled the task. */
   readonly isCanceled: () => boolean
-  /** The report that a step made by itself, when this process gave it no word. */
+  /** The report that a step made by itself when this process did not respond. */
   readonly reportedElsewhere: () => HeartbeatState['reported']
-  /** Told when the service has a report. */
+  /** Called when the service has a report. */
   readonly onReported: (reported: NonNullable<HeartbeatState['reported']>) => void
 }
 
-/** A decision that is not known to be at the service, and that the service has not refused for good. */
+/** A decision that the service may not have, and has not refused for good. */
 interface OpenDecision {
   readonly decision: Decision
   readonly mayHaveLanded: boolean
 }
 
 /**
- * Decides which report of a task is sent, when several of a job want to make one, and sends it: what the root action says
- * is always sent, what a post step says only where nothing was. A decision outlives the step that brought it.
+ * Decides which report of a task is sent when several steps of a job make one, and sends it. The decision of the root action
+ * is always sent. That of a post step is sent only when nothing else was. A decision outlives its step.
  */
 export class Arbiter {
   readonly #dependencies: ArbiterDependencies
   #reported: HeartbeatState['reported']
   #open: OpenDecision | undefined
   #sending: Deadline | undefined
-  /** How many decisions have come, the one of a lost runner included. */
+  /** How many decisions have arrived, including the one for a lost runner. */
   #arrivals = 0
   #latestTurn = 0
   #queue: Promise<unknown> = Promise.resolve()
@@ -77,9 +77,9 @@ export class Arbiter {
     return this.#sending !== undefined
   }
 
-  /** Takes a decision of a step, and sends what follows from it, within `budgetMs` milliseconds. */
-  async decide(decision: Decision, budgetMs: number, session: Session): Promise<HolderResult> {
-    // A step that the runner has ended may go on, as in a container, and come after the one that follows it.
+  /** Takes the decision of a step, and sends what follows from it within `budgetMs` milliseconds. */
+  async decide(decision: Decision, budgetMs: number, session: Session): Promise<ReportResult> {
+    // A step that the runner has ended may go on, as in a container, and arrive after the step that follows it.
     if (decision.by === 'step' && session.turn < this.#latestTurn) return { outcome: 'superseded' }
     this.#latestTurn = Math.max(this.#latestTurn, session.turn)
     return this.#inTurn(async (isLatest) => {
@@ -90,19 +90,19 @@ export class Arbiter {
     })
   }
 
-  /** The step has to end in `ms` milliseconds: an attempt that has no response yet makes way for another one. */
-  hasten(ms: number): void {
+  /** The step has to end in `ms` milliseconds. An attempt without a response leaves time for another one. */
+  shorten(ms: number): void {
     this.#sending?.nudge(ms / 3)
   }
 
   /**
-   * The runner is lost: sends the decision that the service may not have, or else that the runner is lost.
+   * Reports after the loss of the runner: the decision that the service may not have, or else the loss.
    *
    * @param loss undefined when only an open decision is to be sent
    * @returns undefined when there is nothing to send
    */
-  async decideLoss(loss: Decision | undefined, budgetMs: number): Promise<HolderResult | undefined> {
-    // What is under way is not aborted: it may have taken effect.
+  async decideLoss(loss: Decision | undefined, budgetMs: number): Promise<ReportResult | undefined> {
+    // A request under way is not aborted, as it may succeed.
     this.#sending?.shorten(budgetMs / 2)
     const turn = this.#queue.then(async () => {
       if (this.reported !== undefined) return undefined
@@ -114,7 +114,7 @@ export class Arbiter {
     return turn
   }
 
-  /** One decision after the other; the one that is being sent makes way for the next. */
+  /** Works on one decision after the other. A later one replaces the one that is being sent. */
   async #inTurn<T>(work: (isLatest: () => boolean) => Promise<T>): Promise<T> {
     this.#arrivals += 1
     const arrival = this.#arrivals
@@ -129,7 +129,7 @@ export class Arbiter {
     budgetMs: number,
     isLatest: () => boolean,
     session: Session | undefined,
-  ): Promise<HolderResult> {
+  ): Promise<ReportResult> {
     const { clock, region, send, onReported } = this.#dependencies
     const mayHaveLanded = this.#open?.decision === decision && this.#open.mayHaveLanded
     this.#open = { decision, mayHaveLanded }

@@ -1,29 +1,28 @@
 import { AttemptTimeoutError, classify } from '../aws/errors.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
+import { formatSeconds } from '../util/format.ts'
 
 export interface RenewalDependencies {
   readonly clock: Clock
-  /** Milliseconds that a renewal may take. */
-  readonly limitMs: number
+  readonly timeoutMs: number
   readonly log: (text: string) => void
 }
 
 /**
- * Renews credentials between two beats. A renewal that fails, or takes too long, counts as one that changed nothing: a
- * credential process has no limit of its own, and must not stop the beats.
+ * Renews credentials between two heartbeats. A credential process may hang, and must not stop them.
  *
- * @returns whether the credentials differ now
+ * @returns whether the credentials differ now; false when the renewal fails or takes too long
  */
 export async function renewBetweenBeats(
   renewCredentials: () => Promise<boolean>,
-  { clock, limitMs, log }: RenewalDependencies,
+  { clock, timeoutMs, log }: RenewalDependencies,
 ): Promise<boolean> {
   try {
-    return await new Deadline(clock, limitMs).within(
-      limitMs,
+    return await new Deadline(clock, timeoutMs).within(
+      timeoutMs,
       renewCredentials,
-      (ms) => new AttemptTimeoutError(`no response within ${Math.round(ms / 1000)} s`),
+      (ms) => new AttemptTimeoutError(`no response within ${formatSeconds(ms)}`),
     )
   } catch (error) {
     log(`Could not renew the credentials: ${classify(error).message}`)

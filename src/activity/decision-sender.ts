@@ -1,5 +1,6 @@
-import { attemptTimeoutFor, CallError } from '../aws/call-with-retry.ts'
-import { connectDataPipeline, type DataPipeline } from '../aws/client.ts'
+import { CallError, callerOf } from '../aws/call-with-retry.ts'
+import { connectDataPipeline } from '../aws/client.ts'
+import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { isTaskGone, needsOtherCredentials } from '../aws/errors.ts'
 import type { Runner } from '../github/runner.ts'
 import { type Decision, versionsWithout } from '../report/decision.ts'
@@ -18,8 +19,8 @@ export interface DecisionSenderDependencies {
 }
 
 /**
- * A function that sends decisions with the credentials that the task is held with. Where these are missing, expired or
- * refused, it asks the step that decided for its own, and sends with those to the same region and endpoint.
+ * Gives a function that sends decisions with the credentials that hold the task. If these are missing, expired or rejected,
+ * it uses the credentials of the step that decided, with the same region and endpoint.
  */
 export function decisionSender(dependencies: DecisionSenderDependencies): ArbiterDependencies['send'] {
   const { taskId, dataPipeline, runner, log } = dependencies
@@ -34,16 +35,13 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
       log(text)
       session?.log(level, runner.redact(text))
     }
-    // The step has taken its own secrets out of the texts; these are those of this process.
+    // The step has redacted its own secrets. These are the secrets of this process.
     const versions = (): Decision['versions'] => versionsWithout(decision, [...runner.secrets])
     return sendReport(
       { taskId, status: decision.status, versions },
       {
-        dataPipeline: pipeline,
+        ...callerOf(pipeline, deadline.remaining(), { ...runner.log, info: logTo('info'), warning: logTo('warning') }),
         deadline,
-        attemptTimeoutMs: attemptTimeoutFor(deadline.remaining()),
-        random: Math.random,
-        log: { ...runner.log, info: logTo('info'), warning: logTo('warning') },
       },
       { ...options, onMayHaveLanded: (value) => session?.mayHaveLanded(value) },
     )
@@ -78,9 +76,9 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
     }
     let mayHaveLanded = options.mayHaveLanded || failure.outcomeUnknown
     log(
-      `The credentials that the task is held with do not do: ${failure.failure.message}. Asking the step for its own.`,
+      `Could not report with the credentials that hold the task: ${failure.failure.message}. Using those of the step.`,
     )
-    // A step that hangs while it looks for them must not keep the decisions that come after it.
+    // A step that hangs while it gets credentials must not delay the decisions after it.
     const credentials = await deadline.within(
       deadline.remaining(),
       () => session.credentials(),
@@ -90,22 +88,22 @@ export function decisionSender(dependencies: DecisionSenderDependencies): Arbite
       try {
         return await sendWith(credentials, decision, { ...options, mayHaveLanded })
       } catch (error) {
-        if (!(error instanceof CallError) || !isOfOthers(error) || !mayPass(failure)) throw error
+        if (!(error instanceof CallError) || !isOtherAccount(error) || !mayRecover(failure)) throw error
         mayHaveLanded ||= error.outcomeUnknown
-        log(`Nor do those of the step: ${error.failure.message}.`)
+        log(`Could not report with the credentials of the step: ${error.failure.message}.`)
       }
     }
-    // Then with what there is, and with the patience that its failures ask for.
+    // Back to the credentials that hold the task, now with all retries.
     return send(decision, dataPipeline, { ...options, mayHaveLanded, hasOtherCredentials: false })
   }
 }
 
-/** Whether a report may have failed as a step has credentials of another account, for something else. */
-function isOfOthers({ failure }: CallError): boolean {
+/** Whether a report may have failed because the credentials of the step belong to another account. */
+function isOtherAccount({ failure }: CallError): boolean {
   return needsOtherCredentials(failure) || isTaskGone(failure)
 }
 
-/** Whether a report that was given up to use other credentials may be made with the same ones a little later. */
-function mayPass({ failure }: CallError): boolean {
+/** Whether a later attempt with the same credentials may succeed. */
+function mayRecover({ failure }: CallError): boolean {
   return failure.gettingCredentials || failure.unsettled
 }

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeOwnFolder, type OwnFile } from '../util/own-file.ts'
 
-/** The files in which a heartbeat process says what it did. No task id and no secret is in their names. */
+/** The files that a heartbeat process writes. Their names have no task id and no secret. */
 export interface ActivityFiles {
-  /** What the heartbeat process did; read by people. */
+  /** For people. */
   readonly log: OwnFile
-  /** What the heartbeat process did; read by the post step. */
+  /** For the post step. */
   readonly state: OwnFile
 }
 
@@ -18,7 +18,7 @@ export function temporaryFolder(env: Readonly<Record<string, string | undefined>
 
 const PREFIX = 'aws-datapipeline-activity-'
 
-/** Makes a folder for a task, in the temporary folder; its name does not show the task id. */
+/** Makes a folder for a task in the temporary folder. Its name does not reveal the task id. */
 export function makeActivityFolder(temp: string, taskId: string): string {
   const task = createHash('sha256').update(taskId).digest('hex').slice(0, 16)
   return makeOwnFolder(temp, `${PREFIX}${task}-`)

@@ -1,67 +1,70 @@
 import { connect, type Socket } from 'node:net'
 import type { Decision } from '../report/decision.ts'
 import type { Clock } from '../util/clock.ts'
-import type { HolderAddress } from './heartbeat-address.ts'
+import type { HeartbeatAddress } from './heartbeat-address.ts'
 import {
   Channel,
-  type HolderMessage,
-  type HolderResult,
-  type HolderState,
+  type HeartbeatMessage,
+  type HeartbeatStatus,
+  type ReportResult,
   type StaticCredentials,
   type StepMessage,
 } from './heartbeat-message.ts'
 
-/** A process that gives no word for so long is frozen, or swapped out; milliseconds. */
+/** A process that sends nothing for this long is frozen, or swapped out. */
 const SILENT_AFTER_MS = 5_000
-/** The silence is measured in pieces: where this step did not run, either, no more than one of them counts. */
-const PIECE_MS = 500
+/** The silence is measured in slices: while this step itself does not run, at most one of them counts. */
+const SLICE_MS = 500
 
-/** Thrown when the process that holds the task gives no word any more. */
-export class HolderSilentError extends Error {
-  override readonly name = 'HolderSilentError'
+/** Thrown when the heartbeat process does not respond. */
+export class HeartbeatSilentError extends Error {
+  override readonly name = 'HeartbeatSilentError'
 
   constructor() {
-    super('the heartbeat process gives no word')
+    super('the heartbeat process does not respond')
   }
 }
 
-/** What a step does for the process while that makes the report. */
+/** What a step does for the heartbeat process while that makes the report. */
 export interface ReportHandlers {
   readonly onLog: (level: 'info' | 'warning', text: string) => void
-  /** The step's own credentials; undefined when it has none. */
+  /** Gives the step's own credentials; undefined when it has none. */
   readonly credentials: () => Promise<StaticCredentials | undefined>
-  /** Told whenever it changes whether the report may have landed. */
+  /** Called when it changes whether the report may have succeeded. */
   readonly onMayHaveLanded: (value: boolean) => void
-  /** Aborted when the step has to end; the process goes on without it. */
+  /** Aborted when the step has to end. The process goes on without it. */
   readonly signal: AbortSignal
 }
 
-/** A connection to the process that holds the task. */
-export interface Holder {
-  /** How the task stands, as far as it was heard. */
-  readonly state: HolderState
-  /** Says that one more activity holds the task, and whether it reports. @throws HolderSilentError */
+/** A step's connection to the heartbeat process that holds the task. */
+export interface HeartbeatClient {
+  /** The last state that the process sent. */
+  readonly state: HeartbeatStatus
+  /** Adds an activity that holds the task, and whether it reports. @throws HeartbeatSilentError */
   join(report: boolean): Promise<void>
-  /** Says that the activity is over. @throws HolderSilentError */
+  /** Ends the activity. @throws HeartbeatSilentError */
   leave(): Promise<void>
   /**
    * Hands a decision over.
    *
    * @returns undefined when the signal was aborted first
-   * @throws HolderSilentError
+   * @throws HeartbeatSilentError
    */
-  report(decision: Decision, budgetMs: number, handlers: ReportHandlers): Promise<HolderResult | undefined>
-  /** Says that this step has to end in so many milliseconds. */
-  hasten(ms: number): void
+  report(decision: Decision, budgetMs: number, handlers: ReportHandlers): Promise<ReportResult | undefined>
+  /** This step has to end in `ms` milliseconds. */
+  shorten(ms: number): void
   close(): void
 }
 
 /**
- * Connects to the process that holds a task.
+ * Connects to the heartbeat process of a task.
  *
- * @returns `absent` when nobody listens, `silent` when who listens does not prove within 5 s to be of this job
+ * @returns `absent` when nothing listens, `silent` when the listener does not prove within 5 s that it belongs to this job
  */
-export async function connectHolder(address: HolderAddress, clock: Clock): Promise<Holder | 'absent' | 'silent'> {
+export async function connectHeartbeat(
+  address: HeartbeatAddress,
+  clock: Clock,
+): Promise<HeartbeatClient | 'absent' | 'silent'> {
   const socket = connect(address.path)
   const isConnected = await new Promise<boolean>((resolve) => {
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
@@ -72,23 +75,24 @@ export async function connectHolder(address: HolderAddress, clock: Clock): Promi
     return await connection.open()
   } catch (error) {
     connection.close()
-    if (error instanceof HolderSilentError) return 'silent'
+    if (error instanceof HeartbeatSilentError) return 'silent'
     throw error
   }
 }
 
-type Take = (message: HolderMessage) => boolean
+/** Takes a message. Gives whether it is the one that was waited for. */
+type Receive = (message: HeartbeatMessage) => boolean
 
 class Connection {
   readonly #socket: Socket
   readonly #clock: Clock
-  readonly #channel: Channel<StepMessage, HolderMessage>
-  #state: HolderState | undefined
+  readonly #channel: Channel<StepMessage, HeartbeatMessage>
+  #state: HeartbeatStatus | undefined
   #silentMs = 0
-  #take: Take = () => false
+  #receive: Receive = () => false
   #wake = (): void => undefined
 
-  constructor(socket: Socket, { key }: HolderAddress, clock: Clock) {
+  constructor(socket: Socket, { key }: HeartbeatAddress, clock: Clock) {
     this.#socket = socket
     this.#clock = clock
     socket.once('close', () => this.#wake())
@@ -96,22 +100,22 @@ class Connection {
       onProof: () => this.#channel.send({ kind: 'hello' }),
       onMessage: (message) => {
         this.#silentMs = 0
-        if (this.#take(message)) this.#wake()
+        if (this.#receive(message)) this.#wake()
       },
     })
   }
 
-  async open(): Promise<Holder> {
-    await this.#hear(() => undefined)
+  async open(): Promise<HeartbeatClient> {
+    await this.#exchange(() => undefined)
     const connection = this
     return {
       get state() {
-        return connection.#state as HolderState
+        return connection.#state as HeartbeatStatus
       },
-      join: (report) => this.#hear(() => this.#channel.send({ kind: 'join', report })),
-      leave: () => this.#hear(() => this.#channel.send({ kind: 'leave' })),
+      join: (report) => this.#exchange(() => this.#channel.send({ kind: 'join', report })),
+      leave: () => this.#exchange(() => this.#channel.send({ kind: 'leave' })),
       report: (decision, budgetMs, handlers) => this.#report(decision, budgetMs, handlers),
-      hasten: (ms) => this.#channel.send({ kind: 'hasten', ms }),
+      shorten: (ms) => this.#channel.send({ kind: 'shorten', ms }),
       close: () => this.close(),
     }
   }
@@ -120,8 +124,8 @@ class Connection {
     this.#socket.destroy()
   }
 
-  async #hear(ask: () => void): Promise<void> {
-    await this.#until(ask, (message) => {
+  async #exchange(send: () => void): Promise<void> {
+    await this.#until(send, (message) => {
       if (message.kind === 'state') this.#state = message.state
       return message.kind === 'state'
     })
@@ -131,12 +135,12 @@ class Connection {
     decision: Decision,
     budgetMs: number,
     { onLog, credentials, onMayHaveLanded, signal }: ReportHandlers,
-  ): Promise<HolderResult | undefined> {
-    let result: HolderResult | undefined
-    const take: Take = (message) => {
+  ): Promise<ReportResult | undefined> {
+    let result: ReportResult | undefined
+    const receive: Receive = (message) => {
       if (message.kind === 'log') onLog(message.level, message.text)
       if (message.kind === 'may-have-landed') onMayHaveLanded(message.value)
-      if (message.kind === 'credentials-wanted')
+      if (message.kind === 'credentials-request')
         void credentials().then((found) => this.#channel.send({ kind: 'credentials', credentials: found }))
       if (message.kind === 'result') {
         result = message.result
@@ -144,29 +148,29 @@ class Connection {
       }
       return result !== undefined
     }
-    await this.#until(() => this.#channel.send({ kind: 'report', decision, budgetMs }), take, signal)
+    await this.#until(() => this.#channel.send({ kind: 'report', decision, budgetMs }), receive, signal)
     return result
   }
 
   /**
-   * Asks, and waits until `take` has taken what it waits for, or the signal is aborted.
+   * Sends a request, and waits until `receive` has got its message, or the signal is aborted.
    *
-   * @throws HolderSilentError when no word comes for too long, or the connection breaks
+   * @throws HeartbeatSilentError when nothing comes for too long, or the connection breaks
    */
-  async #until(ask: () => void, take: Take, signal?: AbortSignal): Promise<void> {
+  async #until(send: () => void, receive: Receive, signal?: AbortSignal): Promise<void> {
     let isDone = false
     this.#silentMs = 0
-    this.#take = (message) => {
-      isDone = take(message)
+    this.#receive = (message) => {
+      isDone = receive(message)
       return isDone
     }
-    ask()
+    send()
     while (!isDone && !signal?.aborted) {
-      if (this.#silentMs >= SILENT_AFTER_MS || this.#socket.destroyed) throw new HolderSilentError()
+      if (this.#silentMs >= SILENT_AFTER_MS || this.#socket.destroyed) throw new HeartbeatSilentError()
       const woken = new AbortController()
       this.#wake = () => woken.abort()
-      await this.#clock.sleep(PIECE_MS, signal ? AbortSignal.any([woken.signal, signal]) : woken.signal)
-      if (!woken.signal.aborted) this.#silentMs += PIECE_MS
+      await this.#clock.sleep(SLICE_MS, signal ? AbortSignal.any([woken.signal, signal]) : woken.signal)
+      if (!woken.signal.aborted) this.#silentMs += SLICE_MS
     }
   }
 }

@@ -7,6 +7,7 @@ import { errorMessage } from '../masking/error-message.ts'
 import { withoutSecrets } from '../masking/known-secrets.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
+import { formatSeconds } from '../util/format.ts'
 import { readOwnFile } from '../util/own-file.ts'
 import { type ActivityFiles, filesIn, makeActivityFolder, temporaryFolder } from './files.ts'
 import { TRACKING_SUFFIX, TRACKING_VARIABLE } from './heartbeat-address.ts'
@@ -17,49 +18,49 @@ import { identify, type ProcessIdentity } from './process-identity.ts'
 import { findWorker } from './runner-watch.ts'
 import { type StartedProcess, startProcess } from './start-process.ts'
 
-/** Starting Node and the SDK takes a fraction of a second; a machine may be busy. */
+/** Node and the SDK start in a fraction of a second. Most of this is for a slow machine. */
 const READY_WITHIN_MS = 15_000
-const LOOK_EVERY_MS = 5
+const CHECK_EVERY_MS = 5
 /** The end of the log that is shown. */
-const SHOWN_LOG_BYTES = 16_000
+const LOG_EXCERPT_BYTES = 16_000
 
 /**
- * A process that works for milliseconds and then sleeps for a minute needs no room for much garbage; without these flags
- * it grows to twice its size. The limit is far above what it uses. Flags that change how code is compiled are set by the
- * process itself: here they would make Node compile its own modules anew, which takes 20 ms.
+ * A process that works for milliseconds and then sleeps for a minute needs little memory for garbage. Without these flags it
+ * grows to twice its size. The limit is far above what it uses. The process itself sets flags for compilation: here, they
+ * would make Node compile its own modules again, which takes 20 ms.
  */
-const SMALL = ['--max-semi-space-size=1', '--max-old-space-size=64', '--single-threaded-gc', '--v8-pool-size=1']
+const MEMORY_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--single-threaded-gc', '--v8-pool-size=1']
 
 /** The entry of the heartbeat process, beside the bundle that this code is in. */
 function entry(): string {
   return join(dirname(fileURLToPath(import.meta.url)), '..', 'heartbeat.js')
 }
 
-/** A heartbeat process that was started, and waits to be told what to hold. */
+/** A heartbeat process that was started, and waits for its settings. */
 export interface LaunchedHeartbeat {
-  /** To be saved before anything else, as this step may be killed. */
+  /** To be saved before `start`, as this step may be killed. */
   readonly process: ProcessIdentity
   /** Of its files. */
   readonly folder: string
   /**
-   * Tells it what to hold, and waits until it is ready.
+   * Sends the settings, and waits until the process is ready.
    *
-   * @param bindToShutdown makes the time for that shorter when the runner wants the step to end
+   * @param bindToShutdown shortens the time for that when the runner wants the step to end
    * @returns the process
    * @throws Error with the end of its log when it does not get ready
    */
   start(settings: StepSettings, bindToShutdown: Invocation['bindToShutdown']): Promise<ProcessIdentity>
-  /** Ends it: there is nothing to hold. */
+  /** Kills the process: there is nothing to hold. */
   cancel(): void
 }
 
-/** What the step knows of the settings; the rest the launcher does. */
-type StepSettings = Omit<HeartbeatSettings, 'folder' | 'parent' | 'secrets' | 'step' | 'worker'>
+/** The settings that the step gives. The launcher adds the others. */
+export type StepSettings = Omit<HeartbeatSettings, 'folder' | 'parent' | 'secrets' | 'step' | 'worker'>
 
 /**
- * Starts the heartbeat process, which does nothing until it is told what to hold, and ends when this process ends before:
- * so it can start while the task is being acknowledged. It is detached, and holds no pipe of the step: the runner waits
- * for open pipes, and kills those that hold them.
+ * Starts the heartbeat process. It can start while the task is being acknowledged, as it does nothing without settings, and
+ * ends when this process ends without sending them. It is detached, and holds no pipe of the step: the runner waits for
+ * open pipes, and kills the processes that hold them.
  *
  * @throws Error when there is no place for its files
  */
@@ -68,16 +69,16 @@ export function launchHeartbeat(
   env: Readonly<Record<string, string | undefined>>,
   clock: Clock,
 ): LaunchedHeartbeat {
-  const { folder, log } = makePlace(temporaryFolder(env), taskId)
+  const { folder, log } = makeFolder(temporaryFolder(env), taskId)
   const files = filesIn(folder)
-  // Now: an orphan of a runner that is lost meanwhile has another parent.
+  // If the runner is lost later, this process gets another parent.
   const runner = { parent: process.ppid, worker: findWorker(process.ppid) }
   const { plain, secrets } = environmentFor(env, runner.worker)
   const nodes = nodeCommands()
   let child = start(nodes.shift() as NodeCommand)
 
   function start([node, ...args]: NodeCommand): StartedProcess {
-    return startProcess(node, [...args, ...SMALL, entry()], { env: plain, log })
+    return startProcess(node, [...args, ...MEMORY_FLAGS, entry()], { env: plain, log })
   }
 
   return {
@@ -89,19 +90,18 @@ export function launchHeartbeat(
       const step = identify(process.pid)
       const all: HeartbeatSettings = { ...settings, ...runner, step, folder, secrets }
       const ready = bindToShutdown(new Deadline(clock, READY_WITHIN_MS))
-      const toldAt = clock.now()
+      const startedAt = clock.now()
       try {
         for (;;) {
           child.writeInput(JSON.stringify(all))
-          let missing = whatIsMissing(files)
+          let missing = missingState(files)
           while (child.failure() === undefined && missing !== undefined) {
             if (ready.remaining() === 0) {
               child.kill()
-              const seconds = Math.round((clock.now() - toldAt) / 1000)
-              throw notStarted(`it was not ready within ${seconds} s (${missing})`, files)
+              throw notStarted(`it was not ready within ${formatSeconds(clock.now() - startedAt)} (${missing})`, files)
             }
-            await clock.sleep(LOOK_EVERY_MS)
-            missing = whatIsMissing(files)
+            await clock.sleep(CHECK_EVERY_MS)
+            missing = missingState(files)
           }
           const failure = child.failure()
           if (failure === undefined) return child.identity
@@ -120,10 +120,10 @@ export function launchHeartbeat(
   }
 }
 
-/** What is missing for the process to be ready; undefined when it is. */
-function whatIsMissing({ state }: ActivityFiles): string | undefined {
+/** What is missing until the process is ready; undefined when it is. */
+function missingState({ state }: ActivityFiles): string | undefined {
   try {
-    return readState(state) === undefined ? 'there is no state of it' : undefined
+    return readState(state) === undefined ? 'it has written no state' : undefined
   } catch (error) {
     return `its state can't be read: ${errorMessage(error)}`
   }
@@ -134,9 +134,9 @@ function notStarted(why: string, files: ActivityFiles): Error {
 }
 
 /**
- * The environment of the heartbeat process, and the credentials in it, which go over its standard input. NODE_DEBUG is
- * left out: Node would write the headers of requests, with tokens in them, into its log. Where the runner
- * is watched, the process outlives it, to report that it is lost: the runner kills what has the tracking id of its job.
+ * The environment of the heartbeat process, and its credentials, which are sent over standard input. Without NODE_DEBUG, by
+ * which Node would write the headers of requests, with tokens, into the log. Where the runner is watched, the process
+ * outlives it to report the loss, so it has another tracking id: the runner kills the processes that have its own.
  */
 function environmentFor(
   env: Readonly<Record<string, string | undefined>>,
@@ -148,23 +148,23 @@ function environmentFor(
     if (value === undefined || /^(INPUT_|NODE_DEBUG$)/i.test(name)) continue
     ;(isSecretVariable(name) ? secrets : plain)[name] = value
   }
-  // Elsewhere than on Linux the process itself finds out whether there is a Worker.
+  // On other systems than Linux, the process itself finds out whether there is a Worker.
   const isWatched = worker !== undefined || process.platform !== 'linux'
   if (isWatched && plain[TRACKING_VARIABLE]) plain[TRACKING_VARIABLE] += TRACKING_SUFFIX
   return { plain, secrets }
 }
 
 /** Makes the folder of the files, and opens the log in there. */
-function makePlace(temp: string, taskId: string): { folder: string; log: number } {
+function makeFolder(temp: string, taskId: string): { folder: string; log: number } {
   try {
     const folder = makeActivityFolder(temp, taskId)
     const log = openSync(filesIn(folder).log.path, 'ax', 0o600)
-    // A full disk shows only now, and would otherwise be a process that can't say why it does not get ready.
+    // A full disk fails here, with its reason. Later, the process could not write why it does not start.
     writeSync(log, `${new Date().toISOString()} Starting.\n`)
     return { folder, log }
   } catch (cause) {
     throw new Error(
-      `The heartbeat process has no place for its files in the runner's temporary folder: ${errorMessage(cause)}.`,
+      `Could not write the files of the heartbeat process to the runner's temporary folder: ${errorMessage(cause)}.`,
       { cause },
     )
   }
@@ -173,9 +173,9 @@ function makePlace(temp: string, taskId: string): { folder: string; log: number 
 /** The end of the log of the heartbeat process. */
 export function endOfLog(files: ActivityFiles): string {
   try {
-    const text = readOwnFile(files.log, SHOWN_LOG_BYTES, 'end') ?? ''
-    // Where it is cut, there may be a part of a secret in what is left of a line.
-    const lines = Buffer.byteLength(text) < SHOWN_LOG_BYTES ? text : text.replace(/^.*\n/, '')
+    const text = readOwnFile(files.log, LOG_EXCERPT_BYTES, 'end') ?? ''
+    // A truncated line may begin with a part of a secret.
+    const lines = Buffer.byteLength(text) < LOG_EXCERPT_BYTES ? text : text.replace(/^.*\n/, '')
     return withoutSecrets(lines).trim()
   } catch {
     return ''

@@ -2,6 +2,7 @@ import { AttemptTimeoutError, classify, isTaskGone, rejectsCredentials } from '.
 import { errorMessage } from '../masking/error-message.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
+import { formatSeconds } from '../util/format.ts'
 import { backOff } from '../util/retry.ts'
 import type { EndReason, HeartbeatState } from './heartbeat-state.ts'
 import type { RunnerSight } from './runner-watch.ts'
@@ -9,8 +10,8 @@ import type { RunnerSight } from './runner-watch.ts'
 export interface HeartbeatOptions {
   readonly pid: number
   readonly intervalMs: number
-  /** How long a single beat may take. */
-  readonly beatLimitMs: number
+  /** Milliseconds that one heartbeat may take. */
+  readonly beatTimeoutMs: number
   readonly lifetimeMs: number
 }
 
@@ -19,12 +20,12 @@ export interface HeartbeatDependencies {
   readonly random: () => number
   /** One ReportTaskProgress. */
   readonly beat: (signal: AbortSignal) => Promise<{ canceled: boolean }>
-  /** Reads the source of the credentials again. Whether they differ from those of the last beat. */
+  /** Reads the source of the credentials again. Gives whether they differ from those of the last heartbeat. */
   readonly renewCredentials: () => Promise<boolean>
-  /** What is done when the service has cancelled the task, before the heartbeats end. */
+  /** Called when the service has canceled the task, before the heartbeats end. */
   readonly onCanceled: () => Promise<void>
   /** Whether every activity that holds the task is over. */
-  readonly isStopAsked: () => boolean
+  readonly areActivitiesOver: () => boolean
   /** Whether a report is under way. */
   readonly isBusy: () => boolean
   /** Whether the end of the task was reported. */
@@ -32,33 +33,33 @@ export interface HeartbeatDependencies {
   /** Whether GitHub says that the job is over. */
   readonly isJobOver: () => boolean
   readonly lookAtRunner: () => RunnerSight
-  /** Sleeps so many milliseconds, or until `wake` is called. */
+  /** Sleeps `ms` milliseconds, or until `wake` is called. */
   readonly sleep: (ms: number) => Promise<void>
   readonly wake: () => void
   readonly save: (state: HeartbeatState) => void
   readonly log: (text: string) => void
 }
 
-/** A hosted machine is gone soon after its runner. */
+/** Often, as a hosted machine is gone soon after its runner. */
 const LOOK_EVERY_MS = 1_000
 
-/** What ends the wait for a reason to end; the same while beats are sent and after. */
-type Ends = Pick<HeartbeatDependencies, 'isBusy' | 'isJobOver' | 'isStopAsked' | 'lookAtRunner'>
+/** What reasons to end are found by, while heartbeats are sent and after that. */
+type Reasons = Pick<HeartbeatDependencies, 'isBusy' | 'isJobOver' | 'areActivitiesOver' | 'lookAtRunner'>
 
 /**
- * Sends beats until there is a reason to end: the activity is over, the task was reported, the service cancelled it or does
- * not know it, the runner or the job is gone, or the lifetime is over. A beat that fails is tried again, sooner than the
- * next one is due; however often it fails, the task may still be held.
+ * Sends heartbeats until there is a reason to end: the activities are over, the task was reported, the service canceled it
+ * or does not know it, the runner or the job is gone, or the lifetime is over. A heartbeat that fails is sent again before
+ * the next one is due. The task may still be held, however often it fails.
  */
 export async function keepBeating(options: HeartbeatOptions, dependencies: HeartbeatDependencies): Promise<EndReason> {
   const { clock, random, log } = dependencies
   const startedAt = clock.now()
-  // The step that started this has just sent one.
+  // The main step has just sent one.
   let arrivedAt = startedAt
   let dueAt = startedAt + jittered(options.intervalMs, random)
   let failuresInARow = 0
-  /** Only once in a row: a service that rejects all credentials must not be asked without a wait. */
-  let triedRenewedAtOnce = false
+  /** Once in a row: a service that rejects all credentials must not be called without a wait. */
+  let retriedAtOnce = false
   let beating: AbortController | undefined
   let state: HeartbeatState = {
     pid: options.pid,
@@ -75,29 +76,29 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
     try {
       dependencies.save(state)
     } catch (error) {
-      // A full disk is no reason to let the task go.
-      log(`The state could not be written: ${errorMessage(error)}`)
+      // A full disk is no reason to give up the task.
+      log(`Could not save the state: ${errorMessage(error)}`)
     }
   }
   let end: EndReason | undefined
 
   async function beat(abort: AbortController): Promise<void> {
     try {
-      const { canceled } = await new Deadline(clock, options.beatLimitMs).within(
-        options.beatLimitMs,
+      const { canceled } = await new Deadline(clock, options.beatTimeoutMs).within(
+        options.beatTimeoutMs,
         (late) => dependencies.beat(AbortSignal.any([late, abort.signal])),
-        (ms) => new AttemptTimeoutError(`no answer within ${Math.round(ms / 1000)} s`),
+        (ms) => new AttemptTimeoutError(`no response within ${formatSeconds(ms)}`),
       )
       if (abort.signal.aborted) return
-      if (failuresInARow > 0) log(`Arrived again after ${failuresInARow} failed.`)
+      if (failuresInARow > 0) log(`A heartbeat succeeded after ${failuresInARow} failed.`)
       failuresInARow = 0
-      triedRenewedAtOnce = false
+      retriedAtOnce = false
       save({ beats: state.beats + 1 })
       arrivedAt = clock.now()
       dueAt = arrivedAt + jittered(options.intervalMs, random)
       if (!canceled) return
-      log('The service has cancelled the task.')
-      // At once: cancelling the run makes the post step come, and it must know before it asks to stop.
+      log('AWS Data Pipeline canceled the task.')
+      // Before the run is canceled: its post step has to know.
       save({ canceled: true })
       await dependencies.onCanceled()
       end = 'canceled'
@@ -105,15 +106,15 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
       if (end !== undefined) return
       const failure = classify(error)
       failuresInARow += 1
-      log(`A beat failed: ${failure.message}`)
+      log(`A heartbeat failed: ${failure.message}`)
       save({ failures: state.failures + 1, message: failure.message })
       if (isTaskGone(failure)) {
         end = 'task-gone'
         return
       }
       const renewed = rejectsCredentials(failure) && (await dependencies.renewCredentials().catch(() => false))
-      const atOnce = renewed && !triedRenewedAtOnce
-      triedRenewedAtOnce ||= atOnce
+      const atOnce = renewed && !retriedAtOnce
+      retriedAtOnce ||= atOnce
       const wait = atOnce ? 0 : backOff(failuresInARow, random, failure.kind === 'throttled')
       dueAt = clock.now() + Math.min(options.intervalMs, wait)
     }
@@ -124,7 +125,7 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
     const now = clock.now()
     if (dependencies.isReported()) end = 'reported'
     else end = reasonToEnd(now - startedAt, options.lifetimeMs, dependencies)
-    if (end === 'asked' && state.canceled) end = 'canceled'
+    if (end === 'activities-over' && state.canceled) end = 'canceled'
     if (end !== undefined) break
     if (beating === undefined && now >= dueAt) {
       const abort = new AbortController()
@@ -144,13 +145,13 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
 }
 
 /**
- * Waits, without beats, for the end of what a task that was reported or cancelled is remembered for.
+ * Waits without heartbeats, so that later steps learn that the task was reported or canceled.
  *
- * @returns why it ended
+ * @returns why the wait ended
  */
 export async function remember(
   lifetimeMs: number,
-  { clock, sleep, ...ends }: Ends & Pick<HeartbeatDependencies, 'clock' | 'sleep'>,
+  { clock, sleep, ...ends }: Reasons & Pick<HeartbeatDependencies, 'clock' | 'sleep'>,
 ): Promise<EndReason> {
   const startedAt = clock.now()
   for (;;) {
@@ -163,9 +164,9 @@ export async function remember(
 function reasonToEnd(
   ageMs: number,
   lifetimeMs: number,
-  { isBusy, isJobOver, isStopAsked, lookAtRunner }: Ends,
+  { isBusy, isJobOver, areActivitiesOver, lookAtRunner }: Reasons,
 ): EndReason | undefined {
-  if (isStopAsked()) return 'asked'
+  if (areActivitiesOver()) return 'activities-over'
   if (ageMs >= lifetimeMs && !isBusy()) return 'lifetime-over'
   const sight = lookAtRunner()
   if (sight === 'lost') return 'runner-lost'
@@ -173,7 +174,7 @@ function reasonToEnd(
   return isJobOver() ? 'job-over' : undefined
 }
 
-/** Up to a tenth sooner, so that jobs which began together spread out, and nobody is late. */
+/** Up to a tenth sooner, so that jobs that start together spread out, and none is late. */
 function jittered(intervalMs: number, random: () => number): number {
   return intervalMs * (1 - random() / 10)
 }

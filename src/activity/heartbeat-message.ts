@@ -7,54 +7,53 @@ import type { TaskStatus } from '../domain/task-status.ts'
 import type { Decision } from '../report/decision.ts'
 import type { HeartbeatState } from './heartbeat-state.ts'
 
-/** Credentials of a step, for a report that those of the heartbeat process are refused for. Never written to a file. */
+/** Credentials of a step, for a report that is denied to those of the heartbeat process. Never written to a file. */
 export interface StaticCredentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly sessionToken?: string | undefined
 }
 
-/** What a step says to the process that holds its task. */
+/** Messages of a step to the heartbeat process. */
 export type StepMessage =
-  /** The first of every step: it proves that the step has the key, and is answered with `state`. */
+  /** The first message of every step: it proves that the step has the key. The response is `state`. */
   | { readonly kind: 'hello' }
   /** Another activity of this job holds the same task. */
   | { readonly kind: 'join'; readonly report: boolean }
-  /** This is how the task ended. From a post step it also says that its activity is over. */
+  /** How the task ended. From a post step it also ends the activity. */
   | { readonly kind: 'report'; readonly decision: Decision; readonly budgetMs: number }
-  /** The step has to end in so many milliseconds. */
-  | { readonly kind: 'hasten'; readonly ms: number }
-  /** The answer to `credentials-wanted`; undefined when the step has none. */
+  /** The step has to end in `ms` milliseconds. */
+  | { readonly kind: 'shorten'; readonly ms: number }
+  /** The response to `credentials-request`; undefined when the step has none. */
   | { readonly kind: 'credentials'; readonly credentials: StaticCredentials | undefined }
   /** The activity is over, and has nothing to report. */
   | { readonly kind: 'leave' }
 
-/** What the process that holds a task says to a step. */
-export type HolderMessage =
-  | { readonly kind: 'state'; readonly state: HolderState }
+/** Messages of the heartbeat process to a step. */
+export type HeartbeatMessage =
+  | { readonly kind: 'state'; readonly state: HeartbeatStatus }
   /** Sent every second while a report is under way. */
   | { readonly kind: 'alive' }
   | { readonly kind: 'log'; readonly level: 'info' | 'warning'; readonly text: string }
-  | { readonly kind: 'credentials-wanted' }
+  | { readonly kind: 'credentials-request' }
   /**
-   * Whether a request with the decision may have taken effect: from when one goes out until its answer says that it has
-   * not.
+   * Whether a request with the decision may have succeeded: from when it goes out until its response says that it has not.
    */
   | { readonly kind: 'may-have-landed'; readonly value: boolean }
-  | { readonly kind: 'result'; readonly result: HolderResult; readonly state: HolderState }
+  | { readonly kind: 'result'; readonly result: ReportResult; readonly state: HeartbeatStatus }
 
-/** How the task stands. */
-export interface HolderState extends HeartbeatState {
+/** The state of the heartbeat process, as a step gets it. */
+export interface HeartbeatStatus extends HeartbeatState {
   /** The folder of the heartbeat process's files. */
   readonly folder: string
-  /** How many activities still hold the task: with the last one, the process ends. */
-  readonly holders: number
+  /** How many activities still hold the task. The process ends with the last one. */
+  readonly activities: number
   /** Whether a report is under way. */
   readonly isBusy: boolean
 }
 
-/** What came of a decision. */
-export type HolderResult =
+/** The result of a decision. */
+export type ReportResult =
   | {
       readonly outcome: 'sent'
       readonly status: TaskStatus
@@ -65,7 +64,7 @@ export type HolderResult =
       readonly presumed: boolean
       readonly region: string
     }
-  /** Nothing was sent, as the service has a report already, or has cancelled the task. */
+  /** Nothing was sent: the service already has a report, or has canceled the task. */
   | { readonly outcome: 'not-needed'; readonly reason: 'reported' | 'canceled' }
   /** A later step reports the task. */
   | { readonly outcome: 'superseded' }
@@ -76,18 +75,18 @@ export type HolderResult =
       readonly timeSpent: boolean
       readonly outcomeUnknown: boolean
       readonly origin: string | undefined
-      /** Undefined for credentials that the step gave. */
+      /** Undefined for the step's own credentials. */
       readonly source: CredentialSource | undefined
       readonly hint: string | undefined
       readonly region: string
     }
 
-/** Three versions of texts within the limits of the API, escaped as JSON, are below it. */
+/** Above three versions of texts within the limits of the API, escaped as JSON. */
 const MAX_LINE_CHARACTERS = 1024 * 1024
-/** What anyone may say before there is a proof. */
+/** What anyone may send before a proof. */
 const MAX_HELLO_CHARACTERS = 1024
 
-type Side = 'step' | 'holder'
+type Side = 'step' | 'heartbeat'
 
 interface Proof {
   readonly nonce: string
@@ -95,12 +94,12 @@ interface Proof {
 }
 
 /**
- * A connection between a step and the process that holds its task: lines of JSON, each with an HMAC (RFC 2104) that only
- * the steps of this job can make. Anyone on the machine can connect, and when the process has ended anyone can listen at
- * its address. So each side proves that it has the key before the other one says anything.
+ * A connection between a step and the heartbeat process: lines of JSON, each with an HMAC (RFC 2104) that only the steps of
+ * this job can make. Anyone on the machine can connect, and anyone can listen at the address when the process has ended.
+ * So each side proves that it has the key before the other one sends anything.
  *
- * The step sends a nonce. The holder answers with its own and an HMAC over both. Every message has an HMAC over both
- * nonces, its sender and its number, so that none can be repeated, reordered or reflected.
+ * The step sends a nonce. The heartbeat process responds with its own and an HMAC over both. Every message has an HMAC over both
+ * nonces, its sender and its number, so that it can't be repeated, reordered or reflected.
  */
 export class Channel<Sent, Received> {
   readonly #socket: Socket
@@ -115,7 +114,7 @@ export class Channel<Sent, Received> {
   readonly #onMessage: (message: Received) => void
 
   /**
-   * @param onProof called in a step when the holder has proved itself
+   * @param onProof called in a step when the heartbeat process has proved itself
    * @param onMessage called for each message; an error that it throws ends the connection
    */
   constructor(
@@ -129,13 +128,13 @@ export class Channel<Sent, Received> {
     this.#side = side
     this.#onProof = handlers.onProof ?? (() => undefined)
     this.#onMessage = handlers.onMessage
-    // How a connection ends says nothing: both sides look at what was said before.
+    // How a connection ends does not matter: both sides look at the messages before it.
     socket.on('error', () => undefined)
     socket.setEncoding('utf8').on('data', (text) => this.#receive(String(text)))
     if (side === 'step') this.#write({ nonce: this.#nonce } satisfies Proof)
   }
 
-  /** Sends a message; to a connection that is closed, it is lost. */
+  /** Sends a message. It is lost when the connection is closed. */
   send(message: Sent): void {
     const body = JSON.stringify(message)
     this.#write({ body, mac: this.#mac(this.#side, `${this.#sentLines++}`, body) })
@@ -156,36 +155,36 @@ export class Channel<Sent, Received> {
       for (let end = this.#buffer.indexOf('\n'); end >= 0; end = this.#buffer.indexOf('\n')) {
         const line = this.#buffer.slice(0, end)
         this.#buffer = this.#buffer.slice(end + 1)
-        this.#take(JSON.parse(line))
+        this.#accept(JSON.parse(line))
       }
       const isProved = this.#receivedLines > 0 || this.#side === 'step'
       if (this.#buffer.length > (isProved ? MAX_LINE_CHARACTERS : MAX_HELLO_CHARACTERS))
         throw new Error('the line is too long')
     } catch {
-      // Whoever it is, it is none of ours.
+      // It does not belong to this job.
       this.#socket.destroy()
     }
   }
 
-  #take(line: unknown): void {
+  #accept(line: unknown): void {
     if (this.#session === '') {
-      this.#meet(line as Proof)
+      this.#handshake(line as Proof)
       return
     }
     const { body, mac } = line as { body: string; mac: string }
-    const other: Side = this.#side === 'step' ? 'holder' : 'step'
+    const other: Side = this.#side === 'step' ? 'heartbeat' : 'step'
     this.#expect(mac, this.#mac(other, `${this.#receivedLines++}`, body))
     this.#onMessage(JSON.parse(body) as Received)
   }
 
-  #meet({ nonce, mac }: Proof): void {
+  #handshake({ nonce, mac }: Proof): void {
     if (this.#side === 'step') {
       this.#session = `${this.#nonce} ${nonce}`
-      this.#expect(mac, this.#mac('holder', 'hello', ''))
+      this.#expect(mac, this.#mac('heartbeat', 'hello', ''))
       this.#onProof()
     } else {
       this.#session = `${nonce} ${this.#nonce}`
-      this.#write({ nonce: this.#nonce, mac: this.#mac('holder', 'hello', '') } satisfies Proof)
+      this.#write({ nonce: this.#nonce, mac: this.#mac('heartbeat', 'hello', '') } satisfies Proof)
     }
   }
 

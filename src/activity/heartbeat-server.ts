@@ -1,46 +1,46 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Arbiter, Session } from './arbiter.ts'
-import type { HolderAddress } from './heartbeat-address.ts'
+import type { HeartbeatAddress } from './heartbeat-address.ts'
 import {
   Channel,
-  type HolderMessage,
-  type HolderResult,
-  type HolderState,
+  type HeartbeatMessage,
+  type HeartbeatStatus,
+  type ReportResult,
   type StaticCredentials,
   type StepMessage,
 } from './heartbeat-message.ts'
 
-/** Anyone on the machine can connect: so many at once, and so long (milliseconds) without a proof. */
+/** Anyone on the machine can connect. These limit how many do at once, and for how long without a proof. */
 const MAX_CONNECTIONS = 100
 const PROOF_WITHIN_MS = 5_000
-/** A step that waits for a report hears so often that it is still being made. */
+/** A step that waits for a report gets a message at this interval. */
 const ALIVE_EVERY_MS = 1_000
 
-export interface HolderServerDependencies {
+export interface HeartbeatServerDependencies {
   readonly arbiter: Arbiter
-  readonly state: () => Omit<HolderState, 'holders' | 'isBusy'>
-  /** Told when something changed that may end the process. */
+  readonly state: () => Omit<HeartbeatStatus, 'activities' | 'isBusy'>
+  /** Called when something changed that may end the process. */
   readonly onChange: () => void
-  /** Takes the secrets of this process out of a text: the step that shows it does not know them. */
+  /** Redacts the secrets of this process: the step that shows the text does not know them. */
   readonly redact: (text: string) => string
 }
 
-/** The local socket at which the steps of a job find the process that holds their task. */
-export class HolderServer {
-  readonly #address: HolderAddress
-  readonly #dependencies: HolderServerDependencies
+/** The local socket at which the steps of a job find the heartbeat process of their task. */
+export class HeartbeatServer {
+  readonly #address: HeartbeatAddress
+  readonly #dependencies: HeartbeatServerDependencies
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  /** Activities that hold the task, and are not over. */
-  #holders = 1
+  /** Activities that hold the task and are not over. */
+  #activities = 1
   #wantsReport: boolean
-  /** Sessions whose decision is being worked on. */
+  /** Decisions that are being reported. */
   #working = 0
   #turns = 0
 
   /** @param wantsReport whether the activity that started the process reports the end of the job */
-  constructor(address: HolderAddress, wantsReport: boolean, dependencies: HolderServerDependencies) {
+  constructor(address: HeartbeatAddress, wantsReport: boolean, dependencies: HeartbeatServerDependencies) {
     this.#wantsReport = wantsReport
     this.#address = address
     this.#dependencies = dependencies
@@ -54,15 +54,15 @@ export class HolderServer {
     const listening = new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject).once('listening', resolve)
     })
-    if (path.startsWith('/')) listenForOneself(this.#server, path)
+    if (path.startsWith('/')) listenPrivately(this.#server, path)
     else this.#server.listen(path)
     await listening
     this.#server.on('error', () => undefined)
   }
 
-  /** Whether every activity that holds the task is over, and what their steps decided was worked on. */
-  get isLeft(): boolean {
-    return this.#holders <= 0 && this.#working === 0
+  /** Whether every activity that holds the task is over, and no report is under way. */
+  get isDone(): boolean {
+    return this.#activities <= 0 && this.#working === 0
   }
 
   /** Whether one of the activities reports the end of the job. */
@@ -75,7 +75,7 @@ export class HolderServer {
     for (const socket of this.#sockets) socket.end()
     await new Promise((resolve) => {
       this.#server.close(resolve)
-      // A step that is frozen must not keep the process.
+      // A step that is frozen must not keep this process alive.
       setTimeout(() => {
         for (const socket of this.#sockets) socket.destroy()
       }, ALIVE_EVERY_MS).unref()
@@ -86,7 +86,7 @@ export class HolderServer {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
     const session = new StepSession(socket, ++this.#turns)
-    const channel: Channel<HolderMessage, StepMessage> = new Channel(socket, this.#address.key, 'holder', {
+    const channel: Channel<HeartbeatMessage, StepMessage> = new Channel(socket, this.#address.key, 'heartbeat', {
       onMessage: (message) => {
         clearTimeout(unproved)
         this.#handle(message, channel, session)
@@ -96,25 +96,25 @@ export class HolderServer {
     session.channel = channel
   }
 
-  #handle(message: StepMessage, channel: Channel<HolderMessage, StepMessage>, session: StepSession): void {
+  #handle(message: StepMessage, channel: Channel<HeartbeatMessage, StepMessage>, session: StepSession): void {
     const { onChange } = this.#dependencies
     switch (message.kind) {
       case 'hello':
         channel.send({ kind: 'state', state: this.#state() })
         break
       case 'join':
-        this.#holders += 1
+        this.#activities += 1
         this.#wantsReport ||= message.report
         channel.send({ kind: 'state', state: this.#state() })
         break
       case 'leave':
         this.#leave(session)
-        // So that the step knows that it arrived.
+        // Confirms the message.
         channel.send({ kind: 'state', state: this.#state() })
         onChange()
         break
-      case 'hasten':
-        this.#dependencies.arbiter.hasten(message.ms)
+      case 'shorten':
+        this.#dependencies.arbiter.shorten(message.ms)
         break
       case 'credentials':
         session.response(message.credentials)
@@ -124,24 +124,24 @@ export class HolderServer {
     }
   }
 
-  /** The end of an activity counts once. */
+  /** Counts the end of an activity once. */
   #leave(session: StepSession): void {
-    if (!session.hasLeft) this.#holders -= 1
+    if (!session.hasLeft) this.#activities -= 1
     session.hasLeft = true
   }
 
-  #state(): HolderState {
-    return { ...this.#dependencies.state(), holders: this.#holders, isBusy: this.#working > 0 }
+  #state(): HeartbeatStatus {
+    return { ...this.#dependencies.state(), activities: this.#activities, isBusy: this.#working > 0 }
   }
 
   async #report(
     { decision, budgetMs }: Extract<StepMessage, { kind: 'report' }>,
-    channel: Channel<HolderMessage, StepMessage>,
+    channel: Channel<HeartbeatMessage, StepMessage>,
     session: StepSession,
   ): Promise<void> {
     const { arbiter, onChange, redact } = this.#dependencies
     this.#working += 1
-    // At once: the report is made also when the post step is killed meanwhile.
+    // The report is made even if the post step is killed meanwhile.
     if (decision.by === 'post') this.#leave(session)
     const alive = setInterval(() => channel.send({ kind: 'alive' }), ALIVE_EVERY_MS)
     try {
@@ -156,7 +156,7 @@ export class HolderServer {
   }
 }
 
-function redacted(result: HolderResult, redact: (text: string) => string): HolderResult {
+function redacted(result: ReportResult, redact: (text: string) => string): ReportResult {
   if (result.outcome !== 'failed') return result
   const { failure, hint } = result
   return { ...result, failure: { ...failure, message: redact(failure.message) }, hint: hint && redact(hint) }
@@ -166,7 +166,7 @@ function redacted(result: HolderResult, redact: (text: string) => string): Holde
 class StepSession implements Session {
   readonly turn: number
   hasLeft = false
-  channel: Channel<HolderMessage, StepMessage> | undefined
+  channel: Channel<HeartbeatMessage, StepMessage> | undefined
   readonly #socket: Socket
   #response: ((credentials: StaticCredentials | undefined) => void) | undefined
 
@@ -188,7 +188,7 @@ class StepSession implements Session {
     if (this.#socket.destroyed) return undefined
     return new Promise((resolve) => {
       this.#response = resolve
-      this.channel?.send({ kind: 'credentials-wanted' })
+      this.channel?.send({ kind: 'credentials-request' })
     })
   }
 
@@ -198,14 +198,14 @@ class StepSession implements Session {
   }
 }
 
-/** Listens at a socket in a folder that others can write to: nobody else can ever connect, and no link is followed. */
-function listenForOneself(server: Server, path: string): void {
-  // What a process that was killed has left; elsewhere the system removes it.
+/** Listens at a socket in a folder that others can write to. No other user can connect, and no link is followed. */
+function listenPrivately(server: Server, path: string): void {
+  // A process that was killed leaves its socket. Other systems remove it.
   rmSync(path, { force: true })
-  // Changed modes later would be those of whatever has the name by then.
+  // Not by a later chmod, which could change another file with this name.
   const before = process.umask(0o177)
   try {
-    // Makes the socket at once, and tells later (Node, net.Server).
+    // Makes the socket before it returns, though the event comes later (Node, net.Server).
     server.listen(path)
   } finally {
     process.umask(before)

@@ -5,9 +5,10 @@ import type { Reporter } from '../report/decision.ts'
 import { asRecord } from '../util/json.ts'
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 
-/** Why no more beats are sent. */
+/** Why no more heartbeats are sent. */
 export type EndReason =
-  | 'asked'
+  /** Every activity that holds the task is over. */
+  | 'activities-over'
   | 'canceled'
   | 'job-over'
   | 'lifetime-over'
@@ -19,27 +20,27 @@ export type EndReason =
 /** What a heartbeat process has done so far. */
 export interface HeartbeatState {
   readonly pid: number
-  /** When the process started, where the system tells. */
+  /** When the process started; undefined where the system does not provide it. */
   readonly startedAt?: string | undefined
   readonly beats: number
   readonly failures: number
-  /** Milliseconds; the longest time without a beat that arrived, the one since the last included. */
+  /** Milliseconds: the longest time without a heartbeat that arrived, including the time since the last one. */
   readonly longestGapMs: number
-  /** Whether the service has cancelled the task. */
+  /** Whether the service has canceled the task. */
   readonly canceled: boolean
-  /** Why the beats ended. The process may go on: to remember that the task was reported or cancelled. */
+  /** Why the heartbeats ended. The process may go on, to remember that the task was reported or canceled. */
   readonly ended: EndReason | undefined
-  /** The error that ended the beats, or the last failure. */
+  /** The error that ended the heartbeats, or the last failure. */
   readonly message: string | undefined
   /** The report that the service has, and who decided it. */
   readonly reported?: { readonly by: Reporter; readonly status: TaskStatus } | undefined
 }
 
-/** Far above any state; the message is cut. */
+/** Far above any state: the message is truncated. */
 const MAX_BYTES = 64 * 1024
 
 /**
- * Writes the state such that a reader sees the old one or the new one, and never a part.
+ * Writes the state. A reader sees the old one or the new one, and never a part of it.
  *
  * @throws Error when the file can't be written
  */
@@ -49,9 +50,10 @@ export function writeState(file: OwnFile, state: HeartbeatState, rename = rename
 }
 
 /**
- * The state; undefined when there is none.
+ * Reads the state.
  *
- * @throws Error when there is one that can't be read, or is not a state: that does not mean that it was deleted
+ * @returns undefined when there is no file
+ * @throws Error when the file can't be read, or has no state in it
  */
 export function readState(file: OwnFile): HeartbeatState | undefined {
   const text = readOwnFile(file, MAX_BYTES)

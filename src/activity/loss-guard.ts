@@ -1,11 +1,11 @@
-/** Milliseconds without a look at the runner after which this machine was suspended, or this process stopped. */
+/** A longer time between two looks at the runner means that the machine was suspended, or this process stopped. */
 const MAX_LOOK_GAP_MS = 30_000
 /** Milliseconds after which the service may have given the task to another runner. */
 const MAX_BEAT_AGE_MS = 300_000
 
 /**
- * Knows whether the task is surely still this job's, so that a lost runner may be reported as its end: not when another
- * attempt may have the task by now. By the wall clock, as others stand still while a machine is suspended.
+ * Decides whether a lost runner may be reported as the end of the task: not when another task runner may have the task by
+ * now. By the wall clock, as the monotonic clock stops while a machine is suspended.
  */
 export class LossGuard {
   readonly #now: () => number
@@ -14,14 +14,14 @@ export class LossGuard {
   #interruptedAt: number | undefined
   #seenSince = true
 
-  /** @param now milliseconds since 1970; the task was acknowledged just before */
+  /** @param now gives milliseconds since 1970. The task was acknowledged just before */
   constructor(now: () => number) {
     this.#now = now
     this.#lookedAt = now()
     this.#arrivedAt = now()
   }
 
-  /** To be called with each look at the runner, and whether it was there. */
+  /** Notes a look at the runner, and whether it was there. */
   noteLook(isThere: boolean): void {
     const now = this.#now()
     if (Math.abs(now - this.#lookedAt) > MAX_LOOK_GAP_MS) {
@@ -33,10 +33,10 @@ export class LossGuard {
   }
 
   /**
-   * To be called with each beat that arrived.
+   * Notes a heartbeat that arrived. One that was sent before an interruption does not count, and one after it does not prove
+   * that the runner was there in between.
    *
-   * @param startedAt when it was sent, in milliseconds since 1970: what the service said before an interruption is old, and
-   *   one that comes after it says nothing of a runner that was lost in between
+   * @param startedAt when it was sent, in milliseconds since 1970
    */
   noteArrival(startedAt: number): void {
     this.#arrivedAt = startedAt

@@ -5,12 +5,12 @@ import { basename } from 'node:path'
 /** A program and its first arguments, by which Node is started. */
 export type NodeCommand = readonly [string, ...string[]]
 
-/** Longer than any Node needs to say its version. */
+/** Longer than any Node takes to print its version. */
 const VERSION_LIMIT_MS = 10_000
 
 /**
- * The ways to start the Node that runs this step, the best first. On some machines Node is wrapped: by a script that starts
- * the true one, or by a loader for another C library, which is what `process.execPath` names then.
+ * The commands that may start the Node that runs this step, best first. On some machines Node is wrapped by a script, or by a
+ * loader for another C library, which `process.execPath` names then.
  */
 export function nodeCommands(): NodeCommand[] {
   const commands: NodeCommand[] = [[process.execPath], ...ownCommand(), [process.argv0], ['node']]
@@ -21,7 +21,7 @@ export function nodeCommands(): NodeCommand[] {
   })
 }
 
-/** How this step was started, up to its script: with a loader and its arguments before Node, if there is one. Linux only. */
+/** The command that started this step, up to its script: with a loader before Node, if there is one. Linux only. */
 function ownCommand(): NodeCommand[] {
   try {
     const [program, ...args] = readFileSync('/proc/self/cmdline', 'utf8').split('\0')
@@ -32,7 +32,7 @@ function ownCommand(): NodeCommand[] {
   }
 }
 
-/** Whether a command starts the same major version of Node: another one in PATH may not know what the actions need. */
+/** Whether a command starts the same major version of Node. Another one in PATH may be too old for the actions. */
 export function isSameNode([program, ...args]: NodeCommand): boolean {
   const { stdout } = spawnSync(program, [...args, '--version'], {
     encoding: 'utf8',
@@ -43,11 +43,11 @@ export function isSameNode([program, ...args]: NodeCommand): boolean {
   return stdout?.startsWith(`v${major}.`) === true
 }
 
-/** A sentence for a machine whose Node is wrapped; empty elsewhere. */
+/** A sentence for a machine whose Node is wrapped; empty on others. */
 export function wrappedNode(): string {
   const isNode = /^node(\.exe)?$/i.test(basename(process.execPath))
   const isDirect = ownCommand().every(([program, ...args]) => args.length === 0 && basename(program) === 'node')
   if (isNode && isDirect) return ''
   const started = ownCommand()[0]?.join(' ') ?? process.argv0
-  return ` Node is wrapped on this machine: it runs as ${process.execPath}, and this step was started by ${started}.`
+  return ` Node is wrapped on this machine: it runs as ${process.execPath}, and ${started} started this step.`
 }

@@ -1,22 +1,22 @@
 import { readFileSync } from 'node:fs'
 
-/** A process, told from a later one with the same number by when it started, where the system tells. */
+/** A process. Its start tells it from a later one with the same id, where the system provides it. */
 export interface ProcessIdentity {
   readonly pid: number
   readonly startedAt: string | undefined
 }
 
-/** What is asked of the operating system. */
+/** What the operating system knows of processes. */
 export interface ProcessTable {
   /** @throws with the code ESRCH when there is no such process */
   signal(pid: number, signal: 0 | 'SIGKILL'): void
-  /** When it started, in a form of the system's own; undefined where that can't be told. */
+  /** When it started, in a format of the system; undefined when the system does not provide it. */
   startOf(pid: number): string | undefined
 }
 
 /**
- * This machine. Only Linux tells when a process started, by a file: what other systems need for it is a program that
- * takes longer than a beat.
+ * The processes of this machine. Only Linux provides their start in a file. Other systems need a program for it that takes
+ * longer than a heartbeat.
  */
 export const thisMachine: ProcessTable = {
   signal: (pid, signal) => process.kill(pid, signal),
@@ -35,8 +35,8 @@ export function identify(pid: number, table = thisMachine): ProcessIdentity {
 }
 
 /**
- * Whether it still runs; in doubt, it does: a heartbeat that takes the runner for gone lets its task go. Where the system
- * tells no start, any process with its number counts.
+ * Whether it still runs. In doubt, it does: heartbeats end when the runner is taken for gone. Where its start is not known,
+ * any process with its id counts.
  */
 export function isRunning({ pid, startedAt }: ProcessIdentity, table = thisMachine): boolean {
   // 0 is the group of this process.
@@ -44,7 +44,7 @@ export function isRunning({ pid, startedAt }: ProcessIdentity, table = thisMachi
   try {
     table.signal(pid, 0)
   } catch (error) {
-    // A process of another user, as the runner may be one, can't be signalled, but is there.
+    // A process of another user can't be signaled, but it runs.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
   const now = table.startOf(pid)
@@ -52,8 +52,7 @@ export function isRunning({ pid, startedAt }: ProcessIdentity, table = thisMachi
 }
 
 /**
- * Ends a process at once; in doubt, it does not: where the system tells no start, the number may be that of another
- * process by now, which may be anybody's.
+ * Kills a process. In doubt, it does not: where its start is not known, another process may have its id by now.
  */
 export function kill({ pid, startedAt }: ProcessIdentity, table = thisMachine): void {
   if (startedAt === undefined || table.startOf(pid) !== startedAt) return
@@ -64,7 +63,7 @@ export function kill({ pid, startedAt }: ProcessIdentity, table = thisMachine): 
   }
 }
 
-/** The time after boot (proc(5), field 22 of stat). A zombie counts as gone. */
+/** The time after boot (proc(5), field 22 of stat). A zombie counts as ended. */
 function startIn(stat: string): string | undefined {
   // The name, in parentheses, may have spaces and parentheses in it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -4,32 +4,32 @@ import { promisify } from 'node:util'
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts'
 
 /**
- * What a look at the runner shows. `missing` is not sure yet; `lost` may be reported as the end of the job; `gone` only
- * ends the beats. Where nothing is watched, it counts as `there`.
+ * What a look at the runner shows. `missing` is not certain yet. `lost` may be reported as the end of the job. `gone` only
+ * ends the heartbeats. Where nothing is watched, the runner counts as `there`.
  */
 export type RunnerSight = 'there' | 'missing' | 'gone' | 'lost'
 
-/** The process that stands for the runner, and what its end means. */
+/** The process that is watched in place of the runner. */
 export type WatchedRunner =
   /** The runner's own process for a job (actions/runner, src/Runner.Worker). */
   | { readonly kind: 'worker'; readonly process: ProcessIdentity }
-  /** The process that started the step, whatever it is: a wrapper of Node, a shell, an init of a container. */
+  /** The process that started the step: a wrapper of Node, a shell, the init of a container, or the Worker. */
   | { readonly kind: 'parent'; readonly process: ProcessIdentity }
 
-/** The parent counts for the runner once it has outlived the step that it started by so long, in milliseconds. */
+/** The parent counts as the runner once it has outlived its step by this long. */
 const OUTLIVES_STEP_MS = 10_000
-/** Milliseconds between the two looks that must both show that the Worker is gone. */
-const SURE_AFTER_MS = 1_000
+/** The Worker must be gone in two looks this far apart. */
+const CERTAIN_AFTER_MS = 1_000
 
-/** What is asked of the operating system. */
+/** What the operating system knows of the parents of processes. */
 export interface Ancestry {
-  /** The program and its arguments; empty when the process is gone. */
+  /** The program and its arguments; empty when the process has ended. */
   commandOf(pid: number): readonly string[]
-  /** 0 when there is none, as for the first process of a container. */
+  /** The id of its parent; 0 when there is none, as for the first process of a container. */
   parentOf(pid: number): number
 }
 
-/** Linux tells it in /proc (proc(5)); elsewhere nothing is found. */
+/** From /proc (proc(5)): Linux only. On other systems nothing is found. */
 export const procAncestry: Ancestry = {
   commandOf: (pid) => read(pid, 'cmdline').split('\0'),
   parentOf(pid) {
@@ -46,10 +46,10 @@ function read(pid: number, file: string): string {
   }
 }
 
-/** More generations than any step is away from its runner. */
+/** More generations than between any step and its runner. */
 const MAX_GENERATIONS = 32
 
-/** The number of the nearest process, from this one upwards, that is the runner's Worker. */
+/** The id of the nearest process, from this one upwards, that is the runner's Worker. */
 export function findWorker(pid: number, ancestry = procAncestry): number | undefined {
   let candidate = pid
   for (let generation = 0; candidate > 0 && generation < MAX_GENERATIONS; generation++) {
@@ -64,10 +64,10 @@ export function isWorker(command: readonly string[]): boolean {
   return command.slice(0, 2).some((argument) => /(^|[\\/])Runner\.Worker(\.exe|\.dll)?$/i.test(argument))
 }
 
-/** How the system's own tools may take; they are asked once, by the heartbeat process. */
+/** The time that tools of the system may take. The heartbeat process calls them once. */
 const TOOL_LIMIT_MS = 20_000
 
-/** As `findWorker`, where there is no /proc: by `ps`, or by `tasklist`, which knows names only and no parents. */
+/** As `findWorker`, for systems without /proc: by `ps`, or by `tasklist`, which knows only names and no parents. */
 export async function findWorkerByTools(pid: number, platform = process.platform): Promise<number | undefined> {
   const run = promisify(execFile)
   const options = { timeout: TOOL_LIMIT_MS, windowsHide: true, maxBuffer: 16 * 1024 * 1024 }
@@ -79,7 +79,7 @@ export async function findWorkerByTools(pid: number, platform = process.platform
     const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,command='], options)
     return findWorker(pid, ancestryOf(stdout))
   } catch {
-    // A machine without them; then nothing is watched.
+    // The machine does not have them. Nothing is watched.
     return undefined
   }
 }
@@ -100,20 +100,19 @@ export function ancestryOf(output: string): Ancestry {
 /** The runner to watch: the Worker among the ancestors, or else the parent; undefined in a container, which has neither. */
 export function watchedRunner(parent: number, worker: number | undefined): WatchedRunner | undefined {
   if (worker !== undefined) return { kind: 'worker', process: identify(worker) }
-  // 0 is outside of the container, 1 is its first process or an init: they say nothing of the job.
+  // 0 is outside of the container. 1 is its first process or an init, and outlives the job.
   return parent > 1 ? { kind: 'parent', process: identify(parent) } : undefined
 }
 
 /**
- * Whether the end of the watched process can be seen for sure. One that is known by its number only can't: the number is
- * used again.
+ * Whether the end of the watched process is certain to be seen. It is not when only its id is known, which may be reused.
  */
 export function isReliable(runner: WatchedRunner | undefined): boolean {
   return runner?.kind === 'worker' && runner.process.startedAt !== undefined
 }
 
 /**
- * A function that looks at the runner.
+ * Gives a function that looks at the runner.
  *
  * @param isStepOver whether the main step, which the parent started, has ended
  * @param now milliseconds
@@ -134,7 +133,7 @@ export function watchRunner(
       return 'there'
     }
     goneSince ??= now()
-    return now() - goneSince >= SURE_AFTER_MS ? 'lost' : 'missing'
+    return now() - goneSince >= CERTAIN_AFTER_MS ? 'lost' : 'missing'
   }
 
   function lookAtParent(parent: ProcessIdentity): RunnerSight {

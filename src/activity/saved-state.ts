@@ -6,46 +6,89 @@ import { passwordIn } from '../util/address.ts'
 import { ConfigurationError } from '../util/errors.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 
-/** What the post step needs however far the main step got: not all inputs reach it as they were (actions/runner#3514). */
+/** What the post step needs whatever happened: not all inputs reach it as they were (actions/runner#3514). */
 interface ActivityBase extends ActivityReportInputs {
-  /** The process that holds the task; undefined where none was started. */
+  /** The heartbeat process; undefined when none was started. */
   readonly heartbeat?: SavedHeartbeat
 }
 
 export interface SavedHeartbeat extends ProcessIdentity {
-  /** Of its files. */
+  /** The folder of its files. */
   readonly folder: string
 }
 
-/** What became of the main step. */
+/** What the main step of activity saves for its post step. */
 export type SavedActivity =
-  /** The inputs are wrong: the task is perhaps not even known. */
+  /** The inputs are invalid. The task may not even be known. */
   | { readonly outcome: 'invalid-inputs' }
-  /** It did not get to its end. */
+  /** The main step did not complete. */
   | (ActivityBase & { readonly outcome: 'failed' })
-  /** The job goes on, and nobody holds the task: in a dry run, or as fail-on-error is false. */
+  /** The job goes on without heartbeats: in a dry run, or with `fail-on-error: false`. */
   | (ActivityBase & { readonly outcome: 'not-held' })
   /** The job goes on, and the heartbeat process holds the task. */
-  | (ActivityBase & { readonly outcome: 'held'; readonly region: string; readonly endpoints: Endpoints })
-  /** The task is not this job's: there is nothing to report. */
+  | (ActivityBase & { readonly outcome: 'running'; readonly region: string; readonly endpoints: Endpoints })
+  /** The task is not this job's. There is nothing to report. */
   | (ActivityBase & { readonly outcome: 'lost'; readonly reason: 'canceled' | 'gone' })
 
-/** The variables that move the services elsewhere, as they were when the task was taken; those that were not set are missing. */
+/** An activity whose task is known. */
+export type KnownActivity = Exclude<SavedActivity, { outcome: 'invalid-inputs' }>
+
+/** The environment variables that configure endpoints, as they were when the task was taken. Those not set are missing. */
 export type Endpoints = Readonly<Record<string, string>>
 
 const STATE = 'activity'
 
 /**
- * Saves it; a later call replaces what an earlier one saved.
+ * Saves what became of the main step, at each point from which the step may be killed. The last save counts.
  *
- * @throws ConfigurationError when the runner's file can't be written
+ * Every method throws ConfigurationError when the runner's file can't be written.
  */
-export function saveActivity(runner: Pick<Runner, 'saveState'>, activity: SavedActivity): void {
+export class ActivityRecord {
+  readonly #runner: Pick<Runner, 'saveState' | 'env'>
+  #base: ActivityBase
+
+  /** Saves that the main step failed, which holds until it has done more. */
+  constructor(runner: Pick<Runner, 'saveState' | 'env'>, inputs: ActivityReportInputs) {
+    this.#runner = runner
+    this.#base = inputs
+    this.#save({ ...this.#base, outcome: 'failed' })
+  }
+
+  /** The heartbeat process was started. The post step has to end it, whatever happens next. */
+  heartbeatStarted(heartbeat: SavedHeartbeat): void {
+    this.#base = { ...this.#base, heartbeat }
+    this.#save({ ...this.#base, outcome: 'failed' })
+  }
+
+  running(heartbeat: SavedHeartbeat, region: string): void {
+    const endpoints = endpointsOf(this.#runner.env)
+    this.#save({ ...this.#base, heartbeat, outcome: 'running', region, endpoints })
+  }
+
+  lost(reason: 'canceled' | 'gone'): void {
+    this.#save({ ...this.#base, outcome: 'lost', reason })
+  }
+
+  notHeld(): void {
+    this.#save({ ...this.#base, outcome: 'not-held' })
+  }
+
+  #save(activity: SavedActivity): void {
+    saveActivity(this.#runner, activity)
+  }
+}
+
+/** Saves that the inputs are invalid. @throws ConfigurationError when the runner's file can't be written */
+export function saveInvalidInputs(runner: Pick<Runner, 'saveState'>): void {
+  saveActivity(runner, { outcome: 'invalid-inputs' })
+}
+
+function saveActivity(runner: Pick<Runner, 'saveState'>, activity: SavedActivity): void {
   try {
     runner.saveState(STATE, JSON.stringify(activity))
   } catch (cause) {
     const isDenied = (cause as NodeJS.ErrnoException | null)?.code === 'EACCES'
-    throw new ConfigurationError(`What the post step needs could not be saved: ${errorMessage(cause)}.`, {
+    throw new ConfigurationError(`Could not save the state for the post step: ${errorMessage(cause)}.`, {
       cause,
       ...(isDenied && { hint: DENIED_HINT }),
     })
@@ -53,19 +96,19 @@ export function saveActivity(runner: Pick<Runner, 'saveState'>, activity: SavedA
 }
 
 const DENIED_HINT =
-  'In a job with container:, run the container as the runner\'s user, whose files these are: options: --user with the number that "id -u" gives on the machine.'
+  'In a job with container:, run the container as the user of the runner, who owns these files: options: --user with the number that "id -u" prints on the machine.'
 
-/** What the main step saved; undefined when it could save nothing. */
+/** What the main step saved; undefined when it saved nothing. */
 export function savedActivity(runner: Runner): SavedActivity | undefined {
   const text = runner.state(STATE)
   return text === '' ? undefined : (JSON.parse(text) as SavedActivity)
 }
 
-/** Longer ones are no addresses. */
+/** A longer value is no address. */
 const MAX_ENDPOINT_CHARACTERS = 2048
 
-/** The endpoint variables to save. One with a user name and password in it is a credential, and is not saved. */
-export function endpointsOf(env: Readonly<Record<string, string | undefined>>): Endpoints {
+/** The endpoint variables to save. An address with a user name and password is a credential, and is not saved. */
+function endpointsOf(env: Readonly<Record<string, string | undefined>>): Endpoints {
   const entries = CONFIGURED_ENDPOINT_VARIABLES.map((name): [string, string] => [name, env[name] ?? ''])
   return Object.fromEntries(
     entries.filter(
@@ -78,7 +121,7 @@ export function endpointsOf(env: Readonly<Record<string, string | undefined>>): 
 export function restoreEndpoints(endpoints: Endpoints, env: NodeJS.ProcessEnv): void {
   for (const name of CONFIGURED_ENDPOINT_VARIABLES) {
     const saved = endpoints[name]
-    // One that could not be saved is taken as it is now.
+    // A value that could not be saved stays as it is now.
     if (saved !== undefined) env[name] = saved
     else if (passwordIn(env[name] ?? '') === undefined) delete env[name]
   }

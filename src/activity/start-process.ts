@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process'
 import { identify, type ProcessIdentity } from './process-identity.ts'
 
-/** A process of ours in the background. */
+/** A process in the background. */
 export interface StartedProcess {
   readonly identity: ProcessIdentity
-  /** Writes to its standard input, and ends that. */
+  /** Writes to its standard input, and closes it. */
   writeInput(text: string): void
-  /** How it failed: it could not be started, or it has ended. */
+  /** Why it does not run: it could not start, or it has ended; undefined while it runs. */
   failure(): string | undefined
   kill(): void
 }
 
-/** Starts a process that is not a part of this step: detached, with the log as its output, and a pipe as its input. */
+/** Starts a process that is no part of this step: detached, with the log as its output and a pipe as its input. */
 export function startProcess(
   command: string,
   args: readonly string[],
@@ -25,11 +25,11 @@ export function startProcess(
   child.once('exit', (code, signal) => {
     failure ??= `it ended with ${signal ?? `exit code ${code}`}`
   })
-  // A process that is gone already breaks the pipe; how it ended says more.
+  // A process that has ended breaks the pipe. How it ended is the better message.
   child.stdin?.on('error', () => undefined)
   child.unref()
   return {
-    // 0 is no process: it could not be started, which the event tells.
+    // 0 is no process. The event gives the reason why it could not start.
     identity: child.pid === undefined ? { pid: 0, startedAt: 'never' } : identify(child.pid),
     writeInput: (text) => void child.stdin?.end(text),
     failure: () => failure,

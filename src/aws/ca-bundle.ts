@@ -3,6 +3,7 @@ import type { Log } from '../github/log.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
+import { formatSeconds } from '../util/format.ts'
 import { openRegularFile } from '../util/regular-file.ts'
 
 /** The bundle of a whole system has a third of it. */
@@ -28,7 +29,7 @@ export async function trustedCertificates(
     const bundle = await new Deadline(systemClock, requestLimitMs).within(
       requestLimitMs,
       () => readBundle(path),
-      (ms) => new Error(`it could not be read within ${Math.round(ms / 1000)} s`),
+      (ms) => new Error(`it could not be read within ${formatSeconds(ms)}`),
     )
     return [...getCACertificates('default'), bundle]
   } catch (error) {

@@ -1,40 +1,52 @@
 import type { Log } from '../github/log.ts'
 import type { Deadline } from '../util/deadline.ts'
+import { formatSeconds } from '../util/format.ts'
 import { RetriesSpentError, type RetryDecision, retry } from '../util/retry.ts'
-import type { Call, DataPipeline } from './client.ts'
+import type { Call, DataPipeline } from './data-pipeline.ts'
 import type { CredentialSource } from './environment-credentials.ts'
 import { AttemptTimeoutError, CredentialsError, classify, type Failure, rejectsCredentials } from './errors.ts'
 
-const MIN_ATTEMPT_LIMIT_MS = 1_000
-const MAX_ATTEMPT_LIMIT_MS = 15_000
+const MIN_ATTEMPT_TIMEOUT_MS = 1_000
+const MAX_ATTEMPT_TIMEOUT_MS = 15_000
 
-/** The milliseconds that a try may take: a quarter of the budget, within bounds; a silent server must leave room for others. */
+/** The timeout of the first attempt: a quarter of the budget, within bounds. A server that hangs must leave time for others. */
 export function attemptTimeoutFor(budgetMs: number): number {
-  return Math.min(MAX_ATTEMPT_LIMIT_MS, Math.max(MIN_ATTEMPT_LIMIT_MS, budgetMs / 4))
+  return Math.min(MAX_ATTEMPT_TIMEOUT_MS, Math.max(MIN_ATTEMPT_TIMEOUT_MS, budgetMs / 4))
 }
 
-// A missing credential is seldom a passing fault (the machine's metadata service was busy), so few tries are enough.
+// Missing credentials are seldom a transient error (the machine's metadata service was busy), so few attempts are enough.
 const ATTEMPTS_FOR_CREDENTIALS = 3
 
-// IAM tells its servers of roles, policies and sessions one after the other, which takes some seconds.
+// New roles, policies and sessions take some seconds to reach all servers of IAM.
 const MAX_UNSETTLED_ATTEMPTS = 5
 const MAX_UNSETTLED_MS = 30_000
 
-export interface CallDependencies {
+/** What every call of a client is made with: `callerOf` makes it. */
+export interface Caller {
   readonly dataPipeline: DataPipeline
-  /** All tries and waits happen before it. */
-  readonly deadline: Deadline
-  /** Milliseconds that the first try may take, getting credentials included; each further one has half as much again. */
+  /** Milliseconds for the first attempt, including its credentials. Each further one has half as much again. */
   readonly attemptTimeoutMs: number
-  /** Milliseconds that the deadline has for the last try alone: for a call that the service holds. Default next to none. */
-  readonly lastAttemptMs?: number
-  /** Whether a refusal that may pass is worth more tries; where there are other credentials, it is not. Default true. */
-  readonly retriesRefusals?: boolean
+  /** 0 ≤ n < 1 */
   readonly random: () => number
   readonly log: Log
 }
 
-/** What a call that succeeded in the end gave. */
+/** A caller, and what one call is made with. */
+export interface CallOptions extends Caller {
+  /** All attempts and waits end before it. */
+  readonly deadline: Deadline
+  /** Milliseconds that the deadline reserves for the last attempt, for a call that the service holds. Default 1 s. */
+  readonly lastAttemptMs?: number
+  /** Whether to retry a refusal that may be temporary. False when there are other credentials. Default true. */
+  readonly retriesRefusals?: boolean
+}
+
+/** @param budgetMs milliseconds for all attempts of a call */
+export function callerOf(dataPipeline: DataPipeline, budgetMs: number, log: Log): Caller {
+  return { dataPipeline, attemptTimeoutMs: attemptTimeoutFor(budgetMs), random: Math.random, log }
+}
+
+/** The result of a call that succeeded. */
 export interface CallResult<T> {
   readonly response: T
   readonly attempts: number
@@ -48,22 +60,22 @@ interface CallErrorOptions {
   readonly cause: unknown
 }
 
-/** A call that did not succeed. The cause is the error of the last try. */
+/** A call that failed. The cause is the error of its last attempt. */
 export class CallError extends Error {
   override readonly name = 'CallError'
   readonly failure: Failure
   readonly attempts: number
   readonly timeSpent: boolean
-  /** The time was over sooner than it should have been: the step had to end. */
+  /** The step had to end before the budget was spent. */
   readonly isCutShort: boolean
-  /** A try may have taken effect all the same, as its answer was lost. */
+  /** An attempt got no response and may have succeeded. */
   readonly outcomeUnknown: boolean
-  /** Where the call went, when that is not the address of AWS for the region. */
+  /** Where the call went; undefined when that is the address of AWS for the region. */
   readonly origin: string | undefined
-  /** What the credentials come from; undefined where only this step can tell. */
+  /** Where the credentials come from; undefined when only the step knows. */
   readonly source: CredentialSource | undefined
 
-  /** @param spent the deadline, where there was no more time for another try */
+  /** @param spent the deadline, when there was no time for another attempt */
   constructor(
     failure: Failure,
     { attempts, outcomeUnknown, origin, source, cause }: CallErrorOptions,
@@ -81,41 +93,40 @@ export class CallError extends Error {
     this.source = source
   }
 
-  /** The same failure, where there was no more time to do something about it. */
+  /** The same failure, when there was no time to use other credentials. */
   static spent({ failure, attempts, outcomeUnknown, origin, source }: CallError, deadline: SpentTime): CallError {
     return new CallError(failure, { attempts, outcomeUnknown, origin, source, cause: undefined }, deadline)
   }
 
-  /** What was thrown by a call, or before one could be made. */
+  /** Anything that a call threw, or that was thrown before it, as a CallError. */
   static from(thrown: unknown): CallError {
     if (thrown instanceof CallError) return thrown
     return new CallError(classify(thrown), { attempts: 1, outcomeUnknown: false, cause: thrown })
   }
 }
 
-/** What is said of a budget that is spent. */
+/** A budget that is spent, for messages. */
 type SpentTime = Pick<Deadline, 'budgetMs' | 'input' | 'isShortened'>
 
 function inTime({ budgetMs, input, isShortened }: SpentTime): string {
   if (isShortened) return ', as the step has to end'
-  return ` in ${Math.round(budgetMs / 1000)} s${input === undefined ? '' : ` (${input})`}`
+  return ` in ${formatSeconds(budgetMs)}${input === undefined ? '' : ` (${input})`}`
 }
 
 /**
- * Makes a call until it succeeds, fails for good, or the deadline is over. Passing faults are tried again with growing
- * waits, a wrong clock is corrected, rejected credentials are renewed once where that is possible.
+ * Calls until an attempt succeeds, fails for good, or the deadline is over. Retries transient errors with backoff, corrects a
+ * wrong clock, and renews rejected credentials once.
  *
- * @param decideFirst what the caller has to say about a failure, and whether the request had gone out; undefined leaves
- *   it to the rules here
+ * @param decideFirst decides about a failure, given whether the request was sent; undefined leaves it to the rules here
  * @throws CallError
  */
 export async function callWithRetry<T>(
   call: (call: Call) => Promise<T>,
-  { dataPipeline, deadline, attemptTimeoutMs, lastAttemptMs, retriesRefusals = true, random, log }: CallDependencies,
+  { dataPipeline, deadline, attemptTimeoutMs, lastAttemptMs, retriesRefusals = true, random, log }: CallOptions,
   decideFirst: (failure: Failure, sent: boolean) => RetryDecision | undefined = () => undefined,
 ): Promise<CallResult<T>> {
   let attempts = 0
-  // Whether the request of this try went out.
+  // Whether the request of this attempt was sent.
   let sent = false
   let outcomeUnknown = false
   let renewed = false
@@ -137,7 +148,7 @@ export async function callWithRetry<T>(
       case 'clock-corrected': {
         if (clockCorrected) return 'retry-with-backoff'
         clockCorrected = true
-        log.info("This machine's clock is off; signing again with the time of the service.")
+        log.info("This machine's clock is wrong. Signing again with the time of the service.")
         return 'retry-immediately'
       }
       case 'no-credentials':
@@ -157,7 +168,7 @@ export async function callWithRetry<T>(
   }
 
   const renewOnce = async (): Promise<RetryDecision> => {
-    // A service that rejects the renewed credentials too is not asked again.
+    // If the service rejects the renewed credentials too, there are no others.
     if (renewed) return 'fail'
     try {
       renewed = await deadline.within(attemptTimeoutMs, () => dataPipeline.renewCredentials(), renewalTimeout)
@@ -184,12 +195,12 @@ export async function callWithRetry<T>(
         random,
         attemptTimeoutMs,
         lastAttemptMs,
-        onAttemptTimeout: (ms) => new AttemptTimeoutError(`no answer within ${seconds(ms)}`),
+        onAttemptTimeout: (ms) => new AttemptTimeoutError(`no response within ${formatSeconds(ms)}`),
         decide,
         onWait: (error, number, waitMs) =>
           log.info(
-            `Try ${number} failed: ${classify(error).message}. Trying again in ${seconds(waitMs)} ` +
-              `(${seconds(Math.max(0, deadline.remaining() - (lastAttemptMs ?? 0)))} left).`,
+            `Attempt ${number} failed: ${classify(error).message}. Trying again in ${formatSeconds(waitMs)} ` +
+              `(${formatSeconds(Math.max(0, deadline.remaining() - (lastAttemptMs ?? 0)))} left).`,
           ),
       },
     )
@@ -207,10 +218,6 @@ export async function callWithRetry<T>(
 }
 
 function renewalTimeout(ms: number): CredentialsError {
-  const cause = new AttemptTimeoutError(`no response within ${seconds(ms)}`)
+  const cause = new AttemptTimeoutError(`no response within ${formatSeconds(ms)}`)
   return new CredentialsError('No AWS credentials', { cause })
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`
 }

@@ -1,6 +1,6 @@
 import { issuerOf } from '../github/oidc.ts'
 import { hasRangesInNoProxy } from '../http/proxy.ts'
-import { errorMessage } from '../masking/error-message.ts'
+import { errorMessageWithHint } from '../masking/error-message.ts'
 import { formatId } from '../masking/format.ts'
 import { ConfigurationError, causesOf } from '../util/errors.ts'
 import { CallError } from './call-with-retry.ts'
@@ -8,8 +8,8 @@ import { credentialSource } from './environment-credentials.ts'
 import { hintFor, type Operation } from './error-hints.ts'
 import { type AwsSettings, isKnownRegion } from './settings.ts'
 
-/** What the call was made with. */
-export interface FailureContext {
+/** What a call was made with. */
+export interface ErrorContext {
   readonly aws: AwsSettings
   /** Undefined when none was found. */
   readonly region: string | undefined
@@ -18,27 +18,24 @@ export interface FailureContext {
   readonly operation?: Operation
 }
 
-const LANDED = ' The answer to one try was lost, so that one may have landed all the same.'
+const MAY_HAVE_SUCCEEDED = ' One attempt got no response and may have succeeded.'
 
-/** What it may mean that a request was sent and had no answer. */
-const LOST: Readonly<Record<Operation, string>> = {
-  PollForTask: ' The answer to one try was lost; if a task was in it, the task goes to another poll after two minutes.',
-  ReportTaskProgress: LANDED,
-  SetTaskStatus: LANDED,
+/** What an attempt without a response may have done. */
+const UNKNOWN_OUTCOME: Readonly<Record<Operation, string>> = {
+  PollForTask: ' One attempt got no response. If it had a task, another poll gets that after two minutes.',
+  ReportTaskProgress: MAY_HAVE_SUCCEEDED,
+  SetTaskStatus: MAY_HAVE_SUCCEEDED,
 }
 
-/** Why a call did not succeed, for the user: what happened, the request id, and one hint how to mend it. */
-export function explainFailure(
-  error: unknown,
-  { aws, region, env, operation = 'SetTaskStatus' }: FailureContext,
-): string {
+/** Why a call failed, for the user: what happened, the request id, and one hint. */
+export function explainError(error: unknown, { aws, region, env, operation = 'SetTaskStatus' }: ErrorContext): string {
   if (!(error instanceof CallError)) {
-    return error instanceof ConfigurationError && error.hint ? `${error.message} ${error.hint}` : errorMessage(error)
+    return errorMessageWithHint(error)
   }
   const { failure, timeSpent, outcomeUnknown, origin } = error
   const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
   const requestId = failure.requestId ? ` Request id: ${formatId(failure.requestId)}.` : ''
-  const unknown = outcomeUnknown ? LOST[operation] : ''
+  const unknown = outcomeUnknown ? UNKNOWN_OUTCOME[operation] : ''
   const causes = causesOf(error)
   const configuration = causes.find((cause) => cause instanceof ConfigurationError)
   const isNoAddress = causes.some((cause) => (cause as NodeJS.ErrnoException).code === 'ERR_INVALID_URL')

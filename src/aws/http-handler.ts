@@ -8,6 +8,7 @@ import { unsendableHeader } from '../http/header.ts'
 import { proxyAgents } from '../http/proxy.ts'
 import { formatValue, quoteValue } from '../masking/format.ts'
 import { ConfigurationError, causesOf } from '../util/errors.ts'
+import { formatSeconds } from '../util/format.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { AttemptTimeoutError, InvalidResponseError } from './errors.ts'
 
@@ -100,7 +101,7 @@ export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse,
   /** @throws AttemptTimeoutError when the limit ended the request; what else ended it is thrown as it is, however late */
   async #withinLimit<T>({ hostname }: HttpRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const limit = new AbortController()
-    const late = new AttemptTimeoutError(`no answer from ${hostname} within ${this.#limitMs / 1000} s`)
+    const late = new AttemptTimeoutError(`no response from ${hostname} within ${formatSeconds(this.#limitMs)}`)
     const timer = setTimeout(() => limit.abort(late), this.#limitMs)
     try {
       return await work(limit.signal)

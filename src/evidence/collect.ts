@@ -193,7 +193,7 @@ async function lookAtNeededJobs(look: Look, cause: Extract<Cause, { kind: 'needs
   const annotations = new Map<Job, readonly Annotation[]>()
   let log: LogExcerpt | undefined
   // After each answer, as the next may never come.
-  const explain = (): void => {
+  const errorMessageWithHint = (): void => {
     const failuresOf = (job: Job): Annotation[] =>
       (annotations.get(job) ?? []).filter(({ message }) => job !== first || !log?.isElsewhere(message))
     const of = (job: Job): JobEvidence =>
@@ -207,17 +207,17 @@ async function lookAtNeededJobs(look: Look, cause: Extract<Cause, { kind: 'needs
     findings.related = areOthersOfUse ? others.map(of) : []
     if (first !== undefined && request.wantsTrace) findings.trace = traceOf(failuresOf(first), log)
   }
-  explain()
+  errorMessageWithHint()
   if (first === undefined) return
   const readLog = async (): Promise<void> => {
     // One that was cancelled before it began has no log.
     if (!hasRun(first)) return
     log = await logExcerpt(look, first)
-    explain()
+    errorMessageWithHint()
   }
   const readAnnotations = async (job: Job): Promise<void> => {
     annotations.set(job, await failuresIn(look, job))
-    explain()
+    errorMessageWithHint()
   }
   await Promise.all([readLog(), ...failed.slice(0, MAX_JOBS_WITH_ANNOTATIONS).map(readAnnotations)])
 }

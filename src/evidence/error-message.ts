@@ -35,7 +35,7 @@ export interface MessageParts {
 }
 
 const MAX_NAME = { characters: 200, bytes: Number.POSITIVE_INFINITY }
-const MAX_SAID = { characters: 1_500, bytes: Number.POSITIVE_INFINITY }
+const MAX_EXCERPT = { characters: 1_500, bytes: Number.POSITIVE_INFINITY }
 const MAX_SAID_OF_SEVERAL = { characters: 300, bytes: Number.POSITIVE_INFINITY }
 
 const MAX_STEPS = 3
@@ -49,7 +49,7 @@ const MAX_STEPS = 3
 export function errorMessageOf({ jobs, related, remarks, run }: MessageParts, limit: number): string {
   const [only] = jobs
   const isOne = jobs.length === 1 && only !== undefined
-  const head = isOne ? [sentence(only, MAX_SAID)] : [`${jobs.length} jobs did not succeed:`]
+  const head = isOne ? [sentence(only, MAX_EXCERPT)] : [`${jobs.length} jobs did not succeed:`]
   const lines = [
     ...(isOne ? [] : jobs.map((job) => `- ${jobSentence(job)}`)),
     ...related.map((job) => `- In this run: ${jobSentence(job)}`),
@@ -78,7 +78,7 @@ function jobSentence(job: JobEvidence): string {
   return sentence(job, MAX_SAID_OF_SEVERAL) + (job.link ? ` ${job.link}` : '')
 }
 
-function sentence({ name, outcome, steps, said }: JobEvidence, longestSaid: typeof MAX_SAID): string {
+function sentence({ name, outcome, steps, said }: JobEvidence, longestSaid: typeof MAX_EXCERPT): string {
   const who = name === undefined ? 'A needed job' : `Job ${quoteValue(name)}`
   const job = `${who} ${OUTCOME_WORDS.get(outcome) ?? `ended with ${oneLine(outcome)}`}`
   const where = steps.length === 0 ? '' : ` in step ${stepNames(steps)}`

@@ -7,9 +7,10 @@ export interface Invocation {
   /** Whether the runner wants the step to end. */
   readonly isShuttingDown: () => boolean
   /**
-   * Gives the deadline back, which is made shorter when the runner wants the step to end; at once if it does already.
+   * Shortens the deadline when the runner wants the step to end, or at once if it already does.
    *
-   * @param share the part that it gets of the time that is left then; default 1, all of it
+   * @param share of the time left then that the deadline gets; default 1
+   * @returns the same deadline
    */
   readonly bindToShutdown: (deadline: Deadline, share?: number) => Deadline
 }

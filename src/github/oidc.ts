@@ -1,6 +1,7 @@
 import { requestThroughProxy } from '../http/proxy.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import { ConfigurationError } from '../util/errors.ts'
+import { formatSeconds } from '../util/format.ts'
 import { contentOf } from './fetch.ts'
 
 /** Far above any token. */
@@ -58,7 +59,8 @@ export async function requestIdToken(
   } catch (cause) {
     if (cause instanceof OidcTokenError || cause instanceof ConfigurationError) throw cause
     // The signal ends the request as soon as it is aborted, so what comes after that comes of it.
-    if (signal.aborted) throw noToken(`no answer from ${url.host} within ${limitMs / 1000} s`, { cause: signal.reason })
+    if (signal.aborted)
+      throw noToken(`no response from ${url.host} within ${formatSeconds(limitMs)}`, { cause: signal.reason })
     throw noToken(`${url.host}: ${errorMessage(cause)}`, { cause })
   }
   const token = tokenIn(body)

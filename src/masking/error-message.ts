@@ -1,10 +1,11 @@
+import { ConfigurationError } from '../util/errors.ts'
 import { formatLines } from './format.ts'
 
 /**
- * The text of anything that was thrown, as it can be shown: clean, without secrets, and cut. People throw strings,
- * objects and undefined, too.
+ * The message of anything that was thrown, as it can be shown: sanitized, without secrets, and truncated. Strings, objects
+ * and undefined are thrown, too.
  *
- * @param limit characters; default about 2 KB, so that what others say leaves room for what is said of it
+ * @param limit characters; default about 2 KB, which leaves room for the text around it
  */
 export function errorMessage(thrown: unknown, limit?: number): string {
   return formatLines(wholeMessage(thrown), limit)
@@ -22,4 +23,11 @@ function wholeMessage(thrown: unknown): string {
   } catch {
     return String(thrown)
   }
+}
+
+/** The message, and the hint of a ConfigurationError after it. */
+export function errorMessageWithHint(thrown: unknown, limit?: number): string {
+  const hint = thrown instanceof ConfigurationError ? thrown.hint : undefined
+  const message = errorMessage(thrown, limit)
+  return hint === undefined ? message : `${message} ${hint}`
 }

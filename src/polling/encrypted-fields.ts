@@ -1,4 +1,4 @@
-import type { Task } from '../aws/client.ts'
+import type { Task } from '../aws/data-pipeline.ts'
 import { MIN_SECRET } from '../text/secret-forms.ts'
 import { taskOutputs } from './task-outputs.ts'
 

@@ -1,78 +1,72 @@
-import { CallError, callWithRetry } from '../aws/call-with-retry.ts'
-import type { DataPipeline, Task } from '../aws/client.ts'
+import { CallError, type Caller, callWithRetry } from '../aws/call-with-retry.ts'
+import type { Task } from '../aws/data-pipeline.ts'
 import { type Failure, isTaskGone } from '../aws/errors.ts'
+import type { Invocation } from '../github/invocation.ts'
 import type { Log } from '../github/log.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
+import { formatSeconds } from '../util/format.ts'
 import { valuesToMask } from './encrypted-fields.ts'
 import { MAX_OUTPUT_CHARACTERS, sizeOfOutputs, sizeOfTask, type TaskSize } from './task-outputs.ts'
 
-/** "The service waits for up to 90 seconds" (API reference, PollForTask), and an answer takes a while. */
-const POLL_LIMIT_MS = 110_000
+/** "The service waits for up to 90 seconds" (API reference, PollForTask), and the response takes some more. */
+const POLL_TIMEOUT_MS = 110_000
 
-/** A poll that breaks sooner has failed, and is made again with waits; one that breaks later was held, and cut off. */
+/** A poll that breaks sooner has failed, and is retried with backoff. One that breaks later was held, and cut off. */
 const HELD_MS = 5_000
 
-/** A task has to be acknowledged within two minutes, or it is given to another poll (API reference, ReportTaskProgress). */
-const ACKNOWLEDGE_LIMIT_MS = 100_000
+/** A task has to be acknowledged within two minutes, or another poll gets it (API reference, ReportTaskProgress). */
+const ACKNOWLEDGE_BUDGET_MS = 100_000
 
 const HEARTBEAT_EVERY_MS = 15 * 60_000
 
-/** Safe under all that the documentation says of how often ReportTaskProgress is due. */
-const BEAT_EVERY_MS = 60_000
+/** More often than any part of the documentation requires of ReportTaskProgress. */
+const PROGRESS_EVERY_MS = 60_000
 
 const MIN_PAUSE_MS = 1_000
 
 /** 2 calls of PollForTask a second are allowed for an account (Developer Guide, dp-limits). */
 const POLLS_PER_SECOND = 2
 
-/** What to take tasks for. */
+/** What to poll for. */
 export interface PollRequest {
   readonly workerGroup: string
   readonly hostname: string | undefined
   /** 1 to 256 */
   readonly maxTasks: number
-  /** How long to go on asking while there is none; 0 asks once. */
+  /** Milliseconds to keep polling while there is no task; 0 polls once. */
   readonly waitMs: number
-  /** How many jobs poll at the same time: their first calls are spread. */
+  /** How many jobs poll at the same time. Their first polls are spread. */
   readonly pollers: number
-  /** Undefined: no heartbeat of a task runner is sent. */
+  /** For ReportTaskRunnerHeartbeat; undefined sends none. */
   readonly taskrunnerId: string | undefined
 }
 
-export interface PollDependencies {
-  readonly dataPipeline: DataPipeline
+export interface PollDependencies extends Caller, Pick<Invocation, 'bindToShutdown' | 'isShuttingDown'> {
   readonly clock: Clock
-  readonly random: () => number
-  readonly log: Log
-  /** Keeps texts out of all that is said from now on, by this step and by later ones of the job. */
+  /** Masks texts in everything that this step and later ones of the job show. */
   readonly mask: (texts: readonly string[]) => void
-  /** For calls other than the poll itself, and for a poll that fails: the total of all tries. */
+  /** Milliseconds for all attempts of a poll that fails. */
   readonly budgetMs: number
-  readonly attemptTimeoutMs: number
-  /** Gives the deadline back, which is made shorter when the runner wants the step to end. */
-  readonly bindToShutdown: (deadline: Deadline) => Deadline
-  /** Whether the runner wants the step to end: no task is taken then that nobody would go on with. */
-  readonly isShuttingDown: () => boolean
 }
 
-/** What polling came to. */
+/** The result of polling. */
 export interface PolledTasks {
   readonly tasks: readonly Task[]
-  /** Why polling ended before it was due; undefined when it went as it should. */
+  /** Why polling ended early; undefined when it did not. */
   readonly failure: PollFailure | undefined
 }
 
-/** What ended the taking: a poll, or the acknowledgement of a task, which then goes to another poll after two minutes. */
+/** The call that ended the polling. A task that could not be acknowledged goes to another poll after two minutes. */
 export interface PollFailure {
   readonly operation: 'PollForTask' | 'ReportTaskProgress'
   readonly error: CallError
 }
 
 /**
- * Takes tasks from a worker group, one call after the other, and acknowledges each at once. Tasks that were taken are
- * never lost: what goes wrong later only ends the taking.
+ * Polls a worker group for tasks, one call after the other, and acknowledges each task at once. A task that was taken is never
+ * lost: a later failure only ends the polling.
  */
 export async function pollTasks(request: PollRequest, dependencies: PollDependencies): Promise<PolledTasks> {
   const { clock, random, log, mask, isShuttingDown } = dependencies
@@ -89,7 +83,7 @@ export async function pollTasks(request: PollRequest, dependencies: PollDependen
   for (;;) {
     await keepAlive(held, dependencies)
     if (isShuttingDown() || (await heartbeat())) return taken()
-    const asked = clock.now()
+    const polledAt = clock.now()
     let task: Task | undefined
     try {
       task = await poll(request, dependencies, onCut)
@@ -99,34 +93,34 @@ export async function pollTasks(request: PollRequest, dependencies: PollDependen
     }
     if (task === undefined) {
       if (held.length > 0 || waiting.remaining() <= 0) break
-      // The service holds a poll for long; one that answers at once must not be asked all the time.
-      await waiting.sleep(Math.max(0, asked + MIN_PAUSE_MS * (1 + random()) - clock.now()))
+      // The service usually holds a poll. One that responds at once must not be polled without pause.
+      await waiting.sleep(Math.max(0, polledAt + MIN_PAUSE_MS * (1 + random()) - clock.now()))
       continue
     }
-    // Before anything is said that may have them in it.
+    // Before any message that may contain them.
     mask(valuesToMask(task))
     if (isShuttingDown()) {
-      log.info('A task came while the step was being stopped. It is not acknowledged, and goes to another poll.')
+      log.info('A task arrived while the step was shutting down. It is not acknowledged, and goes to another poll.')
       return taken()
     }
-    // The first one is handed on in any case, so its size has time until it is acknowledged.
+    // The first task is handed on in any case, so its size is computed after its acknowledgement.
     let size = held.length > 0 ? sizeOfTask(task) : undefined
     if (size !== undefined && sizeOfOutputs([...sizes(), size]) > MAX_OUTPUT_CHARACTERS) {
       log.warning(
-        'The outputs of a job may have 1 MB, and the last task does not fit. It was not acknowledged: after two minutes it goes to another poll.',
+        'The last task does not fit in the outputs of a job, which may have 1 MB. It was not acknowledged, and goes to another poll after two minutes.',
       )
       break
     }
     const acknowledged = await acknowledge(task, dependencies)
-    // The next task could not be acknowledged, either, and would be kept from others.
+    // The next task could not be acknowledged either, and would be delayed for other task runners.
     if (acknowledged instanceof CallError) return taken({ operation: 'ReportTaskProgress', error: acknowledged })
-    const beatAt = clock.now()
+    const reportedAt = clock.now()
     size ??= sizeOfTask(task)
     largest = Math.max(largest, size.inArrays)
-    if (acknowledged) held.push({ task, size, beatAt })
+    if (acknowledged) held.push({ task, size, reportedAt })
     if (held.length >= request.maxTasks) break
     if (sizeOfOutputs(sizes()) + largest > MAX_OUTPUT_CHARACTERS) {
-      log.warning(`No more tasks are taken after ${held.length}: the outputs of a job may have 1 MB.`)
+      log.warning(`Polling ends after ${held.length} tasks: the outputs of a job may have 1 MB.`)
       break
     }
   }
@@ -135,14 +129,14 @@ export async function pollTasks(request: PollRequest, dependencies: PollDependen
 }
 
 /**
- * One PollForTask; passing faults are tried again. One that the service held and that was then cut off counts as none
- * yet: with a proxy that ends idle connections, every poll ends so.
+ * One PollForTask, with retries for transient errors. A poll that is cut off while the service holds it counts as one without
+ * a task: with a proxy that closes idle connections, every poll ends so.
  *
- * @param onCut told of a poll that was cut off after so many milliseconds
+ * @param onCut called when a poll was cut off after `heldMs` milliseconds
  */
 async function poll(
   request: PollRequest,
-  { dataPipeline, clock, random, log, budgetMs, bindToShutdown, isShuttingDown }: PollDependencies,
+  { clock, budgetMs, bindToShutdown, isShuttingDown, ...caller }: PollDependencies,
   onCut: (error: CallError, heldMs: number) => void,
 ): Promise<Task | undefined> {
   const { workerGroup, hostname } = request
@@ -155,16 +149,17 @@ async function poll(
           sentAt = clock.now()
           onSend?.()
         }
-        return dataPipeline.pollForTask({ workerGroup, ...(hostname && { hostname }) }, { signal, onSend: onPollSent })
+        return caller.dataPipeline.pollForTask(
+          { workerGroup, ...(hostname && { hostname }) },
+          { signal, onSend: onPollSent },
+        )
       },
       {
-        dataPipeline,
-        // Tries that fail quickly have the budget; the one that is held has the time that the service may hold it.
-        deadline: bindToShutdown(new Deadline(clock, budgetMs + POLL_LIMIT_MS, 'timeout-seconds')),
-        attemptTimeoutMs: POLL_LIMIT_MS,
-        lastAttemptMs: POLL_LIMIT_MS,
-        random,
-        log,
+        ...caller,
+        // The budget is for attempts that fail quickly. The one that the service holds has its time beyond that.
+        deadline: bindToShutdown(new Deadline(clock, budgetMs + POLL_TIMEOUT_MS, 'timeout-seconds')),
+        attemptTimeoutMs: POLL_TIMEOUT_MS,
+        lastAttemptMs: POLL_TIMEOUT_MS,
       },
       (failure, sent) => {
         if (isShuttingDown()) return 'fail'
@@ -173,7 +168,7 @@ async function poll(
           cutAfterMs = heldMs
           return 'fail'
         }
-        // The service may have answered that poll with a task, which comes back after two minutes.
+        // The lost response may have had a task, which another poll gets after two minutes.
         return failure.kind === 'timeout' && failure.outcomeUnknown && sent ? 'fail' : undefined
       },
     )
@@ -185,7 +180,7 @@ async function poll(
   }
 }
 
-/** Whether something on the way ended a call: it broke the connection, or answered in the place of the service. */
+/** Whether something between here and the service ended a call: it closed the connection, or responded itself. */
 function isCut({ kind, transient, outcomeUnknown }: Failure): boolean {
   return kind !== 'timeout' && (outcomeUnknown || (kind === 'invalid-response' && transient))
 }
@@ -196,76 +191,74 @@ function warnOnce(log: Log): (error: CallError, heldMs: number) => void {
     if (warned) return
     warned = true
     log.warning(
-      `A poll was cut off after ${Math.round(heldMs / 1000)} s, while the service held it: ${failure.message}. It counts as ` +
-        'no task yet. Where it was given a task, that one comes back after two minutes. If polls are cut off ' +
-        'again and again, let the proxy or firewall on the way keep an idle connection for more than 90 s.',
+      `A poll was cut off after ${formatSeconds(heldMs)} while the service held it: ${failure.message}. It counts as ` +
+        'no task. If it had a task, another poll gets that after two minutes. If this happens often, configure the ' +
+        'proxy or firewall to keep an idle connection for more than 90 s.',
     )
   }
 }
 
-/** A task that was acknowledged, and when the service last heard of it. */
+/** A task that was acknowledged, and when its progress was last reported. */
 interface HeldTask {
   readonly task: Task
   readonly size: TaskSize
-  readonly beatAt: number
+  readonly reportedAt: number
 }
 
 /**
- * Reports progress for tasks that wait long for others to be taken; those cancelled or gone meanwhile are let go. All of
- * them have the time that one has: in an outage, they have to be handed on before the job is over.
+ * Reports progress for tasks while others are polled for. Drops those that were canceled, or are gone. All share the budget of
+ * one, so that in an outage they are handed on before the job ends.
  */
 async function keepAlive(held: HeldTask[], dependencies: PollDependencies): Promise<void> {
   const { clock, log } = dependencies
   const deadline = acknowledgeDeadline(dependencies)
   for (const each of [...held]) {
-    if (clock.now() - each.beatAt < BEAT_EVERY_MS) continue
+    if (clock.now() - each.reportedAt < PROGRESS_EVERY_MS) continue
     const progress = await report(each.task, deadline, dependencies)
     const index = held.indexOf(each)
-    if (progress === 'held') held[index] = { ...each, beatAt: clock.now() }
+    if (progress === 'held') held[index] = { ...each, reportedAt: clock.now() }
     else if (progress === 'canceled' || isTaskGone(progress.failure)) held.splice(index, 1)
     else {
-      // They were acknowledged, so nobody else gets them soon: who goes on with them finds out whether they are still there.
-      log.warning(`Tasks are handed on though their progress could not be reported: ${progress.message}`)
+      // They were acknowledged, so no other task runner gets them soon. Later steps find out whether they still exist.
+      log.warning(`Could not report progress of tasks that are handed on: ${progress.message}`)
       return
     }
   }
 }
 
 function acknowledgeDeadline({ clock, bindToShutdown }: PollDependencies): Deadline {
-  return bindToShutdown(new Deadline(clock, ACKNOWLEDGE_LIMIT_MS))
+  return bindToShutdown(new Deadline(clock, ACKNOWLEDGE_BUDGET_MS))
 }
 
-/** Acknowledges a task. Whether it is ours to hand on, or why no task can be acknowledged. */
+/** Acknowledges a task. Gives whether to hand it on, or why no task can be acknowledged. */
 async function acknowledge(task: Task, dependencies: PollDependencies): Promise<boolean | CallError> {
   const { log } = dependencies
   const progress = await report(task, acknowledgeDeadline(dependencies), dependencies)
   if (progress === 'held') return true
   if (progress === 'canceled') {
-    log.info('A task was cancelled before it was handed on; it is left out.')
+    log.info('AWS Data Pipeline canceled a task before it was handed on. It is omitted.')
     return false
   }
   if (progress.outcomeUnknown) {
-    log.warning(`A task is handed on though its acknowledgement had no answer: ${progress.message}`)
+    log.warning(`A task is handed on, though its acknowledgement got no response: ${progress.message}`)
     return true
   }
   if (!isTaskGone(progress.failure)) return progress
-  log.warning(`A task could not be acknowledged, as it is gone, and is not handed on: ${progress.message}`)
+  log.warning(`A task no longer exists, and is not handed on: ${progress.message}`)
   return false
 }
 
-/** One ReportTaskProgress, tried until it is nearly too late. */
+/** One ReportTaskProgress, with retries until the deadline. */
 async function report(
   task: Task,
   deadline: Deadline,
-  { dataPipeline, random, log, attemptTimeoutMs }: PollDependencies,
+  dependencies: PollDependencies,
 ): Promise<'held' | 'canceled' | CallError> {
   try {
+    const { dataPipeline } = dependencies
     const { response } = await callWithRetry((call) => dataPipeline.reportTaskProgress(task.taskId, call), {
-      dataPipeline,
+      ...dependencies,
       deadline,
-      attemptTimeoutMs,
-      random,
-      log,
     })
     return response.canceled ? 'canceled' : 'held'
   } catch (error) {
@@ -274,9 +267,9 @@ async function report(
   }
 }
 
-/** A function that sends the heartbeat of the task runner when it is due, and gives whether the service wants it to end. */
+/** Gives a function that sends ReportTaskRunnerHeartbeat when it is due, and gives whether the service wants the runner to end. */
 function taskRunnerHeartbeat(request: PollRequest, dependencies: PollDependencies): () => Promise<boolean> {
-  const { dataPipeline, clock, random, log, attemptTimeoutMs, bindToShutdown } = dependencies
+  const { dataPipeline, clock, log, attemptTimeoutMs, bindToShutdown } = dependencies
   const { taskrunnerId, workerGroup, hostname } = request
   let dueAt = clock.now()
   return async () => {
@@ -286,18 +279,12 @@ function taskRunnerHeartbeat(request: PollRequest, dependencies: PollDependencie
       const { response } = await callWithRetry(
         (call) =>
           dataPipeline.reportTaskRunnerHeartbeat({ taskrunnerId, workerGroup, ...(hostname && { hostname }) }, call),
-        {
-          dataPipeline,
-          deadline: bindToShutdown(new Deadline(clock, attemptTimeoutMs)),
-          attemptTimeoutMs,
-          random,
-          log,
-        },
+        { ...dependencies, deadline: bindToShutdown(new Deadline(clock, attemptTimeoutMs)) },
       )
-      if (response.terminate) log.warning('Data Pipeline asks this task runner to end: no more tasks are taken.')
+      if (response.terminate) log.warning('AWS Data Pipeline asks this task runner to end. Polling ends.')
       return response.terminate
     } catch (error) {
-      log.warning(`The heartbeat of the task runner failed: ${errorMessage(error)}`)
+      log.warning(`Could not send the heartbeat of the task runner: ${errorMessage(error)}`)
       return false
     }
   }

@@ -1,4 +1,4 @@
-import type { Task, TaskField, TaskObject } from '../aws/client.ts'
+import type { Task, TaskField, TaskObject } from '../aws/data-pipeline.ts'
 
 type SingleValue = string | { readonly ref: string }
 

@@ -1,4 +1,4 @@
-import type { Task } from '../aws/client.ts'
+import type { Task } from '../aws/data-pipeline.ts'
 import { fieldsOf, isPrecondition } from './task-fields.ts'
 
 /** The outputs of poll-for-task, as its action.yml declares them. */
@@ -21,13 +21,13 @@ export interface TaskOutputs {
  */
 export const MAX_OUTPUT_CHARACTERS = 450_000
 
-/** Takes what must not be shown out of the texts of a value. */
+/** Masks secrets in the texts of a value. */
 export type MakeSafe = <T>(value: T) => T
 
 /**
  * The outputs for the tasks that were taken: the first one in outputs of its own, and all of them as the arrays that
- * `strategy.matrix` takes. `task-ids` has nothing but ids: GitHub drops an output of a job in which a word of a field is
- * also a secret of the repository, and the tasks must be known still.
+ * `strategy.matrix` takes. `task-ids` has only ids: GitHub drops a job output that contains a secret of the repository, as
+ * a field may, and later jobs still have to know the tasks.
  */
 export function taskOutputs(tasks: readonly Task[], safe: MakeSafe = asItIs): TaskOutputs {
   const [first] = tasks
@@ -60,20 +60,19 @@ function matrixEntry(task: Task, safe: MakeSafe = asItIs): Record<string, unknow
     'task-id': safe(task.taskId),
     'pipeline-id': safe(task.pipelineId),
     'attempt-id': safe(task.attemptId),
-    // Empty, which counts as false: repositories have flags among their secrets, and GitHub would drop every `tasks`
-    // that has the word.
+    // Empty counts as false. A repository may have a secret `false`, for which GitHub would drop `tasks`.
     precondition: isPrecondition(task) ? 'true' : '',
     fields: safe(fieldsOf(task)),
   }
 }
 
-/** How many characters a task adds to the outputs: to the arrays of all tasks, and to those of the first if it is that. */
+/** The characters that a task adds to the outputs: to the arrays of all tasks, and to the outputs of the first task. */
 export interface TaskSize {
   readonly inArrays: number
   readonly asFirst: number
 }
 
-/** Measures a task; it takes as long as making its outputs does. */
+/** Measures a task. Takes as long as making its outputs. */
 export function sizeOfTask(task: Task): TaskSize {
   return {
     inArrays: JSON.stringify(matrixEntry(task)).length + JSON.stringify(task.taskId).length,
@@ -81,7 +80,7 @@ export function sizeOfTask(task: Task): TaskSize {
   }
 }
 
-/** How many characters the outputs for tasks of these sizes have together. */
+/** The characters of the outputs for tasks of these sizes. */
 export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
   const [first] = sizes
   if (first === undefined) return charactersOf(taskOutputs([]))
@@ -91,8 +90,8 @@ export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
 }
 
 /**
- * The outputs, without the parts that a single huge task has too much of: its id is what matters, and it is held
- * already.
+ * The outputs, without the parts that are too large. Only a single task can be too large: it is acknowledged before it is
+ * measured.
  */
 export function fittingOutputs(
   tasks: readonly Task[],

@@ -1,5 +1,5 @@
-import { CallError } from '../aws/call-with-retry.ts'
-import type { DataPipeline } from '../aws/client.ts'
+import { CallError, type Caller } from '../aws/call-with-retry.ts'
+import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { needsOtherCredentials } from '../aws/errors.ts'
 import { openDataPipeline } from '../aws/open-client.ts'
 import type { AwsSettings } from '../aws/settings.ts'
@@ -76,7 +76,7 @@ export class DirectRoute implements ReportRoute {
     try {
       const open = await openDataPipeline(report.aws, report.budgetMs, this.#runner)
       dataPipeline = open.dataPipeline
-      return await this.#send(report, { ...open, region: dataPipeline.region })
+      return await this.#send(report, open)
     } catch (error) {
       if (error instanceof SupersededError) return { outcome: 'superseded' }
       // What the service refuses for good is withdrawn, and the next step may report.
@@ -91,7 +91,7 @@ export class DirectRoute implements ReportRoute {
 
   async #send(
     { taskId, by, status, versions, deadline, mayHaveLanded = false }: RoutedReport,
-    { region, ...open }: { dataPipeline: DataPipeline; attemptTimeoutMs: number; region: string },
+    caller: Caller,
   ): Promise<Delivery> {
     const own: Decision = { by, status, versions: versions() }
     const decision = by === 'post' ? prevailing(this.#before?.decision, own) : own
@@ -103,8 +103,9 @@ export class DirectRoute implements ReportRoute {
       if (this.#marker.isMine()) this.#mark(by, { ...decision, versions: fitted })
       return fitted
     }
-    const dependencies = { ...open, deadline, random: Math.random, log: this.#runner.log }
-    const sent = await sendReport({ taskId, status: decision.status, versions: sanitizeVersions }, dependencies, {
+    const { region } = caller.dataPipeline
+    const options = { ...caller, deadline }
+    const sent = await sendReport({ taskId, status: decision.status, versions: sanitizeVersions }, options, {
       isStillWanted: () => this.#marker.isMine(),
       mayHaveLanded,
     })

@@ -1,5 +1,5 @@
-import { explainFailure } from '../aws/explain-error.ts'
-import { hideOwnCredentials } from '../aws/open-client.ts'
+import { explainError } from '../aws/explain-error.ts'
+import { maskOwnCredentials } from '../aws/open-client.ts'
 import type { ErrorFields } from '../domain/error-fields.ts'
 import type { TaskStatus } from '../domain/task-status.ts'
 import type { Invocation } from '../github/invocation.ts'
@@ -51,7 +51,7 @@ export async function reportTask(
   const evidenceMs = Math.min(MAX_EVIDENCE_MS, deadline.remaining() / 4)
   const evidenceDeadline = bindToShutdown(new Deadline(systemClock, evidenceMs), 1 / 4)
   const { status } = request.status
-  if (route === undefined) await hideOwnCredentials(request.aws, runner, deadline)
+  if (route === undefined) await maskOwnCredentials(request.aws, runner, deadline)
   const texts = await errorTexts(request, runner, deadline, evidenceDeadline)
   const sanitizeTexts = sanitizer(texts, runner)
   if (route === undefined) {
@@ -65,7 +65,7 @@ export async function reportTask(
   let fields: ErrorFields | undefined
   // They were not sent, and this step may not have got to its credentials.
   const unsentFields = async (): Promise<ErrorFields> => {
-    if (Object.keys(texts.fields).length > 0) await hideOwnCredentials(request.aws, runner, deadline)
+    if (Object.keys(texts.fields).length > 0) await maskOwnCredentials(request.aws, runner, deadline)
     return sanitizeTexts()[0]
   }
   try {
@@ -89,11 +89,11 @@ export async function reportTask(
     await setResults(request, delivery.fields, delivery.presumed ? 'yes, most likely' : 'yes', delivery, runner)
   } catch (error) {
     const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
-    const why = explainFailure(cause, { aws: request.aws, region, env: runner.env })
+    const why = explainError(cause, { aws: request.aws, region, env: runner.env })
     const message = `Could not report ${status} for task ${shortTaskId(request.taskId)}: ${why}`
     await setResults(request, await unsentFields(), 'no', undefined, runner)
     if (request.reporting.failOnError) throw new Error(message, { cause })
-    runner.log.warning(`${message} (fail-on-error is false, so the step goes on.)`)
+    runner.log.warning(`${message} (fail-on-error is false: the step does not fail.)`)
   }
 }
 

@@ -1,5 +1,5 @@
-import { type CallDependencies, CallError, callWithRetry } from '../aws/call-with-retry.ts'
-import type { StatusReport } from '../aws/client.ts'
+import { CallError, type CallOptions, callWithRetry } from '../aws/call-with-retry.ts'
+import type { StatusReport } from '../aws/data-pipeline.ts'
 import type { ErrorFields } from '../domain/error-fields.ts'
 import type { TaskStatus } from '../domain/task-status.ts'
 
@@ -58,7 +58,7 @@ export interface SendReportOptions {
  */
 export async function sendReport(
   report: Report,
-  dependencies: CallDependencies,
+  dependencies: CallOptions,
   {
     isStillWanted = () => true,
     mayHaveLanded = false,

@@ -361,7 +361,7 @@ export const FAULTS: readonly FaultRow[] = [
     expected: {
       root: ARRIVES,
       'poll-for-task': ARRIVES,
-      ...fails(/heartbeat process has no place for its files.*ENOSPC/, 'activity: main'),
+      ...fails(/Could not write the files of the heartbeat process.*ENOSPC/, 'activity: main'),
       // What they did, post hears from the process itself.
       'activity: heartbeat': ARRIVES,
       'activity: post': ARRIVES,

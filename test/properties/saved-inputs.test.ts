@@ -1,8 +1,8 @@
 // What the main step of activity saves for its post step: pure, thousands of cases.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { sanitizeErrorInputs } from '../../src/activity/fit-error-inputs.ts'
-import { endpointsOf, saveActivity } from '../../src/activity/saved-state.ts'
+import { sanitizeErrorInputs } from '../../src/activity/sanitize-error-inputs.ts'
+import { ActivityRecord, type SavedHeartbeat } from '../../src/activity/saved-state.ts'
 import { CONFIGURED_ENDPOINT_VARIABLES } from '../../src/aws/endpoint.ts'
 import { type ActivityReportInputs, readActivityReportInputs } from '../../src/inputs/activity.ts'
 import { ConfigurationError } from '../../src/util/errors.ts'
@@ -55,14 +55,8 @@ test(
         const read = readInputs(given)
         if (read === undefined) return
         const { error } = sanitizeErrorInputs(read.error, [SECRET])
-        const saved = save({
-          ...read,
-          error,
-          outcome: 'held',
-          heartbeat: { pid: 4_194_304, startedAt: '9'.repeat(20), folder: path },
-          region: 'r'.repeat(63),
-          endpoints: endpointsOf(Object.fromEntries(ENDPOINTS)),
-        })
+        const heartbeat = { pid: 4_194_304, startedAt: '9'.repeat(20), folder: path }
+        const saved = saveRunning({ ...read, error }, heartbeat)
         expect(Buffer.byteLength(`STATE_activity=${saved}\0`)).toBeLessThanOrEqual(MAX_VARIABLE_BYTES)
         for (const field of [error.errorId, error.errorMessage, error.errorStackTrace])
           expect(field ?? '').not.toContain(SECRET)
@@ -74,7 +68,7 @@ test(
 )
 
 test(
-  'any error inputs: post fits them again, which changes nothing and has nothing to say',
+  'any error inputs: post sanitizes them again, which changes nothing',
   () => {
     const errors = fc.record({
       errorId: fc.option(text, { nil: undefined }),
@@ -119,8 +113,14 @@ function readInputs(given: Readonly<Record<string, string | undefined>>): Activi
   }
 }
 
-function save(activity: Parameters<typeof saveActivity>[1]): string {
+function saveRunning(inputs: ActivityReportInputs, heartbeat: SavedHeartbeat): string {
   let saved = ''
-  saveActivity({ saveState: (_name, value) => (saved = value) }, activity)
+  const runner = {
+    env: Object.fromEntries(ENDPOINTS),
+    saveState(_name: string, value: string) {
+      saved = value
+    },
+  }
+  new ActivityRecord(runner, inputs).running(heartbeat, 'r'.repeat(63))
   return saved
 }

@@ -21,13 +21,13 @@ describe('before the job', () => {
       using held = await startActivity(service, { 'task-id': taskId, 'fail-on-error': failOnError })
       expect(held.main.exitCode).toBe(1)
       expect(held.main.errors).toHaveLength(1)
-      expect(held.main.errors[0]).toMatch(/cancelled/)
+      expect(held.main.errors[0]).toMatch(/canceled/)
       expect(held.main.errors[0]).toContain(taskId.slice(0, 12))
       expect(held.main.outputs['canceled']).toBe('true')
       expect(await held.job.heartbeatsEnd()).toBe(true)
       const post = await held.post({ jobStatus: 'failure' })
       expect(post).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
-      expect(post.stdout).toMatch(/[Nn]othing is reported.*cancelled/)
+      expect(post.stdout).toMatch(/[Nn]othing is reported.*canceled/)
       expect(reportsOf(service, taskId)).toEqual([])
       expect(service.requestsFor('ReportTaskProgress')).toHaveLength(1)
     },
@@ -48,7 +48,7 @@ describe('before the job', () => {
     expect(await held.job.heartbeatsEnd()).toBe(true)
     const post = await held.post({ jobStatus: 'failure' })
     expect(post).toMatchObject({ exitCode: 0, errors: [] })
-    expect(post.stdout).toMatch(/[Nn]othing is reported.*gone/)
+    expect(post.stdout).toMatch(/[Nn]othing is reported.*no longer had the task/)
     expect(service.requests).toHaveLength(1)
   })
 })
@@ -78,8 +78,8 @@ describe('while the job works', () => {
     expect(await held.beatsEnd()).toBe(true)
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, errors: [] })
-    expect(post.stdout).toMatch(/[Nn]othing is reported.*cancelled/)
-    expect(heartbeatGroup(post)?.text).toMatch(/cancelled the task/)
+    expect(post.stdout).toMatch(/[Nn]othing is reported.*canceled/)
+    expect(heartbeatGroup(post)?.text).toMatch(/canceled the task/)
     expect(reportsOf(service, held.taskId)).toEqual([])
     expect(github.requests).toEqual([])
     expect(held.answered()).toBe(held.beatsBefore + 1)
@@ -100,7 +100,7 @@ describe('while the job works', () => {
     // GitHub cancels the job, and lets its post steps run.
     const post = await held.post({ jobStatus: 'cancelled' })
     expect(post).toMatchObject({ exitCode: 0, errors: [] })
-    expect(post.stdout).toMatch(/[Nn]othing is reported.*cancelled/)
+    expect(post.stdout).toMatch(/[Nn]othing is reported.*canceled/)
     expect(reportsOf(service, held.taskId)).toEqual([])
   })
 
@@ -135,7 +135,7 @@ describe('while the job works', () => {
       expect(github.cancellations).toHaveLength(1)
       const post = await held.post({ jobStatus: 'cancelled' })
       expect(heartbeatGroup(post)?.text).toMatch(
-        /not cancelled yet[\s\S]*not cancelled yet[\s\S]*Cancelled the workflow run/,
+        /Could not cancel the workflow run yet[\s\S]*Could not cancel the workflow run yet[\s\S]*Canceled the workflow run/,
       )
       expect(reportsOf(service, held.taskId)).toEqual([])
     },

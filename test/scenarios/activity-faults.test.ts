@@ -185,7 +185,7 @@ describe('a main step that could not hold the task', () => {
       { taskStatus: 'FAILED', errorId: 'GitHubActions:JobFailed', errorMessage: expect.stringContaining(htmlUrl) },
     ])
     expect(github.requests).toHaveLength(1)
-    expect(post.warnings[0]).toContain('nobody held the task')
+    expect(post.warnings[0]).toContain('the task was not held')
   })
 
   test.concurrent('has not seen whether a precondition holds', async () => {

@@ -234,7 +234,7 @@ describe('a heartbeat process that does not get ready', () => {
     using job = new Job()
     using held = await startActivity(service, {}, { job, env: preload(job, BLOCK(600_000)), limitMs: 40_000 })
     expect(held.main.exitCode).toBe(1)
-    expect(held.main.errors[0]).toMatch(/not ready within \d+ s \(there is no state of it\)/)
+    expect(held.main.errors[0]).toMatch(/not ready within \d+ s \(it has written no state\)/)
     expect(await job.heartbeatsEnd()).toBe(true)
     const post = await held.post({ jobStatus: 'failure', env: { NODE_OPTIONS: undefined } })
     expect(post.stdout).toMatch(/heartbeats were not started/)

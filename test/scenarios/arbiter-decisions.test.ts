@@ -85,7 +85,7 @@ describe('the service has cancelled the task', () => {
     expect(isAlive(pid)).toBe(true)
     const post = await held.post()
     expect(held.job.heartbeats()).toEqual([])
-    expect(post.stdout).toMatch(/Nothing is reported for task .*cancelled/)
+    expect(post.stdout).toMatch(/Nothing is reported for task .*canceled/)
     expect(reportsOf(service, held.taskId)).toEqual([])
   })
 
@@ -139,7 +139,7 @@ describe('the temporary folder of the runner', () => {
     await held.beats(1)
     emptyTemp(held.job)
     const post = await held.post()
-    expect(post.stdout).toMatch(/Nothing is reported for task .*cancelled/)
+    expect(post.stdout).toMatch(/Nothing is reported for task .*canceled/)
     expect(reportsOf(service, held.taskId)).toEqual([])
     expect(held.job.heartbeats()).toEqual([])
   })

@@ -199,7 +199,7 @@ describe('a later step takes away the code of the action', () => {
         service.cancelTask(held.taskId)
         expect(await eventually(() => github.cancellations.length === 1)).toBe(true)
         const post = await held.post({ jobStatus: 'cancelled', dist: join(REPOSITORY, 'dist') })
-        expect(post.stdout).toMatch(/Nothing is reported for task .*cancelled/)
+        expect(post.stdout).toMatch(/Nothing is reported for task .*canceled/)
         expect(held.job.heartbeats()).toEqual([])
       })
     },

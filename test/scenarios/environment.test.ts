@@ -123,7 +123,7 @@ test.concurrent('a temporary folder that can not be written to: activity fails, 
     const main = await job.main('activity', step)
     expect(main.exitCode).toBe(1)
     expect(main.errors).toHaveLength(1)
-    expect(main.errors[0]).toContain('no place for its files')
+    expect(main.errors[0]).toContain('Could not write the files of the heartbeat process')
     const post = await job.post('activity', { ...step, jobStatus: 'failure' })
     expect(post.exitCode).toBe(0)
     expect(post.warnings).toHaveLength(1)

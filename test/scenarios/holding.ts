@@ -144,7 +144,7 @@ export function heartbeatGroup({ stdout }: StepResult): { title: string; text: s
 /** What the post step says of the heartbeats. A busy machine may have time for more of them than a test waited for. */
 export function heartbeatCounts(post: StepResult): { sent: number; failed: number; longestGapSeconds: number } {
   const { title = '' } = heartbeatGroup(post) ?? {}
-  const counts = /: (\d+) sent, (\d+) failed, the longest gap ([\d.]+) s$/.exec(title)
+  const counts = /: (\d+) sent, (\d+) failed, longest gap ([\d.]+) s$/.exec(title)
   if (counts === null) throw new Error(`no counts of heartbeats in "${title}"`)
   const [, sent, failed, longestGapSeconds] = counts.map(Number)
   return { sent, failed, longestGapSeconds } as { sent: number; failed: number; longestGapSeconds: number }

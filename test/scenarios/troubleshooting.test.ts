@@ -153,7 +153,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     { env: { ACTIONS_ID_TOKEN_REQUEST_URL: 'http://tokens.example', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a-token' } },
   ),
 
-  'Could not hold task …: the service has cancelled it': async () => {
+  'Could not hold task …: AWS Data Pipeline canceled the task': async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
     service.cancelTask(taskId)
@@ -178,7 +178,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     killAll(held.job.heartbeats())
     return await held.post()
   },
-  'What the post step needs could not be saved: EACCES': async () => {
+  'Could not save the state for the post step: EACCES': async () => {
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service, {}, { env: preloading(STATE_DENIED) })
     return held.main

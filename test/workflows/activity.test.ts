@@ -95,7 +95,7 @@ test.concurrent('a task that the service has cancelled: the job ends, and nothin
     env: service.env(),
   })
   expect(run).toMatchObject({ exitCode: 1, results: { work: 'failure' } })
-  expect(run.errors).toEqual([expect.stringContaining('the service has cancelled it')])
+  expect(run.errors).toEqual([expect.stringContaining('AWS Data Pipeline canceled the task')])
   expect(run.output).not.toContain('worked')
   expect(outputsIn(run)).toMatchObject({ canceled: 'true' })
   expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress'])

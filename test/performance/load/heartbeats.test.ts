@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { keepBeating } from '../../../src/activity/heartbeat-loop.ts'
 import { attemptTimeoutFor, callWithRetry } from '../../../src/aws/call-with-retry.ts'
-import { connectDataPipeline, type DataPipeline } from '../../../src/aws/client.ts'
+import { connectDataPipeline } from '../../../src/aws/client.ts'
+import type { DataPipeline } from '../../../src/aws/data-pipeline.ts'
 import { type Clock, systemClock, wakeableSleep } from '../../../src/util/clock.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
 import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
@@ -32,11 +33,11 @@ interface HoldOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly intervalMs: number
-  readonly isStopAsked: () => boolean
+  readonly areActivitiesOver: () => boolean
 }
 
 /** What a job with activity does, as far as the service sees it: the acknowledgement of the step, then the heartbeats. */
-async function holdTask(taskId: string, options: HoldOptions): Promise<void> {
+async function runHeartbeatProcess(taskId: string, options: HoldOptions): Promise<void> {
   const { dataPipeline, clock, random } = options
   const say = (): void => undefined
   const log = { info: say, debug: say, notice: say, warning: say, group: say }
@@ -49,14 +50,14 @@ async function holdTask(taskId: string, options: HoldOptions): Promise<void> {
     log,
   })
   await keepBeating(
-    { pid: 1, intervalMs: options.intervalMs, beatLimitMs: BEAT_LIMIT_MS, lifetimeMs: Number.POSITIVE_INFINITY },
+    { pid: 1, intervalMs: options.intervalMs, beatTimeoutMs: BEAT_LIMIT_MS, lifetimeMs: Number.POSITIVE_INFINITY },
     {
       clock,
       random,
       beat: (signal) => dataPipeline.reportTaskProgress(taskId, { signal }),
       renewCredentials: async () => false,
       onCanceled: async () => undefined,
-      isStopAsked: options.isStopAsked,
+      areActivitiesOver: options.areActivitiesOver,
       isReported: () => false,
       isBusy: () => false,
       isJobOver: () => false,
@@ -85,12 +86,12 @@ describe('simulated: the true acknowledgements and heartbeat loops, on a virtual
       const end = MINUTES * 60_000
       const tasks = Array.from({ length: MAX_MATRIX }, (_, index) => `task-${index}`)
       const held = tasks.map((taskId) =>
-        holdTask(taskId, {
+        runHeartbeatProcess(taskId, {
           dataPipeline: account.client(),
           clock,
           random,
           intervalMs: INTERVAL_MS,
-          isStopAsked: () => clock.now() >= end,
+          areActivitiesOver: () => clock.now() >= end,
         }),
       )
       await clock.run(Promise.all(held))
@@ -157,9 +158,15 @@ describe('in real time', () => {
         },
       )
       clients.push(dataPipeline)
-      const options = { dataPipeline, clock: systemClock, random: Math.random, intervalMs, isStopAsked: () => isOver }
+      const options = {
+        dataPipeline,
+        clock: systemClock,
+        random: Math.random,
+        intervalMs,
+        areActivitiesOver: () => isOver,
+      }
       // One that ends early is silent from then on.
-      loops.push(holdTask(service.addTask().taskId, options).catch(() => undefined))
+      loops.push(runHeartbeatProcess(service.addTask().taskId, options).catch(() => undefined))
     }
     const held = await Promise.all(
       Array.from({ length: PROCESSES }, () => {

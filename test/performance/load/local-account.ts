@@ -1,4 +1,4 @@
-import type { Call, DataPipeline } from '../../../src/aws/client.ts'
+import type { Call, DataPipeline } from '../../../src/aws/data-pipeline.ts'
 import type { Operation } from '../../fakes/aws/operations.ts'
 import { type Rate, RateLimiter } from '../../fakes/aws/rates.ts'
 import { ServiceError } from '../../fakes/aws/service-error.ts'

@@ -8,7 +8,7 @@ async function renew(renewCredentials: () => Promise<boolean>) {
   const log = (line: string): void => {
     lines.push(line)
   }
-  const differ = await clock.run(renewBetweenBeats(renewCredentials, { clock, limitMs: 20_000, log }))
+  const differ = await clock.run(renewBetweenBeats(renewCredentials, { clock, timeoutMs: 20_000, log }))
   return { differ, log: lines.join('\n'), tookMs: clock.now() }
 }
 

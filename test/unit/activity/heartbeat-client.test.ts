@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { expect, test } from '@jest/globals'
-import { type HolderAddress, holderAddress } from '../../../src/activity/heartbeat-address.ts'
-import { connectHolder } from '../../../src/activity/heartbeat-client.ts'
+import { type HeartbeatAddress, heartbeatAddress } from '../../../src/activity/heartbeat-address.ts'
+import { connectHeartbeat } from '../../../src/activity/heartbeat-client.ts'
 import {
   Channel,
-  type HolderMessage,
-  type HolderState,
+  type HeartbeatMessage,
+  type HeartbeatStatus,
   type StepMessage,
 } from '../../../src/activity/heartbeat-message.ts'
 import { systemClock } from '../../../src/util/clock.ts'
@@ -15,7 +15,7 @@ import { systemClock } from '../../../src/util/clock.ts'
 const ENV = { RUNNER_TRACKING_ID: `github_${randomUUID()}`, GITHUB_RUN_ID: '1', GITHUB_JOB: 'work' }
 
 /** Listens at the address of a task, and hands over each connection. */
-async function listening(address: HolderAddress, serve: (socket: Socket) => void) {
+async function listening(address: HeartbeatAddress, serve: (socket: Socket) => void) {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => undefined))
@@ -37,11 +37,11 @@ test.each<[string, (socket: Socket) => void]>([
   ['says nothing', () => undefined],
   ['says what it heard', (socket) => socket.pipe(socket)],
   ['has no proof', (socket) => socket.write(`${JSON.stringify({ nonce: 'n', mac: 'm'.repeat(64) })}\n`)],
-  ['has another key', (socket) => new Channel(socket, Buffer.alloc(32), 'holder', { onMessage: () => undefined })],
+  ['has another key', (socket) => new Channel(socket, Buffer.alloc(32), 'heartbeat', { onMessage: () => undefined })],
   ['talks without end', (socket) => socket.write('x'.repeat(3 * 1024 * 1024))],
   ['hangs up', (socket) => socket.destroy()],
 ])('one who %s hears a random number, and nothing of the task', async (_name, serve) => {
-  const address = holderAddress(randomUUID(), ENV)
+  const address = heartbeatAddress(randomUUID(), ENV)
   let heard = ''
   await using _server = await listening(address, (socket) => {
     socket.setEncoding('utf8').on('data', (text) => {
@@ -49,40 +49,40 @@ test.each<[string, (socket: Socket) => void]>([
     })
     serve(socket)
   })
-  expect(await connectHolder(address, hasty)).toBe('silent')
+  expect(await connectHeartbeat(address, hasty)).toBe('silent')
   expect(heard).toMatch(/^(\{"nonce":"[0-9a-f]{32}"\}\n)?$/)
 })
 
 test('nobody at the address: absent', async () => {
-  expect(await connectHolder(holderAddress(randomUUID(), ENV), systemClock)).toBe('absent')
+  expect(await connectHeartbeat(heartbeatAddress(randomUUID(), ENV), systemClock)).toBe('absent')
 })
 
 test('a step of another job, task or run has another address and another key', () => {
   const all = [
-    holderAddress('task', ENV),
-    holderAddress('task', { ...ENV, RUNNER_TRACKING_ID: 'github_other' }),
-    holderAddress('task', { ...ENV, GITHUB_RUN_ID: '2' }),
-    holderAddress('task', { ...ENV, GITHUB_JOB: 'other' }),
-    holderAddress('other', ENV),
+    heartbeatAddress('task', ENV),
+    heartbeatAddress('task', { ...ENV, RUNNER_TRACKING_ID: 'github_other' }),
+    heartbeatAddress('task', { ...ENV, GITHUB_RUN_ID: '2' }),
+    heartbeatAddress('task', { ...ENV, GITHUB_JOB: 'other' }),
+    heartbeatAddress('other', ENV),
   ]
   expect(new Set(all.map(({ path }) => path)).size).toBe(all.length)
   expect(new Set(all.map(({ key }) => key.toString('hex'))).size).toBe(all.length)
-  const suffixed = holderAddress('task', { ...ENV, RUNNER_TRACKING_ID: `${ENV.RUNNER_TRACKING_ID}_heartbeat` })
+  const suffixed = heartbeatAddress('task', { ...ENV, RUNNER_TRACKING_ID: `${ENV.RUNNER_TRACKING_ID}_heartbeat` })
   expect(suffixed).toEqual(all[0])
-  expect(holderAddress('task', ENV, 'win32').path).toMatch(/^\\\\\.\\pipe\\aws-datapipeline-[0-9a-f]{16}$/)
+  expect(heartbeatAddress('task', ENV, 'win32').path).toMatch(/^\\\\\.\\pipe\\aws-datapipeline-[0-9a-f]{16}$/)
   // macOS allows 103 bytes.
-  expect(holderAddress('task', ENV, 'darwin').path.length).toBeLessThan(103)
+  expect(heartbeatAddress('task', ENV, 'darwin').path.length).toBeLessThan(103)
 })
 
 test('a message that is repeated, or that comes out of order, ends the connection', async () => {
-  const address = holderAddress(randomUUID(), ENV)
+  const address = heartbeatAddress(randomUUID(), ENV)
   const heard: StepMessage[] = []
   let ended = false
   await using _server = await listening(address, (socket) => {
     socket.once('close', () => {
       ended = true
     })
-    new Channel<HolderMessage, StepMessage>(socket, address.key, 'holder', {
+    new Channel<HeartbeatMessage, StepMessage>(socket, address.key, 'heartbeat', {
       onMessage: (message) => heard.push(message),
     })
   })
@@ -95,7 +95,7 @@ test('a message that is repeated, or that comes out of order, ends the connectio
     return write(text)
   }) as typeof socket.write
   const closed = new Promise((resolve) => socket.once('close', resolve))
-  const channel = new Channel<StepMessage, HolderMessage>(socket, address.key, 'step', {
+  const channel = new Channel<StepMessage, HeartbeatMessage>(socket, address.key, 'step', {
     onProof: () => {
       channel.send({ kind: 'leave' })
       write(line)
@@ -108,12 +108,12 @@ test('a message that is repeated, or that comes out of order, ends the connectio
 })
 
 test('a process that says each moment that it is alive may take as long as it needs', async () => {
-  const address = holderAddress(randomUUID(), ENV)
+  const address = heartbeatAddress(randomUUID(), ENV)
   const timers: NodeJS.Timeout[] = []
   await using _server = await listening(address, (socket) => {
-    const channel: Channel<HolderMessage, StepMessage> = new Channel(socket, address.key, 'holder', {
+    const channel: Channel<HeartbeatMessage, StepMessage> = new Channel(socket, address.key, 'heartbeat', {
       onMessage(message) {
-        const state = { folder: '', holders: 1 } as HolderState
+        const state = { folder: '', activities: 1 } as HeartbeatStatus
         if (message.kind === 'hello') channel.send({ kind: 'state', state })
         if (message.kind !== 'report') return
         let words = 0
@@ -128,8 +128,8 @@ test('a process that says each moment that it is alive may take as long as it ne
   })
   try {
     // Ten pieces of silence are 5 s, so 40 words take as long as 50 s of it.
-    const holder = await connectHolder(address, hasty)
-    if (holder === 'absent' || holder === 'silent') throw new Error(holder)
+    const client = await connectHeartbeat(address, hasty)
+    if (client === 'absent' || client === 'silent') throw new Error(client)
     const decision = { by: 'step', status: 'FALSE', versions: [{}] } as const
     const handlers = {
       onLog: () => undefined,
@@ -137,8 +137,8 @@ test('a process that says each moment that it is alive may take as long as it ne
       onMayHaveLanded: () => undefined,
       signal: new AbortController().signal,
     }
-    expect(await holder.report(decision, 1_000, handlers)).toEqual({ outcome: 'superseded' })
-    holder.close()
+    expect(await client.report(decision, 1_000, handlers)).toEqual({ outcome: 'superseded' })
+    client.close()
   } finally {
     timers.forEach(clearInterval)
   }

@@ -57,7 +57,12 @@ async function run(course: Course) {
   let mostUnderWay = 0
   const reason = await clock.run(
     keepBeating(
-      { pid: 42, intervalMs: course.intervalMs ?? 60_000, beatLimitMs: 15_000, lifetimeMs: course.lifetimeMs ?? 1e12 },
+      {
+        pid: 42,
+        intervalMs: course.intervalMs ?? 60_000,
+        beatTimeoutMs: 15_000,
+        lifetimeMs: course.lifetimeMs ?? 1e12,
+      },
       {
         clock,
         random: course.random ?? (() => 0.5),
@@ -88,7 +93,7 @@ async function run(course: Course) {
         isReported: () => clock.now() >= (course.reportedAt ?? Number.POSITIVE_INFINITY),
         isBusy: () => false,
         isJobOver: () => clock.now() >= (course.jobOverAt ?? Number.POSITIVE_INFINITY),
-        isStopAsked: () => clock.now() >= (course.stopAt ?? 3_600_000),
+        areActivitiesOver: () => clock.now() >= (course.stopAt ?? 3_600_000),
         lookAtRunner: () => (clock.now() >= (course.runnerGoneAt ?? Number.POSITIVE_INFINITY) ? 'gone' : 'there'),
         ...wakeableSleep(clock),
         save(state) {
@@ -128,8 +133,8 @@ describe('beats', () => {
       expect(gap).toBeGreaterThanOrEqual(54_000)
     }
     expect(new Set(gaps.map((gap) => Math.round(gap / 1000))).size).toBeGreaterThan(2)
-    expect(last).toMatchObject({ pid: 42, beats: gaps.length, failures: 0, canceled: false, ended: 'asked' })
-    expect(reason).toBe('asked')
+    expect(last).toMatchObject({ pid: 42, beats: gaps.length, failures: 0, canceled: false, ended: 'activities-over' })
+    expect(reason).toBe('activities-over')
   })
 
   test('say that it is ready before the first of them', async () => {
@@ -170,7 +175,7 @@ describe('a beat that fails', () => {
       beats: (index) => (index < 300 ? refused(name) : held),
       stopAt: 6 * 3_600_000,
     })
-    expect(reason).toBe('asked')
+    expect(reason).toBe('activities-over')
     expect(last.failures).toBe(300)
     expect(last.beats).toBeGreaterThan(100)
     expect(endedAt).toBeGreaterThanOrEqual(6 * 3_600_000)
@@ -264,14 +269,14 @@ describe('a beat that fails', () => {
       beats: (index) => (index < 20 ? refused('ExpiredTokenException') : held),
       renew: () => Promise.reject(new Error('STS is away')),
     })
-    expect(reason).toBe('asked')
+    expect(reason).toBe('activities-over')
     expect(renewals).toBe(20)
     expect(last.beats).toBeGreaterThan(10)
   })
 
-  test('tells once that it arrived again', async () => {
+  test('logs once that it succeeded', async () => {
     const { log } = await run({ beats: (i) => (i > 1 && i < 5 ? refused('ThrottlingException') : held) })
-    expect(log.match(/[Aa]rrived again/g)).toHaveLength(1)
+    expect(log.match(/heartbeat succeeded after/g)).toHaveLength(1)
     expect(log.match(/failed: ThrottlingException/g)).toHaveLength(3)
   })
 })
@@ -307,9 +312,9 @@ describe('ends', () => {
     ['while beats fail', refused('ThrottlingException')],
   ])('within a second when it is asked to, %s', async (_name, beat) => {
     const { reason, endedAt, last, signals } = await run({ beats: () => beat, stopAt: 65_000 })
-    expect(reason).toBe('asked')
+    expect(reason).toBe('activities-over')
     expect(endedAt).toBeLessThanOrEqual(66_000)
-    expect(last.ended).toBe('asked')
+    expect(last.ended).toBe('activities-over')
     if (beat === hangs) expect(signals.at(-1)?.aborted).toBe(true)
   })
 
@@ -319,13 +324,13 @@ describe('ends', () => {
       renew: () => new Promise(() => {}),
       stopAt: 100_000,
     })
-    expect(reason).toBe('asked')
+    expect(reason).toBe('activities-over')
     expect(endedAt).toBeLessThanOrEqual(101_000)
   })
 
   test('before the first beat', async () => {
     const { reason, started, endedAt } = await run({ beats: () => held, stopAt: 0 })
-    expect(reason).toBe('asked')
+    expect(reason).toBe('activities-over')
     expect(started).toEqual([])
     expect(endedAt).toBeLessThanOrEqual(1_000)
   })
@@ -400,7 +405,7 @@ test('a state that can not be written is told, and the beats go on', async () =>
       throw new Error('no space left')
     },
   })
-  expect(reason).toBe('asked')
+  expect(reason).toBe('activities-over')
   expect(started.length).toBeGreaterThan(50)
   expect(log).toContain('no space left')
 })
@@ -429,7 +434,7 @@ test('any course of things: one beat at a time, soon enough, and an end in time'
           stopAt,
           random: () => number,
         })
-        expect(reason).toBe('asked')
+        expect(reason).toBe('activities-over')
         expect(endedAt).toBeLessThanOrEqual(stopAt + 1_000)
         expect(mostUnderWay).toBeLessThanOrEqual(1)
         for (const gap of gaps) expect(gap).toBeLessThanOrEqual(intervalMs + 1)

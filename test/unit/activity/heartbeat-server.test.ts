@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import type { Arbiter } from '../../../src/activity/arbiter.ts'
-import type { HolderState } from '../../../src/activity/heartbeat-message.ts'
-import { HolderServer } from '../../../src/activity/heartbeat-server.ts'
+import type { HeartbeatStatus } from '../../../src/activity/heartbeat-message.ts'
+import { HeartbeatServer } from '../../../src/activity/heartbeat-server.ts'
 
 const onPosix = process.platform === 'win32' ? test.skip : test
 
@@ -13,9 +13,9 @@ onPosix("a socket that is a file is this user's alone from its first moment", as
   const path = join(folder, 'x.sock')
   writeFileSync(path, 'left over')
   const before = process.umask(0o022)
-  const server = new HolderServer({ path, key: Buffer.alloc(32), id: '0' }, true, {
+  const server = new HeartbeatServer({ path, key: Buffer.alloc(32), id: '0' }, true, {
     arbiter: {} as Arbiter,
-    state: () => ({}) as HolderState,
+    state: () => ({}) as HeartbeatStatus,
     onChange: () => undefined,
     redact: (text) => text,
   })

@@ -41,8 +41,8 @@ function inFolder(work: (file: OwnFile, folder: string) => void): void {
 test('what is written can be read, and nothing else is left', () => {
   inFolder((file, folder) => {
     writeState(file, STATE)
-    writeState(file, { ...STATE, ended: 'asked' })
-    expect(readState(file)).toMatchObject({ pid: 7, beats: 3, ended: 'asked' })
+    writeState(file, { ...STATE, ended: 'activities-over' })
+    expect(readState(file)).toMatchObject({ pid: 7, beats: 3, ended: 'activities-over' })
     expect(readdirSync(folder)).toEqual(['state.json'])
   })
 })

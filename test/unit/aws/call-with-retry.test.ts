@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { CallError, callWithRetry } from '../../../src/aws/call-with-retry.ts'
-import type { Call, DataPipeline } from '../../../src/aws/client.ts'
+import type { Call, DataPipeline } from '../../../src/aws/data-pipeline.ts'
 import { CredentialsError } from '../../../src/aws/errors.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Task, TaskField } from '../../../src/aws/client.ts'
+import type { Task, TaskField } from '../../../src/aws/data-pipeline.ts'
 import { valuesToMask } from '../../../src/polling/encrypted-fields.ts'
 import { cpuMsOf } from '../../support/cpu-time.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { Call, DataPipeline, Task } from '../../../src/aws/client.ts'
+import type { Call, DataPipeline, Task } from '../../../src/aws/data-pipeline.ts'
 import { InvalidResponseError } from '../../../src/aws/errors.ts'
 import { pollTasks } from '../../../src/polling/poll-tasks.ts'
 import { sizeOfOutputs, sizeOfTask } from '../../../src/polling/task-outputs.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { Task, TaskField } from '../../../src/aws/client.ts'
+import type { Task, TaskField } from '../../../src/aws/data-pipeline.ts'
 import { fieldsOf, isPrecondition } from '../../../src/polling/task-fields.ts'
 import {
   fittingOutputs,

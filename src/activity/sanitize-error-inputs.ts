@@ -5,16 +5,16 @@ import { PUBLISHED_LIMITS, sanitizeErrorFields } from '../report/sanitize-error-
 /** Linux, limits.h: PATH_MAX. */
 const MAX_PATH_CHARACTERS = 4096
 
-/** Error inputs that can be saved, and a sentence for each thing that had to be changed for it. */
+/** Error inputs that can be saved, and a sentence for each change that was needed. */
 export interface SanitizedErrorInputs {
   readonly error: ErrorInputs
   readonly adjustments: readonly string[]
 }
 
 /**
- * Makes the error inputs small enough to be saved for the post step, which gets all that is saved as one environment
- * variable: Linux starts no process with one of more than 128 KiB (MAX_ARG_STRLEN). The texts are what the report would
- * send anyway: fitting them again changes nothing.
+ * Makes the error inputs small enough for the state of the post step, which gets it as one environment variable: Linux
+ * starts no process with a variable of more than 128 KiB (MAX_ARG_STRLEN). The texts are those that the report would send:
+ * to sanitize them again changes nothing.
  *
  * @param secrets are replaced by `***`
  */

@@ -1,0 +1,50 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { dirname, parse, resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+
+/** Separates this process from the steps of the job: their signals, their servers, and their memory. */
+export function isolateProcess(title: string): void {
+  process.title = title
+  // Steps end servers of their own by name. This process ends when it sees that its runner is gone.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGBREAK'] as const) process.on(signal, () => undefined)
+  // Optimized code gains nothing in a process that sleeps, and takes half as much memory again.
+  setFlagsFromString('--no-opt')
+  setFlagsFromString('--no-maglev')
+  if (process.platform !== 'linux') return
+  try {
+    // The runner makes its steps likelier victims than itself (actions/runner, ProcessInvoker.cs).
+    writeFileSync('/proc/self/oom_score_adj', '0')
+  } catch {
+    // The system does not allow it.
+  }
+}
+
+/** Loads a chunk of the bundle (webpack, "Module Variables"). Undefined where nothing is bundled. */
+declare const __webpack_chunk_load__: (chunk: string) => Promise<unknown>
+
+/** Loads all code that may ever be needed, as later steps may replace or remove the folder of the action. */
+export async function loadAllCode(): Promise<void> {
+  const folder = dirname(fileURLToPath(import.meta.url))
+  // Not by an import of the file: Node would look for it again for each import with another name.
+  const chunks = readdirSync(folder).flatMap((name) => /^(\d+)\.index\.js$/.exec(name)?.[1] ?? [])
+  await Promise.all(chunks.map((chunk) => __webpack_chunk_load__(chunk)))
+  // Node reads this file when it first needs it.
+  if (process.env['NODE_EXTRA_CA_CERTS']) createSecureContext()
+}
+
+/** AWS variables that name files. A relative path starts at the folder that the step was started in. */
+const PATH_VARIABLES = [
+  'AWS_CA_BUNDLE',
+  'AWS_CONFIG_FILE',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+]
+
+/** Leaves the workspace, which belongs to the job: Windows locks the folder that a process works in. */
+export function leaveWorkspace(env: NodeJS.ProcessEnv): void {
+  for (const name of PATH_VARIABLES) if (env[name]) env[name] = resolve(env[name])
+  process.chdir(parse(process.execPath).root)
+}
