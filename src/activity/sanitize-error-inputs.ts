@@ -1,6 +1,7 @@
+import { PUBLISHED_LIMITS } from '../domain/error-fields.ts'
 import type { ErrorInputs } from '../inputs/reporting.ts'
 import { quoteValue } from '../masking/format.ts'
-import { PUBLISHED_LIMITS, sanitizeErrorFields } from '../report/sanitize-error-fields.ts'
+import { sanitizeErrorFields } from '../report/sanitize-error-fields.ts'
 
 /** Linux, limits.h: PATH_MAX. */
 const MAX_PATH_CHARACTERS = 4096

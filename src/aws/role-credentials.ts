@@ -4,21 +4,21 @@ import { ConfigurationError } from '../util/errors.ts'
 import type { AwsHttpHandler } from './http-handler.ts'
 import type { RoleSettings } from './settings.ts'
 
-/** A report takes minutes at the most; 15 is the least that STS gives. */
+/** A report takes minutes at most. STS gives no less than 15. */
 const SESSION_SECONDS = 900
 
 export interface OidcDependencies {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds that a single request may take. */
   readonly requestLimitMs: number
-  /** Told every secret part of credentials when it is there, and before anything is sent with it. */
+  /** Called with every secret part of credentials before anything is sent with it. */
   readonly hide: (secrets: Iterable<string>) => void
 }
 
 /**
- * Credentials of an IAM role, by a new OIDC token of this job (AssumeRoleWithWebIdentity).
+ * Gets credentials of an IAM role with a new OIDC token of this job (AssumeRoleWithWebIdentity).
  *
- * @throws ConfigurationError when the job may not ask for a token
+ * @throws ConfigurationError when the job has no permission to request a token
  * @throws OidcTokenError when GitHub gave none
  */
 export async function assumeRole(
@@ -29,7 +29,7 @@ export async function assumeRole(
 ): Promise<AwsCredentialIdentity> {
   if (!env['ACTIONS_ID_TOKEN_REQUEST_URL'] || !env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']) {
     throw new ConfigurationError(
-      'The input role-to-assume needs an OIDC token, and this job may not ask GitHub for one.',
+      'Input "role-to-assume" needs an OIDC token, which this job has no permission to request.',
       {
         hint: 'Add "permissions: id-token: write" to the job. Workflows of pull requests from forks never get a token.',
       },
@@ -37,14 +37,14 @@ export async function assumeRole(
   }
   const webIdentityToken = await requestIdToken(role.audience, env, requestLimitMs)
   hide([webIdentityToken])
-  // Loaded here, as most reports have credentials in the environment and need no STS client.
+  // A chunk of its own, as most jobs have credentials in the environment.
   const { fromWebToken } = await import('@aws-sdk/credential-provider-web-identity')
   return fromWebToken({
     roleArn: role.arn,
     roleSessionName: role.sessionName,
     durationSeconds: SESSION_SECONDS,
     webIdentityToken,
-    // Retries are ours, under one budget for token, role and report.
+    // `callWithRetry` retries, under one budget for token, role and report.
     clientConfig: { region, requestHandler: transport, maxAttempts: 1 },
   })()
 }

@@ -2,19 +2,19 @@ import { withoutSecrets } from '../masking/known-secrets.ts'
 import { sanitize } from '../text/sanitize.ts'
 import { sizeOf, truncateMiddle } from '../text/truncate.ts'
 
-/** A job that did not succeed, as far as it is known. */
+/** What is known of a job that did not succeed. */
 export interface JobEvidence {
-  /** The name, or for want of it the key in the workflow; undefined for a needed job of which neither is known. */
+  /** Its name, or else its key in the workflow; undefined for a needed job of which neither is known. */
   readonly name: string | undefined
   readonly outcome: string
-  /** The names of the steps that failed or were cancelled. */
+  /** The names of the steps that failed or were canceled. */
   readonly steps: readonly string[]
-  /** The error that it showed. */
-  readonly said: string | undefined
+  /** Its error. */
+  readonly excerpt: string | undefined
   readonly link: string | undefined
 }
 
-/** The run, as people know it. */
+/** The run, for people. */
 export interface RunEvidence {
   readonly workflow: string | undefined
   readonly repository: string | undefined
@@ -27,44 +27,44 @@ export interface RunEvidence {
 export interface MessageParts {
   /** The jobs to name, most important first; at least one. */
   readonly jobs: readonly JobEvidence[]
-  /** Jobs of the run that failed, too, and may be the reason. */
+  /** Other failed jobs of the run, which may be the reason. */
   readonly related: readonly JobEvidence[]
-  /** What else there is to say, a sentence each; few and short. */
+  /** A few more sentences. */
   readonly remarks: readonly string[]
   readonly run: RunEvidence
 }
 
-const MAX_NAME = { characters: 200, bytes: Number.POSITIVE_INFINITY }
-const MAX_EXCERPT = { characters: 1_500, bytes: Number.POSITIVE_INFINITY }
-const MAX_SAID_OF_SEVERAL = { characters: 300, bytes: Number.POSITIVE_INFINITY }
+const NAME_LIMIT = { characters: 200, bytes: Number.POSITIVE_INFINITY }
+const EXCERPT_LIMIT = { characters: 1_500, bytes: Number.POSITIVE_INFINITY }
+const EXCERPT_LIMIT_OF_SEVERAL = { characters: 300, bytes: Number.POSITIVE_INFINITY }
 
 const MAX_STEPS = 3
 
 /**
- * The error message for a person: what failed, what it said, which run. The link stands at the end, which no length
- * limit cuts away: the message itself keeps the limit, and a stricter cut takes from the middle.
+ * The error message for people: what failed, its error, and the run. The link is at the end, where truncation of the middle
+ * keeps it.
  *
- * @param limit bytes of UTF-8
+ * @param maxBytes of UTF-8
  */
-export function errorMessageOf({ jobs, related, remarks, run }: MessageParts, limit: number): string {
+export function errorMessageOf({ jobs, related, remarks, run }: MessageParts, maxBytes: number): string {
   const [only] = jobs
   const isOne = jobs.length === 1 && only !== undefined
-  const head = isOne ? [sentence(only, MAX_EXCERPT)] : [`${jobs.length} jobs did not succeed:`]
+  const head = isOne ? [sentence(only, EXCERPT_LIMIT)] : [`${jobs.length} jobs did not succeed:`]
   const lines = [
     ...(isOne ? [] : jobs.map((job) => `- ${jobSentence(job)}`)),
     ...related.map((job) => `- In this run: ${jobSentence(job)}`),
   ]
   const tail = [...remarks, runLine(run), (isOne && only.link) || run.link].filter((line) => line)
   const fixed = [...head, moreLine(lines.length), ...tail]
-  return [...head, ...asManyAsFit(lines, limit - sizeOf(fixed.join('\n')).bytes), ...tail].join('\n')
+  return [...head, ...linesWithin(lines, maxBytes - sizeOf(fixed.join('\n')).bytes), ...tail].join('\n')
 }
 
-/** The first lines within the room (bytes of UTF-8), and how many more there are. */
-function asManyAsFit(lines: readonly string[], room: number): string[] {
+/** The first lines within a number of bytes, and how many more there are. */
+function linesWithin(lines: readonly string[], maxBytes: number): string[] {
   let used = 0
   const fitting = lines.findIndex((line) => {
     used += sizeOf(`${line}\n`).bytes
-    return used > room
+    return used > maxBytes
   })
   return fitting < 0 ? [...lines] : [...lines.slice(0, fitting), moreLine(lines.length - fitting)]
 }
@@ -75,17 +75,17 @@ function moreLine(count: number): string {
 
 /** One line about one of several jobs, with its link. */
 function jobSentence(job: JobEvidence): string {
-  return sentence(job, MAX_SAID_OF_SEVERAL) + (job.link ? ` ${job.link}` : '')
+  return sentence(job, EXCERPT_LIMIT_OF_SEVERAL) + (job.link ? ` ${job.link}` : '')
 }
 
-function sentence({ name, outcome, steps, said }: JobEvidence, longestSaid: typeof MAX_EXCERPT): string {
+function sentence({ name, outcome, steps, excerpt }: JobEvidence, limit: typeof EXCERPT_LIMIT): string {
   const who = name === undefined ? 'A needed job' : `Job ${quoteValue(name)}`
   const job = `${who} ${OUTCOME_WORDS.get(outcome) ?? `ended with ${oneLine(outcome)}`}`
   const where = steps.length === 0 ? '' : ` in step ${stepNames(steps)}`
-  return `${job}${where}${said ? `: ${oneLine(truncateMiddle(clean(said), longestSaid))}` : '.'}`
+  return `${job}${where}${excerpt ? `: ${oneLine(truncateMiddle(clean(excerpt), limit))}` : '.'}`
 }
 
-/** The first of the steps by their names, and how many more there are. */
+/** The names of the first steps, and how many more there are. */
 export function stepNames(steps: readonly string[]): string {
   const more = steps.length > MAX_STEPS ? ` and ${steps.length - MAX_STEPS} more` : ''
   return steps.slice(0, MAX_STEPS).map(quoteValue).join(', ') + more
@@ -111,7 +111,7 @@ function runLine({ workflow, repository, runNumber, attempt }: RunEvidence): str
 }
 
 function quoteValue(name: string): string {
-  return `"${oneLine(truncateMiddle(clean(name), MAX_NAME))}"`
+  return `"${oneLine(truncateMiddle(clean(name), NAME_LIMIT))}"`
 }
 
 function clean(text: string): string {

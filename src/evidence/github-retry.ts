@@ -1,84 +1,88 @@
 import { mayPass } from '../github/api.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import type { Deadline } from '../util/deadline.ts'
+import { formatSeconds } from '../util/format.ts'
 
-/** GitHub learns of what happened a little after the runner does. */
-const ASK_AGAIN_MS = 1_000
-/** Within so many looks it has learnt of nearly everything. */
-const A_FEW_LOOKS = 3
-/** A server that fails may be well again a second later. */
+/** GitHub's API shows what happened a little after the runner does. */
+const RETRY_AFTER_MS = 1_000
+/** After this many responses, GitHub's API shows nearly everything. */
+const USUAL_RESPONSES = 3
+/** A server that fails may recover within a second. */
 const MAX_FAILURES = 3
 
-/** What is asked for. */
-export interface Question<T> {
-  readonly ask: () => Promise<T>
-  /** Whether the answer has what is waited for. */
-  readonly isThere: (response: T) => boolean
+/** What is fetched. */
+export interface Query<T> {
+  readonly fetch: () => Promise<T>
+  /** Whether a response has what is waited for. */
+  readonly isComplete: (response: T) => boolean
   /**
-   * Whether it is sure to come, and the last thing to ask for: then it is asked for as long as there is time, else a few
-   * times, and as long as there is time for another question.
+   * Whether it is certain to come, and the last query: then it is repeated until the deadline. Otherwise it is repeated a few
+   * times, as long as there is time for another query.
    */
-  readonly isSure?: boolean
+  readonly isCertain?: boolean
 }
 
-/** How long it may be asked for. */
-export interface AskingTime {
+/** The time for all queries. */
+export interface QueryTime {
   readonly deadline: Deadline
   readonly signal: AbortSignal
 }
 
 /**
- * Asks GitHub, and once more a second later as long as what is waited for is not there or the server fails. A server that
- * is slow, or silent after its first answer, does not take the time for what else there is to ask.
+ * Fetches from GitHub's API, and again a second later while the response is not complete or the server fails. A slow server,
+ * or one that hangs after its first response, leaves time for the other queries.
  *
- * @returns the last answer, whether or not it has what was waited for
- * @throws the error of the last time when there was no answer at all; after an answer, `onProblem` is told it
+ * @param onProblem called with the last error when an earlier response is returned
+ * @returns the last response, complete or not
+ * @throws the last error when there was no response
  */
-export async function askAgain<T>(
-  { ask, isThere, isSure = false }: Question<T>,
-  { deadline, signal }: AskingTime,
+export async function fetchUntilComplete<T>(
+  { fetch, isComplete, isCertain = false }: Query<T>,
+  { deadline, signal }: QueryTime,
   onProblem: (message: string) => void,
 ): Promise<T> {
-  let response: { value: T } | undefined
-  let looks = 0
+  let last: { response: T } | undefined
+  let responses = 0
   let failures = 0
   let tookMs = 0
-  const isTimeLeft = async (): Promise<boolean> => {
-    // The next question takes as long as this one, and a log has to be downloaded as well.
-    const others = response === undefined || isSure ? 0 : 2 * tookMs
-    const needed = ASK_AGAIN_MS + Math.max(ASK_AGAIN_MS, tookMs + others)
+
+  async function waitForRetry(): Promise<boolean> {
+    // The next query takes as long as this one, and there is a log to download as well.
+    const forOthers = last === undefined || isCertain ? 0 : 2 * tookMs
+    const needed = RETRY_AFTER_MS + Math.max(RETRY_AFTER_MS, tookMs + forOthers)
     if (signal.aborted || deadline.remaining() < needed) return false
-    await deadline.sleep(ASK_AGAIN_MS)
-    // A machine that is busy sleeps longer.
-    return !signal.aborted && deadline.remaining() >= ASK_AGAIN_MS / 2
+    await deadline.sleep(RETRY_AFTER_MS)
+    // A slow machine sleeps longer.
+    return !signal.aborted && deadline.remaining() >= RETRY_AFTER_MS / 2
   }
-  const askInTime = (): Promise<T> =>
-    deadline.within(
-      deadline.remaining() / 2,
-      ask,
-      (ms) => new Error(`GitHub's API did not answer again within ${Math.round(ms / 1000)} s`),
-    )
-  const look = async (): Promise<T> => {
+
+  async function attempt(): Promise<T> {
     const before = deadline.remaining()
     try {
-      return await (response === undefined || isSure ? ask() : askInTime())
+      if (last === undefined || isCertain) return await fetch()
+      return await deadline.within(
+        deadline.remaining() / 2,
+        fetch,
+        (ms) => new Error(`GitHub's API did not respond again within ${formatSeconds(ms)}`),
+      )
     } finally {
       tookMs = before - deadline.remaining()
     }
   }
+
   for (;;) {
     try {
-      response = { value: await look() }
-      looks += 1
-      if (isThere(response.value) || (looks > A_FEW_LOOKS && !isSure)) return response.value
+      last = { response: await attempt() }
+      responses += 1
+      if (isComplete(last.response) || (responses > USUAL_RESPONSES && !isCertain)) return last.response
     } catch (error) {
       failures += 1
-      const isOver = signal.aborted || !mayPass(error) || failures === MAX_FAILURES || !(await isTimeLeft())
-      if (!isOver) continue
-      if (response === undefined) throw error
+      const isFinal = signal.aborted || !mayPass(error) || failures === MAX_FAILURES || !(await waitForRetry())
+      if (!isFinal) continue
+      if (last === undefined) throw error
       onProblem(errorMessage(error))
-      return response.value
+      return last.response
     }
-    if (!(await isTimeLeft())) return response.value
+    if (!(await waitForRetry())) return last.response
   }
 }

@@ -1,6 +1,7 @@
+import { PUBLISHED_LIMITS } from '../domain/error-fields.ts'
 import { sanitize } from '../text/sanitize.ts'
 
-/** A step that ran, and when, in milliseconds since 1970; the API tells whole seconds. */
+/** A step that ran, and when, in milliseconds since 1970. The API gives whole seconds. */
 export interface LoggedStep {
   readonly name: string
   readonly startedAt: number
@@ -13,9 +14,9 @@ export interface LoggedSteps {
   readonly all: readonly LoggedStep[]
 }
 
-/** What a job's log says of a failed step. */
+/** What a job's log shows of a failed step. */
 export interface LogExcerpt {
-  /** The end of the step's log, up to its error: no time stamps, no colours. */
+  /** The end of the step's log, up to its error: without time stamps and colors. */
   readonly text: string
   /** The first error with content, else the first one; undefined when there is none. */
   readonly error: string | undefined
@@ -23,8 +24,8 @@ export interface LogExcerpt {
   readonly isElsewhere: (message: string) => boolean
 }
 
-/** A stack trace has 4095 characters at the most; the end of the log is worth more than its beginning. */
-export const MAX_EXCERPT = 4_000
+/** A stack trace may have that many characters, with a line end between the errors of annotations and the log. */
+export const MAX_EXCERPT_CHARACTERS = PUBLISHED_LIMITS.errorStackTrace.characters - 1
 
 const TIME_STAMP = /^\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?/
 const ERROR = '##[error]'
@@ -33,28 +34,28 @@ const CLEANUP = /^(Post job cleanup\.|Cleaning up orphan processes)$/
 
 const MAX_LINES_OF_ERROR = 100
 
-/** What every failed script says: it tells nothing of why. */
+/** The message of every failed script, which does not give the reason. */
 const CONTENTLESS = /^Process completed with exit code -?\d+\.$/
 
-/** Whether a message of an error tells something. */
+/** Whether the message of an error gives a reason. */
 export function hasContent(message: string): boolean {
   return message.trim() !== '' && !CONTENTLESS.test(message.trim())
 }
 
 interface Line {
   readonly time: number | undefined
-  /** A further line of the message that began on a line before. */
+  /** Whether it continues the message of the line before. */
   readonly continues: boolean
   readonly text: string
 }
 
 /**
- * The part of a job's log that tells why a step failed: its lines up to its last `##[error]`, or its last lines where
- * there is none. Log lines don't name their step. They are told by their time and, as steps follow each other within
- * the second that the API knows, by the headers that the runner writes before scripts and actions.
+ * The part of a job's log that shows why a step failed: its lines up to its last `##[error]`, or its last lines if there is
+ * none. Log lines don't name their step. They are assigned by their time and, as several steps may run within one second of
+ * the API, by the headers that the runner writes before scripts and actions.
  *
- * @param log some end of the log as GitHub gives it: a time stamp on each line that begins a message
- * @param steps undefined when GitHub does not tell when the failed one ran: then the last error of the log is taken
+ * @param log the end of a log, with a time stamp on each line that begins a message
+ * @param steps undefined when it is not known when the failed step ran. Then the last error of the log counts
  */
 export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcerpt {
   const lines = linesOf(log)
@@ -64,7 +65,7 @@ export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcer
   const own = new Set(chosen)
   const elsewhere = new Set(errorsIn(lines.filter((line) => !own.has(line))).map(firstLineOf))
   return {
-    text: lastCharacters(readable(chosen).join('\n'), MAX_EXCERPT),
+    text: lastCharacters(readable(chosen).join('\n'), MAX_EXCERPT_CHARACTERS),
     error: errors.find(hasContent) ?? errors[0],
     isElsewhere: (message) => {
       const firstLine = firstLineOf(message)
@@ -73,12 +74,12 @@ export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcer
   }
 }
 
-/** The first line of a message, as it stands in a log: without colours and spaces around it. */
+/** The first line of a message, as a log has it: without colors and surrounding space. */
 export function firstLineOf(text: string): string {
   return (sanitize(text).text.trim().split(/\r?\n/, 1)[0] ?? '').trim()
 }
 
-/** The messages of errors, those of several lines whole. */
+/** The messages of errors, with all their lines. */
 function errorsIn(lines: readonly Line[]): string[] {
   return lines.flatMap((line, index) => {
     if (!line.text.startsWith(ERROR)) return []
@@ -87,7 +88,7 @@ function errorsIn(lines: readonly Line[]): string[] {
   })
 }
 
-/** The further lines of a message: only its first one has a time stamp, and a marker. */
+/** The further lines of a message. Only its first line has a time stamp and a marker. */
 function continuationOf(lines: readonly Line[], index: number): readonly Line[] {
   const rest = lines.slice(index + 1, index + 1 + MAX_LINES_OF_ERROR)
   const end = rest.findIndex(({ continues }) => !continues)
@@ -104,8 +105,8 @@ function isOwnStep({ name }: LoggedStep, all: readonly LoggedStep[]): boolean {
 }
 
 /**
- * The lines of the failed step, among those that were written in the seconds in which it ran; undefined when they are
- * not there, as a later step wrote more in the same second than is read of a log: better none than another step's.
+ * The lines of the failed step, among those written in the seconds in which it ran; undefined when they were not read, because
+ * a later step wrote too much in the same second. Lines of another step would mislead.
  */
 function linesOfStep(lines: readonly Line[], { failed, all }: LoggedSteps): readonly Line[] | undefined {
   const during = beforeCleanup(lines.filter((line) => isDuring(line, failed)))
@@ -116,7 +117,7 @@ function linesOfStep(lines: readonly Line[], { failed, all }: LoggedSteps): read
       step.startedAt <= failed.completedAt &&
       step.completedAt >= failed.startedAt,
   )
-  // Each step has one header, unless it is composed of others. From the end, as the beginning may not have been read.
+  // Each step has one header, unless it is a composite action. From the end, as the beginning may not have been read.
   const place = steps.length - steps.indexOf(failed)
   const headers = parts.filter(({ hasHeader }) => hasHeader).length
   if (headers === steps.length || (headers < steps.length && parts.length >= place)) {
@@ -142,7 +143,7 @@ function linesOf(log: string): Line[] {
   let time: number | undefined
   return log.split(/\r?\n/).map((raw) => {
     const stamp = TIME_STAMP.exec(raw)
-    // The further lines of one message have no stamp of their own.
+    // Further lines of a message have no time stamp.
     if (stamp) time = Date.parse(stamp[1] ?? '')
     return { time, continues: stamp === null, text: sanitize(stamp ? raw.slice(stamp[0].length) : raw).text }
   })
@@ -165,7 +166,7 @@ function upToError(lines: readonly Line[]): Line[] {
   return lines.slice(Math.max(0, script), end)
 }
 
-/** The lines as people see them: no markers of groups, no header of the script but its first line. */
+/** The lines as GitHub shows them: without markers of groups, and only the first line of a script's header. */
 function readable(lines: readonly Line[]): string[] {
   const visible: string[] = []
   let inHeader = false
@@ -187,7 +188,7 @@ function readable(lines: readonly Line[]): string[] {
   return visible
 }
 
-/** The end of a text: at most so many characters, from the beginning of a line on, if there is one near. */
+/** The end of a text, with `limit` characters at most, from the beginning of a line if there is one near. */
 export function lastCharacters(whole: string, limit: number): string {
   let text = whole.trim()
   if (text.length > limit) {

@@ -1,22 +1,22 @@
 import type { NeededJob } from '../domain/needs.ts'
 import type { Job } from '../github/api.ts'
 
-/** The jobs of a run that belong to needed jobs, as far as their names tell. */
+/** The jobs of a run that belong to needed jobs, by their names. */
 export interface MatchedJobs {
-  /** For each needed job: the jobs of the run that ended like it; several for a matrix, none if they can't be told. */
+  /** For each needed job, the jobs of the run with its result: several for a matrix, none if it can't be recognized. */
   readonly matched: ReadonlyMap<NeededJob, readonly Job[]>
   /**
-   * Jobs that did not succeed and belong to no needed job by their name: renamed ones, ones that nobody needs, and all
-   * where the needed jobs have no names.
+   * Jobs that did not succeed and belong to no needed job by their name: renamed jobs, jobs that are not needed, and all jobs
+   * if the needed jobs have no names.
    */
   readonly others: readonly Job[]
 }
 
 /**
- * Finds the jobs of a run behind needed jobs. The API does not tell a job's key in the workflow: without a `name:` it is
- * the name, or the beginning of it (`key (matrix values)`, `key / job of the called workflow`).
+ * Finds the jobs of a run that belong to needed jobs. The API does not give a job's key in the workflow. Without a `name:`, it
+ * is the name, or its beginning (`key (matrix values)`, `key / job of the called workflow`).
  *
- * @param passing keys of needed jobs that are all right, and so explain nothing
+ * @param passing keys of the needed jobs that don't explain a failure
  */
 export function matchNeededJobs(
   needed: readonly NeededJob[],
@@ -27,7 +27,7 @@ export function matchNeededJobs(
     needed.map((job) => [job, jobs.filter((each) => belongsTo(each, job.key) && resultOf(each) === job.result)]),
   )
   const known = [...needed.map(({ key }) => key), ...passing]
-  // A job that was cancelled explains something only where one of those looked for was.
+  // A canceled job explains only needed jobs that were canceled.
   const unexplained = [
     'failure',
     ...[...matched].filter(([, found]) => found.length === 0).map(([{ result }]) => result),
@@ -45,10 +45,10 @@ export function matchNeededJobs(
 }
 
 /**
- * Whether GitHub does not know yet how a needed job ended: it shows one of its jobs as running, or, where a job has a
- * name of its own and so can't be told, too few that ended like it and one that runs. A needed job has ended.
+ * Whether GitHub's API does not show yet how a needed job ended. It shows one of its jobs as running, or, if a job can't be
+ * recognized by its name, too few with its result and one that runs. A needed job has always ended.
  *
- * @param jobs of the run, without the job that asks
+ * @param jobs of the run, without this job
  */
 export function isBehind(needed: readonly NeededJob[], passing: readonly string[], jobs: readonly Job[]): boolean {
   const running = jobs.filter(({ conclusion }) => conclusion === undefined)

@@ -1,6 +1,6 @@
 import type { AwsSettings } from '../aws/settings.ts'
 import { readAwsSettings } from './aws.ts'
-import { type ReadInput, readBoolean, readOptional, readWholeNumber, unknownValue } from './readers.ts'
+import { invalidValue, type ReadInput, readBoolean, readOptional, readWholeNumber } from './readers.ts'
 import {
   type ErrorInputs,
   type EvidenceInputs,
@@ -28,7 +28,7 @@ export interface ActivityReportInputs {
 /** The inputs of activity that only its heartbeats need, checked. */
 export interface HeartbeatInputs {
   readonly evidence: EvidenceInputs
-  /** The job's own token, never that of an app: it dies with the job. */
+  /** The job's own token, never that of an app: it expires with the job. */
   readonly jobToken: string | undefined
   readonly heartbeatSeconds: number
   readonly onCancel: OnCancel
@@ -36,8 +36,8 @@ export interface HeartbeatInputs {
 }
 
 /**
- * Reads and checks the inputs that the report at the end of the job needs: first, as a mistake in one of the others
- * fails the job, and that must be reported.
+ * Reads and checks the inputs that the report at the end of the job needs. These come first: an invalid value of another input
+ * fails the job, which has to be reported.
  *
  * @throws ConfigurationError naming the input, its value and the valid ones
  */
@@ -53,12 +53,12 @@ export function readActivityReportInputs(read: ReadInput): ActivityReportInputs 
 }
 
 /**
- * Reads and checks the other inputs of activity. Nothing has been done when it throws.
+ * Reads and checks the other inputs of activity.
  *
  * @throws ConfigurationError naming the input, its value and the valid ones
  */
 export function readHeartbeatInputs(read: ReadInput): HeartbeatInputs {
-  // Used by the post step; checked here, where nothing has been done yet.
+  // The post step uses it. Checked here, before anything is done.
   readJobStatus(read)
   return {
     evidence: readEvidenceInputs(read),
@@ -75,5 +75,5 @@ export const MAX_JOB_MINUTES = 7200
 function readOnCancel(read: ReadInput): OnCancel {
   const value = read('on-cancel') || 'ignore'
   if (value === 'ignore' || value === 'cancel-run') return value
-  throw unknownValue('on-cancel', value, 'ignore, cancel-run')
+  throw invalidValue('on-cancel', value, 'ignore or cancel-run')
 }

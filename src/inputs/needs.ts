@@ -3,11 +3,11 @@ import { NEEDED_RESULTS, type Outcome } from '../domain/task-status.ts'
 import { formatValue, quoteValue } from '../masking/format.ts'
 import { ConfigurationError } from '../util/errors.ts'
 
-/** A name in a message, and several of them. */
+/** In a message. */
 const MAX_NAME_CHARACTERS = 120
 const MAX_NAMES_CHARACTERS = 500
 
-/** The line that the workflow should have. */
+/** For the hint. */
 const NEEDS_LINE = 'needs: ${{ toJSON(needs) }}'
 /** The line for jobs whose outputs are too large for an input. */
 const RESULTS_LINE = 'needs: ${{ toJSON(needs.*.result) }}'
@@ -15,10 +15,10 @@ const RESULTS_LINE = 'needs: ${{ toJSON(needs.*.result) }}'
 const NAMED_RESULTS = 'needs: \'{"KEY": {"result": "${{ needs.KEY.result }}"}}\''
 
 /**
- * The needed jobs in the text that `toJSON(needs)` makes, or `toJSON(needs.*.result)`: a list of results without names,
- * which stays small whatever the outputs of the jobs.
+ * Parses `toJSON(needs)`, or `toJSON(needs.*.result)`: a list of results without names, which is small whatever the outputs of
+ * the jobs.
  *
- * @throws ConfigurationError for any other text: what can't be read must not count as "nothing failed"
+ * @throws ConfigurationError for any other text, which must not count as success
  */
 export function parseNeeds(text: string): NeededJob[] {
   let value: unknown
@@ -31,12 +31,9 @@ export function parseNeeds(text: string): NeededJob[] {
   const jobs = Array.isArray(value) ? resultsIn(value, text) : jobsIn(value, text)
   if (jobs.length === 0) {
     const nothing = Array.isArray(value) ? '[]' : '{}'
-    throw new ConfigurationError(
-      `The input needs is ${nothing}: this job needs no other job, so nothing is known of them.`,
-      {
-        hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
-      },
-    )
+    throw new ConfigurationError(`Input "needs" is ${nothing}: this job needs no other job.`, {
+      hint: 'List the jobs in "needs: [...]" of this job, or omit the input to use only the status of this job.',
+    })
   }
   return jobs
 }
@@ -55,7 +52,7 @@ function resultsIn(list: readonly unknown[], text: string): NeededJob[] {
     if (result !== undefined) return { key: undefined, result }
     if (typeof word !== 'string') throw notNeeds(text)
     throw new ConfigurationError(
-      `The input needs lists the result ${quoteValue(word, MAX_NAME_CHARACTERS)}. Valid: ${NEEDED_RESULTS.join(', ')}.`,
+      `Invalid result ${quoteValue(word, MAX_NAME_CHARACTERS)} in input "needs". Expected one of: ${NEEDED_RESULTS.join(', ')}.`,
       { hint: `Write the line ${RESULTS_LINE}` },
     )
   })
@@ -68,7 +65,7 @@ function parseResult(word: unknown): Outcome | undefined {
 /**
  * Checks that the allowances name needed jobs.
  *
- * @throws ConfigurationError naming the jobs there are: a misspelt name would hide a failure, or report one
+ * @throws ConfigurationError naming the needed jobs: a misspelled name would hide a failure, or report one
  */
 export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob[]): void {
   for (const [input, names] of [
@@ -78,17 +75,17 @@ export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob
     const unknown = names.filter((name) => !jobs.some(({ key }) => key === name))
     if (unknown.length === 0) continue
     if (jobs.length === 0) {
-      throw new ConfigurationError(`The input ${input} is given, but needs is not.`, {
+      throw new ConfigurationError(`Input "${input}" is set, but "needs" is not.`, {
         hint: `Add the line ${NEEDS_LINE}`,
       })
     }
     if (jobs.some(({ key }) => key === undefined)) {
-      throw new ConfigurationError(`The input ${input} names jobs, but needs has results without names.`, {
-        hint: `Write the line ${NEEDS_LINE}, or where that is too large, each job with its key: ${NAMED_RESULTS}`,
+      throw new ConfigurationError(`Input "${input}" names jobs, but "needs" has results without names.`, {
+        hint: `Write the line ${NEEDS_LINE}, or if that is too large, each job with its key: ${NAMED_RESULTS}`,
       })
     }
     throw new ConfigurationError(
-      `The input ${input} names ${formatValue(unknown.map((name) => quoteValue(name, MAX_NAME_CHARACTERS)).join(', '), MAX_NAMES_CHARACTERS)}, which this job does not need. ` +
+      `Input "${input}" names ${formatValue(unknown.map((name) => quoteValue(name, MAX_NAME_CHARACTERS)).join(', '), MAX_NAMES_CHARACTERS)}, which this job does not need. ` +
         `It needs: ${formatValue(jobs.map(({ key }) => key).join(', '), MAX_NAMES_CHARACTERS)}.`,
     )
   }
@@ -96,7 +93,7 @@ export function checkAllowances(allowances: Allowances, jobs: readonly NeededJob
 
 function notNeeds(text: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
-    `The input needs is ${quoteValue(text, MAX_NAME_CHARACTERS)}, which is not the needs context of a job.`,
+    `Invalid value ${quoteValue(text, MAX_NAME_CHARACTERS)} for input "needs". Expected the needs context of a job.`,
     { hint: `Write the line ${NEEDS_LINE}`, cause },
   )
 }

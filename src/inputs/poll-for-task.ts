@@ -27,7 +27,7 @@ export function readPollForTaskInputs(read: ReadInput): PollForTaskInputs {
   const workerGroup = readApiText(read, 'worker-group', MAX_NAME)
   if (workerGroup === undefined) {
     throw new ConfigurationError(
-      'The input worker-group is empty; it must be the workerGroup of the activities, in the same case.',
+      'Input "worker-group" is empty. Expected the workerGroup of the activities, in the same case.',
     )
   }
   const jobTotal = Number(read('job-total'))
@@ -37,7 +37,7 @@ export function readPollForTaskInputs(read: ReadInput): PollForTaskInputs {
     maxTasks: readWholeNumber(read, 'max-tasks', 1, 1, MAX_TASKS),
     hostname: readApiText(read, 'hostname', MAX_NAME),
     taskrunnerId: readApiText(read, 'taskrunner-id', MAX_NAME),
-    // It only spreads the first calls, so a strange one is as good as none.
+    // It only spreads the first polls, so an invalid one counts as none.
     jobTotal: jobTotal > 1 && jobTotal <= MAX_TASKS ? jobTotal : 1,
     aws: readAwsSettings(read),
     reporting: readReportingInputs(read),

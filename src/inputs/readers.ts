@@ -1,10 +1,10 @@
 import { quoteValue } from '../masking/format.ts'
 import { ConfigurationError } from '../util/errors.ts'
 
-/** Gives an input as the runner passes it: a trimmed string, empty when it isn't given. */
+/** Gives an input as the runner passes it: trimmed, and empty when it isn't set. */
 export type ReadInput = (name: string) => string
 
-/** The value of an input; undefined when it isn't given. */
+/** The value of an input; undefined when it isn't set. */
 export function readOptional(read: ReadInput, name: string): string | undefined {
   return read(name) || undefined
 }
@@ -19,7 +19,7 @@ export function readBoolean(read: ReadInput, name: string, defaultValue: boolean
   if (value === '') return defaultValue
   if (['true', 'True', 'TRUE'].includes(value)) return true
   if (['false', 'False', 'FALSE'].includes(value)) return false
-  throw unknownValue(name, value, 'true, false')
+  throw invalidValue(name, value, 'true or false')
 }
 
 /**
@@ -31,17 +31,17 @@ export function readWholeNumber(
   read: ReadInput,
   name: string,
   defaultValue: number,
-  least: number,
-  most: number,
+  min: number,
+  max: number,
 ): number {
   const value = read(name)
   if (value === '') return defaultValue
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
-  if (!(number >= least && number <= most)) throw unknownValue(name, value, `a whole number from ${least} to ${most}`)
+  if (!(number >= min && number <= max)) throw invalidValue(name, value, `a whole number from ${min} to ${max}`)
   return number
 }
 
-/** Names that stand on lines or between commas. */
+/** Names, separated by line ends or commas. */
 export function readNames(read: ReadInput, name: string): string[] {
   return read(name)
     .split(/[,\r\n]/)
@@ -57,7 +57,7 @@ export function isApiText(text: string): boolean {
 }
 
 /**
- * A text that the API takes; undefined when it isn't given.
+ * A text that the API accepts; undefined when it isn't set.
  *
  * @param max characters
  * @throws ConfigurationError
@@ -70,12 +70,16 @@ export function readApiText(read: ReadInput, name: string, max: number): string 
 /** @throws ConfigurationError */
 export function checkApiText(name: string, value: string, max: number): string {
   if ([...value].length > max || !isApiText(value)) {
-    throw unknownValue(name, value, `1 to ${max} characters, no control characters`)
+    throw invalidValue(name, value, `1 to ${max} characters without control characters`)
   }
   return value
 }
 
-/** An error for a value that an input can't have. */
-export function unknownValue(name: string, value: string, valid: string): ConfigurationError {
-  return new ConfigurationError(`The input ${name} is ${quoteValue(value)}. Valid: ${valid}.`)
+/**
+ * The error for an invalid value.
+ *
+ * @param expected ends the sentence "Expected …"
+ */
+export function invalidValue(name: string, value: string, expected: string): ConfigurationError {
+  return new ConfigurationError(`Invalid value ${quoteValue(value)} for input "${name}". Expected ${expected}.`)
 }

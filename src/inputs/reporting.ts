@@ -3,9 +3,9 @@ import type { ResolvedStatus } from '../domain/resolve-status.ts'
 import { JOB_STATUSES, type JobStatus, parseJobStatus } from '../domain/task-status.ts'
 import { quoteValue } from '../masking/format.ts'
 import { ConfigurationError } from '../util/errors.ts'
-import { isApiText, type ReadInput, readBoolean, readOptional, readWholeNumber, unknownValue } from './readers.ts'
+import { invalidValue, isApiText, type ReadInput, readBoolean, readOptional, readWholeNumber } from './readers.ts'
 
-/** How GitHub may be asked for the evidence of a failure. */
+/** What calls to GitHub's API need, for the evidence of a failure. */
 export interface EvidenceInputs {
   readonly githubToken: string | undefined
   /** This job's id in the REST API; older runners and GitHub Enterprise Server don't give it. */
@@ -40,45 +40,45 @@ export interface ReportRequest {
 }
 
 // API reference: 1 to 2048 characters of the pattern of isApiText.
-const MAX_TASK_ID = 2048
+const MAX_TASK_ID_CHARACTERS = 2048
 
 /** @throws ConfigurationError */
 export function readTaskId(read: ReadInput): string {
   const taskId = read('task-id')
   if (taskId === '') {
-    throw new ConfigurationError('The input task-id is empty; it must be the task id that PollForTask gave.', {
+    throw new ConfigurationError('Input "task-id" is empty. Expected the task id from PollForTask.', {
       hint: 'If it comes from an output, as in ${{ steps.poll.outputs.task-id }}, check the names of the step and the output.',
     })
   }
   const length = [...taskId].length
-  if (length > MAX_TASK_ID) {
+  if (length > MAX_TASK_ID_CHARACTERS) {
     throw new ConfigurationError(
-      `The input task-id has ${length} characters (it begins with ${quoteValue(taskId, 40)}); at most ${MAX_TASK_ID} are allowed.`,
-      { hint: 'Pass only the taskId of the answer of PollForTask, not the whole answer.' },
+      `Input "task-id" has ${length} characters (it begins with ${quoteValue(taskId, 40)}). Expected at most ${MAX_TASK_ID_CHARACTERS}.`,
+      { hint: 'Pass only the taskId of the response of PollForTask, not the whole response.' },
     )
   }
   if (!isApiText(taskId)) {
     throw new ConfigurationError(
-      `The input task-id (${quoteValue(taskId, 40)}) has characters that no task id has: control characters or broken Unicode.`,
-      { hint: 'Pass the taskId of the answer of PollForTask as it is.' },
+      `Invalid value ${quoteValue(taskId, 40)} for input "task-id". Expected no control characters and no broken Unicode.`,
+      { hint: 'Pass the taskId of the response of PollForTask unchanged.' },
     )
   }
   return taskId
 }
 
-/** How the job stands at this moment. */
+/** The job status at this moment. @throws ConfigurationError */
 export function readJobStatus(read: ReadInput): JobStatus {
   const word = read('job-status')
   const outcome = parseJobStatus(word)
   if (outcome !== undefined) return outcome
-  throw unknownValue('job-status', word, `${JOB_STATUSES.join(', ')}; leave it out to use \${{ job.status }}`)
+  throw invalidValue('job-status', word, `one of: ${JOB_STATUSES.join(', ')}. Omit it to use \${{ job.status }}`)
 }
 
-/** What is needed to ask GitHub; in a post step it may be missing. */
+/** What calls to GitHub's API need. In a post step it may be missing. */
 export function readEvidenceInputs(read: ReadInput): EvidenceInputs {
   const githubToken = readOptional(read, 'github-token')
   const id = read('check-run-id')
-  // It only helps to find evidence, so a strange one is as good as none.
+  // It only helps to find evidence, so an invalid one counts as none.
   return { githubToken, checkRunId: /^[1-9]\d{0,15}$/.test(id) ? Number(id) : undefined }
 }
 
@@ -92,7 +92,7 @@ export function readErrorInputs(read: ReadInput): ErrorInputs {
   }
 }
 
-/** An hour: GitHub gives a cancelled job's last steps five minutes in all, and nobody waits longer for a report. */
+/** An hour: the last steps of a canceled job have five minutes in all, and nobody waits longer for a report. */
 const MAX_TIMEOUT_SECONDS = 3600
 
 /** @throws ConfigurationError */

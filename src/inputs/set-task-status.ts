@@ -3,7 +3,7 @@ import { type ResolvedStatus, resolveStatus } from '../domain/resolve-status.ts'
 import { JOB_STATUSES, type JobStatus, parseJobStatus, parseStatus, STATUS_WORDS } from '../domain/task-status.ts'
 import { readAwsSettings } from './aws.ts'
 import { checkAllowances, parseNeeds } from './needs.ts'
-import { type ReadInput, readBoolean, readNames, unknownValue } from './readers.ts'
+import { invalidValue, type ReadInput, readBoolean, readNames } from './readers.ts'
 import {
   type ReportRequest,
   readErrorInputs,
@@ -36,7 +36,11 @@ function readStatus(read: ReadInput): ResolvedStatus {
   if (word !== '') {
     const given = parseStatus(word)
     if (given === undefined) {
-      throw unknownValue('status', word, `${STATUS_WORDS.join(', ')}, or nothing to derive it from job.status`)
+      throw invalidValue(
+        'status',
+        word,
+        `one of: ${STATUS_WORDS.join(', ')}. Omit it to derive the status from job.status`,
+      )
     }
     return resolveStatus({ given })
   }
@@ -44,23 +48,22 @@ function readStatus(read: ReadInput): ResolvedStatus {
 }
 
 /**
- * How the composite action that this step is a part of stands, as `github.action_status` tells; success outside of one.
- * A failed step of a composite action changes the status of the job only when all of the action has ended
- * (actions/runner#1682).
+ * The status of the composite action that this step belongs to (`github.action_status`); success outside of one. A failed step
+ * of a composite action changes the job status only when the whole action has ended (actions/runner#1682).
  */
 function readActionStatus(read: ReadInput): JobStatus {
   const word = read('action-status')
   if (word === '') return 'success'
   const outcome = parseJobStatus(word)
   if (outcome !== undefined) return outcome
-  throw unknownValue(
+  throw invalidValue(
     'action-status',
     word,
-    `${JOB_STATUSES.join(', ')}; leave it out to use \${{ github.action_status }}`,
+    `one of: ${JOB_STATUSES.join(', ')}. Omit it to use \${{ github.action_status }}`,
   )
 }
 
-/** The needed jobs that did not succeed and may not do so, and the keys of the others. */
+/** The needed jobs that block a success, and the keys of the others. */
 function readNeededJobs(read: ReadInput): { blocking: NeededJob[]; passing: string[] } {
   const text = read('needs')
   const allowances = { skips: readNames(read, 'allowed-skips'), failures: readNames(read, 'allowed-failures') }

@@ -4,8 +4,8 @@ import type { TaskStatus } from '../domain/task-status.ts'
 import { redact } from '../text/redact.ts'
 
 /**
- * Who decides how a task ended: the root action, for which the user asked; the post step of activity; or the heartbeat
- * process, when the runner is lost.
+ * Who decides how a task ended: the root action (`step`), the post step of activity, or the heartbeat process when the runner
+ * is lost.
  */
 export type Reporter = 'step' | 'post' | 'loss'
 
@@ -13,20 +13,20 @@ export type Reporter = 'step' | 'post' | 'loss'
 export interface Decision {
   readonly by: Reporter
   readonly status: TaskStatus
-  /** The error fields to send; the further ones are for a service that finds the request invalid. */
+  /** The error fields to send. Further versions are for a service that rejects the request as invalid. */
   readonly versions: readonly [ErrorFields, ...ErrorFields[]]
 }
 
 /**
- * Which decision a post step reports, where an earlier one was made and the service may not have it: its step was ended
- * while it tried. What the root action said stays, except for a success that the rest of the job did not have.
+ * The decision that a post step reports when the service may not have an earlier one, whose step was ended. That of the root
+ * action prevails, except for a success when the rest of the job failed.
  */
 export function prevailing(open: Decision | undefined, post: Decision): Decision {
   if (open?.by !== 'step') return post
   return open.status === 'FINISHED' && post.status !== 'FINISHED' ? post : open
 }
 
-/** The texts of a decision with these secrets replaced by `***`, as who sends it may have others than who made it. */
+/** The texts of a decision without these secrets: the sender may have others than the step that decided. */
 export function versionsWithout({ versions }: Decision, secrets: readonly string[]): Decision['versions'] {
   const clean = (fields: ErrorFields): ErrorFields =>
     Object.fromEntries(

@@ -1,20 +1,19 @@
 import type { ErrorFields } from '../domain/error-fields.ts'
+import { PUBLISHED_LIMITS } from '../domain/error-fields.ts'
 import { errorIdOf } from '../domain/error-id.ts'
-import { collectEvidence } from '../evidence/collect.ts'
-import { connectGitHub } from '../github/api.ts'
 import type { Runner } from '../github/runner.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import type { ErrorInputs, ReportRequest } from '../inputs/reporting.ts'
 import { errorMessage } from '../masking/error-message.ts'
+import { quoteValue } from '../masking/format.ts'
 import { sanitize } from '../text/sanitize.ts'
 import type { Deadline } from '../util/deadline.ts'
-import { PUBLISHED_LIMITS } from './sanitize-error-fields.ts'
-import { readStackTraceFile } from './stack-trace-file.ts'
+import { formatSeconds } from '../util/format.ts'
 
-/** Reading the stack trace file may take this long, and a quarter of the time left: a drive may have gone. */
+/** The stack trace file may take this long to read, and a quarter of the time left: a drive may not respond. */
 const MAX_READ_MS = 10_000
 
-/** Error texts before they are fitted to the limits of the API. */
+/** Error texts before they are truncated to the limits of the API. */
 export interface ErrorTexts {
   readonly fields: ErrorFields
   /** Characters of a stack trace file that were not read. */
@@ -22,8 +21,8 @@ export interface ErrorTexts {
 }
 
 /**
- * The error texts of a report: those that were given, and for FAILED the evidence where one is missing. Never fails: a
- * report goes out with the texts that there are.
+ * The error texts of a report: the error inputs, and for FAILED evidence in place of missing ones. Never fails: the report has
+ * the texts that there are.
  *
  * @param deadline of the report
  * @param evidenceDeadline of all calls to GitHub together
@@ -37,7 +36,7 @@ export async function errorTexts(
   const { status } = request.status
   if (status === 'FINISHED') {
     const given = Object.values(request.error).some((text) => text !== undefined)
-    if (given) runner.log.info('The error inputs are left out, as the status is FINISHED.')
+    if (given) runner.log.info('The error inputs are omitted, because the status is FINISHED.')
     return { fields: {}, missing: 0 }
   }
   const given = await givenTexts(request.error, runner, deadline)
@@ -49,38 +48,41 @@ async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline
   const { errorId, errorMessage: message, errorStackTrace, errorStackTraceFile } = error
   const fields = { ...(hasText(errorId) && { errorId }), ...(hasText(message) && { errorMessage: message }) }
   if (hasText(errorStackTrace)) {
-    if (errorStackTraceFile) runner.log.info('error-stack-trace is given, so error-stack-trace-file is not read.')
+    if (errorStackTraceFile) runner.log.info('error-stack-trace-file is not read, because error-stack-trace is set.')
     return { fields: { ...fields, errorStackTrace }, missing: 0 }
   }
   if (!errorStackTraceFile) return { fields, missing: 0 }
   try {
     const { text, missing } = await deadline.within(
       Math.min(MAX_READ_MS, deadline.remaining() / 4),
-      () => readStackTraceFile(errorStackTraceFile, foldersOf(runner.env)),
+      async () => {
+        const { readStackTraceFile } = await import('./stack-trace-file.ts')
+        return readStackTraceFile(errorStackTraceFile, foldersOf(runner.env))
+      },
       (ms) =>
         new Error(
-          `error-stack-trace-file: ${JSON.stringify(errorStackTraceFile)} could not be read within ${Math.round(ms / 1000)} s`,
+          `error-stack-trace-file: could not read ${quoteValue(errorStackTraceFile)} within ${formatSeconds(ms)}`,
         ),
     )
     return { fields: { ...fields, ...(hasText(text) && { errorStackTrace: text }) }, missing }
   } catch (cause) {
-    runner.log.warning(`${errorMessage(cause)}. The status is reported without it.`)
+    runner.log.warning(`${errorMessage(cause)}. The report has no stack trace.`)
     return { fields, missing: 0 }
   }
 }
 
-/** Where a stack trace file may be: the workspace, to which its path is relative, and the runner's temporary folder. */
+/** The folders for stack trace files: the workspace, to which the path is relative, and the runner's temporary folder. */
 function foldersOf(env: Runner['env']): [string, ...string[]] {
   const temp = env['RUNNER_TEMP']
   return [env['GITHUB_WORKSPACE'] || process.cwd(), ...(temp ? [temp] : [])]
 }
 
-/** Whether anything is left of a text that can be sent: an output of nothing but colours says nothing. */
+/** Whether a text has more than control characters and space. */
 function hasText(text: string | undefined): text is string {
   return text !== undefined && sanitize(text).text.trim() !== ''
 }
 
-/** The fields, with what is missing of them filled in: what failed, and where to look. */
+/** The fields, with missing ones filled in: what failed, and the link to it. */
 async function withEvidence(
   request: ReportRequest,
   given: ErrorFields,
@@ -89,21 +91,26 @@ async function withEvidence(
 ): Promise<ErrorFields> {
   const { cause } = request.status
   const errorId = given.errorId ?? errorIdOf(cause)
-  // Only a needed job has ended, and so has a log: of the own job, GitHub gives the steps.
+  // Only a job that has ended has a log. Of this job, GitHub's API gives the steps.
   const wantsTrace = given.errorStackTrace === undefined && cause.kind === 'needs'
   if (given.errorMessage !== undefined && !wantsTrace) return { ...given, errorId }
 
   const run = workflowRunOf(runner.env)
   const token = request.evidence.githubToken
   const { repository, id: runId, apiUrl } = run
-  const canAsk = token !== undefined && repository !== undefined && runId !== undefined && !request.reporting.dryRun
-  // One that is no secret of the repository is masked by nobody.
-  if (canAsk) runner.hide([token])
+  const canConnect = token !== undefined && repository !== undefined && runId !== undefined && !request.reporting.dryRun
+  // The runner masks only secrets of the repository.
+  if (canConnect) runner.hide([token])
+  // A chunk of its own: a FINISHED report does not load it.
+  const { collectEvidence } = await import('../evidence/collect.ts')
   const { message, trace, problem } = await collectEvidence(
     { cause, run, checkRunId: request.evidence.checkRunId, wantsTrace },
     {
-      connect: canAsk
-        ? (signal, onProblem) => connectGitHub({ token, repository, runId, apiUrl, env: runner.env, signal, onProblem })
+      connect: canConnect
+        ? async (signal, onProblem) => {
+            const { connectGitHub } = await import('../github/api.ts')
+            return connectGitHub({ token, repository, runId, apiUrl, env: runner.env, signal, onProblem })
+          }
         : undefined,
       deadline,
       redact: runner.redact,
@@ -114,8 +121,8 @@ async function withEvidence(
     problem ?? (token === undefined && !request.reporting.dryRun ? 'the input github-token is empty' : undefined)
   if (why !== undefined) {
     runner.log.notice(
-      `The report says less than it could about the failure: ${why.replace(/\.$/, '')}. For failed steps and logs the job needs ` +
-        '"permissions: actions: read", for annotations "checks: read"; both are optional.',
+      `Some failure details are missing: ${why.replace(/\.$/, '')}. Grant "permissions: actions: read" to include failed ` +
+        'steps and logs, and "checks: read" to include annotations.',
     )
   }
   return { errorMessage: message, ...(trace && { errorStackTrace: trace }), ...given, errorId }

@@ -1,8 +1,8 @@
+import { PUBLISHED_LIMITS } from '../domain/error-fields.ts'
 import { RUNNER_LOST_ID } from '../domain/error-id.ts'
 import { errorMessageOf } from '../evidence/error-message.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import type { Decision } from './decision.ts'
-import { PUBLISHED_LIMITS } from './sanitize-error-fields.ts'
 
 /**
  * What is reported when the runner is gone and no step has reported the task. The two reasons for that can't be told apart:
@@ -10,7 +10,7 @@ import { PUBLISHED_LIMITS } from './sanitize-error-fields.ts'
  */
 export function lossReport(env: Readonly<Record<string, string | undefined>>): Decision {
   const { jobKey, workflow, repository, number, attempt, link } = workflowRunOf(env)
-  const job = { name: jobKey ?? '(unknown)', outcome: 'lost', steps: [], said: undefined, link: undefined }
+  const job = { name: jobKey ?? '(unknown)', outcome: 'lost', steps: [], excerpt: undefined, link: undefined }
   const parts = {
     jobs: [job],
     related: [],

@@ -6,7 +6,7 @@ import { asRecord } from '../util/json.ts'
 import { type OwnFile, readOwnFile, replaceOwnFile } from '../util/own-file.ts'
 import type { Decision, Reporter } from './decision.ts'
 
-/** What stands in a marker: who reports the task, and what came of it. */
+/** The content of a marker: which step reports the task, and whether it has. */
 export interface MarkedReport {
   /** The step that wrote it. */
   readonly owner: string
@@ -15,18 +15,18 @@ export interface MarkedReport {
   readonly by: Reporter
   /** Of the report that the service has. */
   readonly status: TaskStatus | undefined
-  /** Undefined while the step has not yet decided, and when its decision is settled. */
+  /** Undefined before the step decides, and after the service has accepted or rejected its decision. */
   readonly decision: Decision | undefined
 }
 
-/** Three versions of texts within the limits of the API, escaped as JSON; a larger file is not ours. */
+/** Above three versions of texts within the limits of the API, escaped as JSON. */
 const MAX_BYTES = 256 * 1024
 
 /**
- * A file by which the steps of a job that report the same task without a heartbeat process know of each other: a step
- * that goes on after the runner ended it, as in a container, must not report over a later one.
+ * A file by which steps of a job that report the same task without a heartbeat process know of each other: a step that goes on
+ * after the runner has ended it, as in a container, must not replace the report of a later step.
  *
- * Every operation is best effort: a marker that can't be written or read stops no report.
+ * Every operation is best effort: a marker that can't be written or read prevents no report.
  */
 export class ReportMarker {
   readonly #file: OwnFile
@@ -35,14 +35,14 @@ export class ReportMarker {
 
   /**
    * @param folder the runner's temporary folder
-   * @param id of the task in this job; shows nothing of the task
+   * @param id of the task in this job, which reveals nothing of the task
    */
   constructor(folder: string, id: string, onProblem: (error: unknown) => void) {
     this.#file = { path: join(folder, `aws-datapipeline-report-${id}.json`), isInOwnFolder: false }
     this.#onProblem = onProblem
   }
 
-  /** What a step of this job left; undefined when there is nothing that can be read. */
+  /** What a step of this job wrote; undefined when nothing can be read. */
   read(): MarkedReport | undefined {
     try {
       const text = readOwnFile(this.#file, MAX_BYTES)
@@ -53,7 +53,7 @@ export class ReportMarker {
     }
   }
 
-  /** Makes this step the one that reports the task; what another one marked is replaced. */
+  /** Makes this step the one that reports the task, in place of another one. */
   write(report: Omit<MarkedReport, 'owner'>): void {
     try {
       replaceOwnFile(this.#file, JSON.stringify({ ...report, owner: this.#owner } satisfies MarkedReport))
@@ -62,7 +62,7 @@ export class ReportMarker {
     }
   }
 
-  /** Whether no later step has taken the task over. A marker that is gone counts as this step's. */
+  /** Whether no later step has taken the task over. A missing marker counts as this step's. */
   isMine(): boolean {
     return (this.read()?.owner ?? this.#owner) === this.#owner
   }

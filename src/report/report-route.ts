@@ -16,7 +16,7 @@ export interface RoutedReport {
   readonly taskId: string
   readonly by: Decision['by']
   readonly status: TaskStatus
-  /** The error fields without what is hidden by now, one version after the other. */
+  /** The error fields without the secrets known by now, one version after the other. */
   readonly versions: () => ErrorFieldVersions['versions']
   readonly aws: AwsSettings
   /** Milliseconds of `timeout-seconds`. */
@@ -29,18 +29,18 @@ export interface RoutedReport {
 /** What became of a report. */
 export type Delivery =
   | ({ readonly outcome: 'sent'; readonly status: TaskStatus; readonly region: string } & ReportedStatus)
-  /** The service has a report of another step, or has cancelled the task. */
+  /** The service has a report of another step, or has canceled the task. */
   | { readonly outcome: 'not-needed'; readonly reason: 'reported' | 'canceled' }
   /** A later step reports the task. */
   | { readonly outcome: 'superseded' }
 
-/** The way that a report takes to the service. Made when a step begins, so that of two steps the later one counts. */
+/** How a report gets to the service. Made when a step begins, so that of two steps the later one counts. */
 export interface ReportRoute {
   /** @throws DeliveryError when the report could not be made */
   deliver(report: RoutedReport): Promise<Delivery>
 }
 
-/** Thrown when a report could not be made. The cause is what the call met. */
+/** Thrown when a task could not be reported. The cause is the error of the call. */
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError'
   /** Undefined when none was found. */
@@ -53,8 +53,8 @@ export class DeliveryError extends Error {
 }
 
 /**
- * The step calls the service by itself: nobody holds the task, or who held it is gone. It takes the task over from the
- * steps before it, and sends nothing more once a later one has taken it over.
+ * The step calls the service itself, as there is no heartbeat process. It takes the task over from earlier steps, and sends
+ * nothing more when a later step has taken it over.
  */
 export class DirectRoute implements ReportRoute {
   readonly #runner: Runner
@@ -65,7 +65,7 @@ export class DirectRoute implements ReportRoute {
     this.#runner = runner
     this.#marker = marker
     this.#before = marker.read()
-    // What was sent stays known: a post step has nothing to report then.
+    // A post step has nothing to report when the service has a report.
     if (by === 'post' && this.#before?.sent) return
     this.#mark(by, this.#before?.decision)
   }
@@ -79,7 +79,7 @@ export class DirectRoute implements ReportRoute {
       return await this.#send(report, open)
     } catch (error) {
       if (error instanceof SupersededError) return { outcome: 'superseded' }
-      // What the service refuses for good is withdrawn, and the next step may report.
+      // What the service rejects for good is withdrawn, so that the next step may report.
       const { timeSpent, failure } = CallError.from(error)
       const isFinal = !timeSpent && !needsOtherCredentials(failure)
       if (isFinal && this.#marker.isMine()) this.#mark(report.by, undefined)
@@ -96,7 +96,7 @@ export class DirectRoute implements ReportRoute {
     const own: Decision = { by, status, versions: versions() }
     const decision = by === 'post' ? prevailing(this.#before?.decision, own) : own
     if (!this.#marker.isMine()) return { outcome: 'superseded' }
-    // Without texts, until it is known which secrets they must not have.
+    // Without texts, until the secrets that they must not have are known.
     this.#mark(by, { ...decision, versions: [{}] })
     const sanitizeVersions = (): Decision['versions'] => {
       const fitted = decision === own ? versions() : versionsWithout(decision, [...this.#runner.secrets])
@@ -114,7 +114,7 @@ export class DirectRoute implements ReportRoute {
     return { outcome: 'sent', status: decision.status, region, ...sent }
   }
 
-  /** Makes this step the one that reports; that the service has a report already stays known. */
+  /** Makes this step the one that reports. Keeps that the service already has a report. */
   #mark(by: Decision['by'], decision: Decision | undefined): void {
     const isSent = this.#before?.sent === true
     const status = isSent ? this.#before?.status : undefined

@@ -20,7 +20,7 @@ import { requestOf } from './send-status.ts'
 
 type SentReport = Extract<Delivery, { outcome: 'sent' }>
 
-/** All calls to GitHub together may take this long, and a quarter of the budget at the most. */
+/** All calls to GitHub together may take this long, and at most a quarter of the budget. */
 const MAX_EVIDENCE_MS = 10_000
 
 /** The outputs of an action that reports, as action.yml declares them. */
@@ -32,13 +32,24 @@ export interface ReportOutputs {
   readonly 'request-id': string
 }
 
+/** What became of a report. */
+interface ReportResult {
+  /** The error fields, as they were sent or would have been. */
+  readonly fields: ErrorFields
+  /** For the summary: whether the task was reported. */
+  readonly reported: string
+  readonly sent?: SentReport
+  /** Why the task could not be reported. */
+  readonly error?: Error
+}
+
 /**
- * Reports the end of a task: fits the error texts, calls SetTaskStatus until the service has the status, and tells the
- * user in the log, the outputs and the summary.
+ * Reports the end of a task: collects the error texts, calls SetTaskStatus until the service has the status, and writes the
+ * result to the log, the outputs and the summary.
  *
  * @param by who decided it
- * @param makeRoute called at once, and not for a dry run
- * @throws Error with a message for the user when the report could not be made and fail-on-error is true
+ * @param makeRoute called first, and not in a dry run
+ * @throws Error with a message for the user when the task could not be reported and fail-on-error is true
  */
 export async function reportTask(
   request: ReportRequest,
@@ -46,134 +57,135 @@ export async function reportTask(
   { runner, bindToShutdown }: Invocation,
   makeRoute: () => ReportRoute,
 ): Promise<void> {
-  const route = request.reporting.dryRun ? undefined : makeRoute()
-  const deadline = bindToShutdown(new Deadline(systemClock, request.reporting.timeoutSeconds * 1000, 'timeout-seconds'))
+  const { aws, reporting } = request
+  const route = reporting.dryRun ? undefined : makeRoute()
+  const deadline = bindToShutdown(new Deadline(systemClock, reporting.timeoutSeconds * 1000, 'timeout-seconds'))
   const evidenceMs = Math.min(MAX_EVIDENCE_MS, deadline.remaining() / 4)
   const evidenceDeadline = bindToShutdown(new Deadline(systemClock, evidenceMs), 1 / 4)
-  const { status } = request.status
-  if (route === undefined) await maskOwnCredentials(request.aws, runner, deadline)
+  if (route === undefined) await maskOwnCredentials(aws, runner, deadline)
   const texts = await errorTexts(request, runner, deadline, evidenceDeadline)
-  const sanitizeTexts = sanitizer(texts, runner)
-  if (route === undefined) {
-    const [fields] = sanitizeTexts()
-    const body = JSON.stringify(requestOf({ taskId: request.taskId, status }, fields), null, 2)
-    runner.log.info(`Dry run, nothing was sent. SetTaskStatus would get:\n${body}`)
-    await setResults(request, fields, 'no, this was a dry run', undefined, runner)
-    return
-  }
+  const sanitizeTexts = textSanitizer(texts, runner)
 
-  let fields: ErrorFields | undefined
-  // They were not sent, and this step may not have got to its credentials.
+  const result =
+    route === undefined
+      ? printRequest(request, sanitizeTexts()[0], runner)
+      : await deliver(request, by, { route, deadline, sanitizeTexts, runner })
+  await writeResult(request, result, runner)
+
+  const { error } = result
+  if (error === undefined) return
+  if (reporting.failOnError) throw error
+  runner.log.warning(`${error.message} (fail-on-error is false: the step does not fail.)`)
+}
+
+/** The dry run. */
+function printRequest({ taskId, status }: ReportRequest, fields: ErrorFields, { log }: Runner): ReportResult {
+  const body = JSON.stringify(requestOf({ taskId, status: status.status }, fields), null, 2)
+  log.info(`Dry run: this request of SetTaskStatus is not sent.\n${body}`)
+  return { fields, reported: 'no, this was a dry run' }
+}
+
+type SanitizeTexts = () => ErrorFieldVersions['versions']
+
+/** Gives a function that makes the error fields, within the limits of the API and without the secrets known by then. */
+function textSanitizer(texts: ErrorTexts, runner: Runner): SanitizeTexts {
+  const warned = new Set<string>()
+  return () => {
+    const missing = { errorStackTrace: texts.missing }
+    const { versions, adjustments } = errorFieldVersions(texts.fields, [...runner.secrets], missing)
+    for (const adjustment of adjustments) {
+      if (!warned.has(adjustment)) runner.log.warning(adjustment)
+      warned.add(adjustment)
+    }
+    return versions
+  }
+}
+
+interface Delivering {
+  readonly route: ReportRoute
+  readonly deadline: Deadline
+  readonly sanitizeTexts: SanitizeTexts
+  readonly runner: Runner
+}
+
+async function deliver(
+  request: ReportRequest,
+  by: 'step' | 'post',
+  { route, deadline, sanitizeTexts, runner }: Delivering,
+): Promise<ReportResult> {
+  const { taskId, aws, reporting } = request
+  const { status } = request.status
+  let hasTexts = false
+  const versions = (): ErrorFieldVersions['versions'] => {
+    hasTexts = true
+    return sanitizeTexts()
+  }
+  /** The fields of a report that was not sent. This step may not have used its credentials, which the texts may have. */
   const unsentFields = async (): Promise<ErrorFields> => {
-    if (Object.keys(texts.fields).length > 0) await maskOwnCredentials(request.aws, runner, deadline)
+    if (Object.keys(sanitizeTexts()[0]).length > 0) await maskOwnCredentials(aws, runner, deadline)
     return sanitizeTexts()[0]
   }
   try {
-    const { taskId, aws } = request
-    const versions = (): ErrorFieldVersions['versions'] => {
-      const fitted = sanitizeTexts()
-      fields = fitted[0]
-      return fitted
-    }
-    const budgetMs = request.reporting.timeoutSeconds * 1000
+    const budgetMs = reporting.timeoutSeconds * 1000
     const delivery = await route.deliver({ taskId, by, status, versions, aws, budgetMs, deadline })
-    if (delivery.outcome !== 'sent') {
-      const reason = NOT_SENT[delivery.outcome === 'superseded' ? 'superseded' : delivery.reason]
-      const message = `Nothing is reported for task ${shortTaskId(taskId)}: ${reason}.`
-      if (delivery.outcome === 'superseded') runner.log.warning(message)
-      else runner.log.info(message)
-      await setResults(request, fields === undefined ? {} : await unsentFields(), `no: ${reason}`, undefined, runner)
-      return
+    if (delivery.outcome === 'sent') {
+      logReport(request, delivery, runner.log)
+      return { fields: delivery.fields, reported: delivery.presumed ? 'yes, most likely' : 'yes', sent: delivery }
     }
-    announce(request, delivery, runner.log)
-    await setResults(request, delivery.fields, delivery.presumed ? 'yes, most likely' : 'yes', delivery, runner)
+    const isSuperseded = delivery.outcome === 'superseded'
+    const reason = isSuperseded ? NOT_SENT.superseded : NOT_SENT[delivery.reason]
+    runner.log[isSuperseded ? 'warning' : 'info'](`Nothing is reported for task ${shortTaskId(taskId)}: ${reason}.`)
+    return { fields: hasTexts ? await unsentFields() : {}, reported: `no: ${reason}` }
   } catch (error) {
     const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
-    const why = explainError(cause, { aws: request.aws, region, env: runner.env })
-    const message = `Could not report ${status} for task ${shortTaskId(request.taskId)}: ${why}`
-    await setResults(request, await unsentFields(), 'no', undefined, runner)
-    if (request.reporting.failOnError) throw new Error(message, { cause })
-    runner.log.warning(`${message} (fail-on-error is false: the step does not fail.)`)
+    const why = explainError(cause, { aws, region, env: runner.env })
+    const message = `Could not report ${status} for task ${shortTaskId(taskId)}: ${why}`
+    return { fields: await unsentFields(), reported: 'no', error: new Error(message, { cause }) }
   }
 }
 
 /** Why nothing was sent, as the end of a sentence. */
 const NOT_SENT = {
-  reported: 'its end was reported by another step',
-  canceled: 'the service has cancelled it',
-  superseded: 'a later step has taken it over',
+  reported: 'it was reported by another step',
+  canceled: 'AWS Data Pipeline canceled it',
+  superseded: 'a later step reports it',
 } as const
 
-/** The error fields within the limits of the API; each thing that had to be changed for it is one warning. */
-function sanitizer(texts: ErrorTexts, runner: Runner): () => ErrorFieldVersions['versions'] {
-  const told = new Set<string>()
-  return () => {
-    const { versions, adjustments } = errorFieldVersions(texts.fields, [...runner.secrets], {
-      errorStackTrace: texts.missing,
-    })
-    for (const repair of adjustments) if (!told.has(repair)) runner.log.warning(repair)
-    for (const repair of adjustments) told.add(repair)
-    return versions
-  }
-}
-
-function announce(request: ReportRequest, reported: SentReport, log: Log): void {
-  const task = shortTaskId(request.taskId)
-  const { status, region, origin } = reported
-  const to = origin === undefined ? 'AWS Data Pipeline' : origin
-  if (reported.presumed) {
+function logReport({ taskId }: ReportRequest, { status, region, origin, ...sent }: SentReport, log: Log): void {
+  const task = shortTaskId(taskId)
+  if (sent.presumed) {
     log.warning(
-      `The answer to a report of ${status} for task ${task} was lost, and now Data Pipeline does not find the task: ` +
-        'most likely the report landed, and the task has ended. Look at the attempt to be sure.',
+      `A report of ${status} for task ${task} got no response, and now AWS Data Pipeline does not find the task. Most likely ` +
+        'the report succeeded and the task has ended. Check the status of the task attempt.',
     )
     return
   }
-  const attempts = reported.attempts === 1 ? '' : ` at try ${reported.attempts}`
-  log.info(
-    `Reported ${status} for task ${task} to ${to} in ${region}${attempts} (request id ${formatId(reported.requestId ?? 'not given')}).`,
-  )
+  const to = origin ?? 'AWS Data Pipeline'
+  const attempt = sent.attempts === 1 ? '' : ` in attempt ${sent.attempts}`
+  const requestId = formatId(sent.requestId ?? 'not given')
+  log.info(`Reported ${status} for task ${task} to ${to} in ${region}${attempt} (request id ${requestId}).`)
 }
 
-/** Outputs and summary. They only tell of the report, so a file that can't be written is a warning. */
-async function setResults(
-  request: ReportRequest,
-  fields: ErrorFields,
-  reportedAs: string,
-  reported: SentReport | undefined,
-  runner: Runner,
-): Promise<void> {
+/** Writes outputs and summary. */
+async function writeResult(request: ReportRequest, result: ReportResult, runner: Runner): Promise<void> {
+  const { fields, sent } = result
   const outputs: ReportOutputs = {
-    status: reported?.status ?? request.status.status,
+    status: sent?.status ?? request.status.status,
     'error-id': fields.errorId ?? '',
     'error-message': fields.errorMessage ?? '',
-    reported: reported === undefined ? 'false' : 'true',
-    'request-id': reported?.requestId ?? '',
+    reported: sent === undefined ? 'false' : 'true',
+    'request-id': sent?.requestId ?? '',
   }
   setOutputs({ ...outputs }, runner)
-  if (request.reporting.summary) {
-    await writeSummary(
-      'AWS Data Pipeline task',
-      summaryRows(request, outputs.status, fields, reportedAs, runner),
-      runner,
-    )
-  }
-}
-
-function summaryRows(
-  request: ReportRequest,
-  status: TaskStatus,
-  fields: ErrorFields,
-  reportedAs: string,
-  runner: Runner,
-): SummaryRow[] {
+  if (!request.reporting.summary) return
   const { link } = workflowRunOf(runner.env)
   const rows: SummaryRow[] = [
     ['Task', shortTaskId(request.taskId)],
-    ['Status', status],
-    ['Reported', reportedAs],
+    ['Status', outputs.status],
+    ['Reported', result.reported],
   ]
   if (fields.errorId) rows.push(['Error id', fields.errorId])
   if (fields.errorMessage) rows.push(['Error message', fields.errorMessage])
   if (link) rows.push(['Run', { text: link, link }])
-  return rows
+  await writeSummary('AWS Data Pipeline task', rows, runner)
 }

@@ -1,49 +1,38 @@
 import { isDeepStrictEqual } from 'node:util'
-import { ERROR_FIELD_NAMES, type ErrorFieldName, type ErrorFields, INPUT_OF_FIELD } from '../domain/error-fields.ts'
+import {
+  ERROR_FIELD_NAMES,
+  type ErrorFieldLimits,
+  type ErrorFieldName,
+  type ErrorFields,
+  INPUT_OF_FIELD,
+  PUBLISHED_LIMITS,
+  REDUCED_LIMITS,
+} from '../domain/error-fields.ts'
 import { isFixedValue } from '../domain/fixed-values.ts'
 import { redact } from '../text/redact.ts'
 import { sanitize } from '../text/sanitize.ts'
-import { fits, type Limit, sizeOf, truncateMiddle } from '../text/truncate.ts'
+import { fits, sizeOf, truncateMiddle } from '../text/truncate.ts'
+import type { Limit } from '../util/limit.ts'
 
-/** The limits of the three fields. */
-export type ErrorFieldLimits = Readonly<Record<ErrorFieldName, Limit>>
-
-// Developer Guide, dp-limits: bytes of UTF-8 for a field of an object, and for an object, which gets the three fields.
-const FIELD_BYTES = 10_240
+// Developer Guide, dp-limits: bytes of UTF-8 for an object, which gets the three fields.
 const OBJECT_BYTES = 15_360
-
-/** errorId: SDK service model; errorStackTrace: API reference SetTaskStatus; bytes: Developer Guide, dp-limits. */
-export const PUBLISHED_LIMITS: ErrorFieldLimits = {
-  errorId: { characters: 1024, bytes: FIELD_BYTES },
-  errorMessage: { characters: Number.POSITIVE_INFINITY, bytes: FIELD_BYTES },
-  errorStackTrace: { characters: 4095, bytes: FIELD_BYTES },
-}
-
-/**
- * For a service that refuses the published ones: the SDK's service model allows 1024 characters of trace, and the
- * attempt object, of whose size nobody knows what it has already, may hold 15,360 bytes (Developer Guide, dp-limits).
- */
-export const REDUCED_LIMITS: ErrorFieldLimits = {
-  errorId: { characters: 1024, bytes: FIELD_BYTES },
-  errorMessage: { characters: Number.POSITIVE_INFINITY, bytes: 2048 },
-  errorStackTrace: { characters: 1024, bytes: FIELD_BYTES },
-}
 
 /** "It should not start with string "Service_" which is reserved by the system" (API reference, SetTaskStatus). */
 const RESERVED_PREFIX = 'Service_'
 const OWN_PREFIX = 'GitHubActions:'
 
-/** Fields that keep the limits, and a sentence for each thing that had to be changed for it. */
+/** Fields within the limits, and a sentence for each change that was needed. */
 export interface SanitizedFields {
   readonly fields: ErrorFields
   readonly adjustments: readonly string[]
 }
 
 /**
- * Makes error fields sendable: removes what the API does not allow, replaces secrets by `***`, moves an id out of the
- * reserved `Service_` names and cuts what is too long, by itself or with the others. Fitting twice changes nothing. An empty field is left out.
+ * Makes error fields that the API accepts. Removes characters that it rejects, replaces secrets with `***`, adds a prefix to
+ * reserved `Service_` ids, and truncates fields that are too long, alone or together. Omits empty fields. To sanitize them
+ * again changes nothing.
  *
- * @param missing characters of a field that were never read (a huge stack trace file)
+ * @param missing characters of a field that were never read (of a huge stack trace file)
  */
 export function sanitizeErrorFields(
   raw: ErrorFields,
@@ -60,25 +49,25 @@ export function sanitizeErrorFields(
     const input = INPUT_OF_FIELD[name]
     let text = isFixedValue(given) ? given : removeSecrets(input, given, secrets, adjustments)
     if (name === 'errorId') text = leaveReservedNames(input, text, adjustments)
-    // The trace comes last: where the three are too large together, it is what gives way.
+    // The stack trace comes last: it is truncated when the three are too large together.
     const { characters, bytes } = limits[name]
-    text = shorten(input, text, { characters, bytes: Math.min(bytes, bytesLeft) }, missing[name] ?? 0, adjustments)
+    text = truncate(input, text, { characters, bytes: Math.min(bytes, bytesLeft) }, missing[name] ?? 0, adjustments)
     bytesLeft -= sizeOf(text).bytes
     if (text !== '') fields[name] = text
   }
   return { fields, adjustments }
 }
 
-/** The versions of error fields that are worth trying, and what had to be changed for the first. */
+/** The versions of error fields to send, and the changes that the first one needed. */
 export interface ErrorFieldVersions {
-  /** At least one; none of them twice. */
+  /** At least one, all different. */
   readonly versions: readonly [ErrorFields, ...ErrorFields[]]
   readonly adjustments: readonly string[]
 }
 
 /**
- * The error fields to send, one version after the other as long as the service finds the request invalid: within the
- * published limits, within the reduced ones, and none at all.
+ * The error fields to send, one version after the other while the service rejects the request as invalid: within the published
+ * limits, within the reduced limits, and none.
  */
 export function errorFieldVersions(
   raw: ErrorFields,
@@ -86,7 +75,7 @@ export function errorFieldVersions(
   missing: Readonly<Partial<Record<ErrorFieldName, number>>> = {},
 ): ErrorFieldVersions {
   const { fields, adjustments } = sanitizeErrorFields(raw, PUBLISHED_LIMITS, secrets, missing)
-  // From the original, so that its mark counts what is missing of that.
+  // From the original, so that its mark counts all missing characters.
   const { fields: reduced } = sanitizeErrorFields(raw, REDUCED_LIMITS, secrets, missing)
   const versions: [ErrorFields, ...ErrorFields[]] = [fields]
   for (const next of [reduced, {}]) if (!isDeepStrictEqual(next, versions.at(-1))) versions.push(next)
@@ -94,8 +83,8 @@ export function errorFieldVersions(
 }
 
 /**
- * Cleans a text and takes secrets out of it. Before and after: what is removed may take the beginning of a secret with it, or
- * make one of two parts.
+ * Sanitizes a text and redacts secrets, before and after: what is removed may include the start of a secret, or stand between
+ * two parts of one.
  */
 function removeSecrets(input: string, given: string, secrets: readonly string[], adjustments: string[]): string {
   const before = redact(given, secrets)
@@ -114,32 +103,32 @@ function removeForbidden(input: string, text: string, adjustments: string[]): st
     counted(cleaned.loneSurrogates, 'lone surrogate'),
   ].filter((part) => part !== undefined)
   if (removed.length > 0) {
-    adjustments.push(`${input}: removed ${removed.join(', ')}, which Data Pipeline does not accept.`)
+    adjustments.push(`${input}: removed ${removed.join(', ')}, which AWS Data Pipeline rejects.`)
   }
   return cleaned.text
 }
 
 function leaveReservedNames(input: string, text: string, adjustments: string[]): string {
-  // The id is one word for machines; space around it is an accident, and could hide the reserved prefix.
+  // Space around an id is an accident, and could hide the reserved prefix.
   const id = text.trim()
   if (!id.startsWith(RESERVED_PREFIX)) return id
   adjustments.push(
-    `${input}: ids that begin with ${RESERVED_PREFIX} are reserved by AWS; reported with ${OWN_PREFIX} before it.`,
+    `${input}: added the prefix ${OWN_PREFIX}, because AWS reserves ids that begin with ${RESERVED_PREFIX}.`,
   )
   return OWN_PREFIX + id
 }
 
-function shorten(input: string, text: string, limit: Limit, missing: number, adjustments: string[]): string {
+function truncate(input: string, text: string, limit: Limit, missing: number, adjustments: string[]): string {
   if (text === '' || (missing === 0 && fits(text, limit))) return text
   const cut = truncateMiddle(text, limit, missing)
   const before = sizeOf(text)
   const after = sizeOf(cut)
-  // Of the two limits, the one that the cut text is nearer to.
+  // The limit that the truncated text is nearer to.
   const isOfBytes = limit.bytes - after.bytes < limit.characters - after.characters
   const allowed = isOfBytes ? `${limit.bytes} bytes` : `${limit.characters} characters`
   adjustments.push(
-    `${input}: cut from ${missing > 0 ? 'about ' : ''}${before.characters + missing} to ${after.characters} characters ` +
-      `(${after.bytes} bytes); its beginning and its end are kept. The limit is ${allowed}.`,
+    `${input}: truncated from ${missing > 0 ? 'about ' : ''}${before.characters + missing} to ${after.characters} characters ` +
+      `(${after.bytes} bytes), keeping start and end. The limit is ${allowed}.`,
   )
   return cut
 }

@@ -18,11 +18,11 @@ export interface Report {
 export interface ReportedStatus {
   readonly requestId: string | undefined
   readonly attempts: number
-  /** The error fields that the service took: all, shortened ones, or none. */
+  /** The error fields that the service accepted: all, truncated ones, or none. */
   readonly fields: ErrorFields
-  /** Where it went, when that is not the address of AWS for the region. */
+  /** Where it went; undefined when that is the address of AWS for the region. */
   readonly origin: string | undefined
-  /** The answer was lost, and the task is gone since: the report most likely landed. */
+  /** An attempt got no response, and the task is gone since: the report most likely succeeded. */
   readonly presumed: boolean
 }
 
@@ -35,23 +35,23 @@ export class SupersededError extends Error {
   }
 }
 
-/** What else decides about the attempts of a report. */
+/** Options of a report. */
 export interface SendReportOptions {
-  /** Asked before each attempt; when it says no, nothing more is sent. Default: always. */
+  /** Called before each attempt. Nothing more is sent when it returns false. Default: always true. */
   readonly isStillWanted?: () => boolean
-  /** An earlier attempt had no response: if the task is not found now, that one most likely succeeded. */
+  /** An earlier attempt got no response. If the task is not found now, that one most likely succeeded. */
   readonly mayHaveLanded?: boolean
-  /** Told that a request goes out, which may land from then on, and that its answer says that it has not, nor any before. */
+  /** Called with true when a request is sent, and with false when its response shows that no attempt has succeeded. */
   readonly onMayHaveLanded?: (value: boolean) => void
-  /** Whether to give up when no credentials can be had, as others may be asked for. Default: only when it is final. */
+  /** Whether to give up at once when there are no credentials, as others may be used. Default false. */
   readonly hasOtherCredentials?: boolean
 }
 
 /**
  * Reports a status with SetTaskStatus until the service has it or the deadline is over.
  *
- * The status matters, the texts decorate it: when the service refuses a request as invalid, it is sent again with
- * shorter texts and then without any.
+ * The status is what matters. When the service rejects a request as invalid, it is sent again with shorter error texts, and
+ * then without any.
  *
  * @throws CallError
  * @throws SupersededError
@@ -67,7 +67,7 @@ export async function sendReport(
   }: SendReportOptions = {},
 ): Promise<ReportedStatus> {
   const { dataPipeline, log } = dependencies
-  // Fitted anew for each try, when its credentials are there and hidden: they must not be in the texts.
+  // Made for each attempt, when its credentials are masked: they must not be in the texts.
   let versions: readonly ErrorFields[] = []
   let version = 0
   const fieldsNow = (): ErrorFields => versions[version] ?? {}
@@ -78,7 +78,7 @@ export async function sendReport(
         if (!isStillWanted()) throw new SupersededError()
         await dataPipeline.credentials()
         versions = report.versions()
-        // Getting credentials may have taken long.
+        // To get credentials may have taken long.
         if (!isStillWanted()) throw new SupersededError()
         return dataPipeline.setTaskStatus(requestOf(report, fieldsNow()), {
           ...call,
@@ -119,7 +119,7 @@ export async function sendReport(
   }
 }
 
-/** The request for a report; what it has no value for is left out. */
+/** The request for a report, without empty members. */
 export function requestOf({ taskId, status }: Pick<Report, 'taskId' | 'status'>, fields: ErrorFields): StatusReport {
   return { taskId, taskStatus: status, ...fields }
 }

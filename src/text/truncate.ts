@@ -1,8 +1,4 @@
-/** The size that a text may have: `characters` are UTF-16 code units, `bytes` are bytes of UTF-8. */
-export interface Limit {
-  readonly characters: number
-  readonly bytes: number
-}
+import type { Limit } from '../util/limit.ts'
 
 /** The size of a text in both units. */
 export function sizeOf(text: string): Limit {

@@ -97,7 +97,7 @@ const without = (...actions: Action[]): FaultRow['expected'] =>
 /** The steps that call by themselves, with the environment of their moment; for post, the heartbeat process calls. */
 const CALLERS = ['root', 'poll-for-task', 'activity: main'] as const
 
-const LIKELY = arrivesWith(/most likely the report landed/)
+const LIKELY = arrivesWith(/Most likely the report succeeded/)
 
 /** A poll whose answer is lost has been given the task; two minutes later (here five seconds) the next poll gets it. */
 const LOST_POLL = { service: { acknowledgeWithinMs: 5_000 }, waitSeconds: 60 } as const
@@ -172,7 +172,7 @@ export const FAULTS: readonly FaultRow[] = [
     expected: {
       ...EVERYWHERE,
       // Some thousand bytes would take longer than the service may hold a poll; the task comes back by itself.
-      'poll-for-task': { arrived: 'no, another poll gets it', message: /no answer within 110 s/, isLong: true },
+      'poll-for-task': { arrived: 'no, another poll gets it', message: /no response within 110 s/, isLong: true },
     },
   },
   {
@@ -180,7 +180,7 @@ export const FAULTS: readonly FaultRow[] = [
     provoke: withFault((context) => context.outage(hang())),
     expected: {
       ...EVERYWHERE,
-      'poll-for-task': { arrived: 'no, another poll gets it', message: /no answer within 110 s/, isLong: true },
+      'poll-for-task': { arrived: 'no, another poll gets it', message: /no response within 110 s/, isLong: true },
     },
   },
   {
@@ -189,7 +189,7 @@ export const FAULTS: readonly FaultRow[] = [
     isEndless: true,
     expected: {
       ...fails(
-        /gave up after \d+ attempts.*no answer within .*timeout-seconds/,
+        /gave up after \d+ attempts.*no response within .*timeout-seconds/,
         'root',
         'activity: main',
         'activity: post',
@@ -197,7 +197,7 @@ export const FAULTS: readonly FaultRow[] = [
       // A task that was perhaps acknowledged is better handed on than held by nobody.
       'poll-for-task: acknowledgement': {
         arrived: 'yes, unacknowledged',
-        message: /handed on though its acknowledgement had no answer/,
+        message: /handed on, though its acknowledgement got no response/,
         isLong: true,
       },
     },
@@ -313,7 +313,7 @@ export const FAULTS: readonly FaultRow[] = [
       },
       proof: wasSignalled,
       // For post, the heartbeat process goes on: that is a scenario.
-      expected: fails(/no answer within/, 'root', 'activity: main'),
+      expected: fails(/no response within/, 'root', 'activity: main'),
     },
   ]),
   {

@@ -26,7 +26,7 @@ function read<T>(inputs: Inputs, how: (reader: ReadInput) => T): T | undefined {
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigurationError)
     const { message } = error as ConfigurationError
-    expect(message).toMatch(/^The input [a-z-]+ /)
+    expect(message).toMatch(/^(?=.*[Ii]nput "[a-z-]+")/)
     expect(message).not.toMatch(/[\r\n\0]/)
     expect(message.length).toBeLessThan(4_000)
     return undefined

@@ -125,7 +125,7 @@ test.concurrent('texts of 90 KB: main says once what it cut, and post reports th
   using held = await startActivity(service, inputs)
   expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
   for (const name of Object.keys(inputs))
-    expect(held.main.warnings.filter((warning) => warning.startsWith(`${name}: cut from 90`))).toHaveLength(1)
+    expect(held.main.warnings.filter((warning) => warning.startsWith(`${name}: truncated from 90`))).toHaveLength(1)
   // Linux, MAX_ARG_STRLEN: what is saved comes as one environment variable.
   expect(Buffer.byteLength(`STATE_activity=${held.main.state['activity']}\0`)).toBeLessThan(128 * 1024)
   const post = await held.post({ jobStatus: 'failure' })

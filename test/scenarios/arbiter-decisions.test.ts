@@ -422,7 +422,7 @@ describe('the heartbeat process gives no word', () => {
         let said = ''
         const freeze = (text: string | Buffer): void => {
           said += text
-          if (!said.includes('Try 1 failed')) return
+          if (!said.includes('Attempt 1 failed')) return
           stdout?.off('data', freeze)
           process.kill(heartbeatOf(held.job), 'SIGSTOP')
           service.behave()
@@ -454,7 +454,7 @@ describe('the heartbeat process gives no word', () => {
       process.kill(heartbeatOf(held.job), signal)
       const { outputs, warnings, errors } = await reporting
       expect(outputs['reported']).toBe('false')
-      expect(warnings.join('\n')).not.toMatch(/most likely/)
+      expect(warnings.join('\n')).not.toMatch(/[Mm]ost likely/)
       expect(errors).toEqual([expect.stringContaining('TaskNotFoundException')])
       await held.post()
     },
@@ -473,7 +473,7 @@ describe('the heartbeat process gives no word', () => {
       const { exitCode, outputs, warnings } = await reporting
       expect(exitCode).toBe(0)
       expect(outputs['reported']).toBe('true')
-      expect(warnings.join('\n')).toMatch(/most likely/)
+      expect(warnings.join('\n')).toMatch(/[Mm]ost likely/)
       await held.post()
     },
     LIMIT_MS,

@@ -157,7 +157,7 @@ describe('a value that is too long names its limit, and is shown in part', () =>
     ['aws-region', { 'aws-region': 'u'.repeat(90_000) }, ['uuuu…', '63 letters', 'such as us-east-1']],
     ['aws-region', { 'aws-region': 'u'.repeat(64) }, ['uuuu', '63 letters', 'such as us-east-1']],
   ])('%s', async (name, inputs, words) => {
-    await expectRefusal(inputs, [`The input ${name} is `, ...words])
+    await expectRefusal(inputs, [`for input "${name}"`, ...words])
     const { step } = await report(inputs)
     expect(step.errors[0]?.length).toBeLessThan(500)
   })

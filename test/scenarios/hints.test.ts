@@ -104,7 +104,7 @@ describe('a profile that gives no credentials', () => {
     }
     const { step } = await reportTo(service, { 'timeout-seconds': '8' }, { env })
     expect(step.errors).toEqual([expect.stringContaining(reason)])
-    expect(step.errors[0]).toMatch(/No credentials came from the profile "ci", which AWS_PROFILE names/)
+    expect(step.errors[0]).toMatch(/Found no credentials in the profile "ci", which AWS_PROFILE names/)
     expect(step.errors[0]?.length).toBeLessThan(1_200)
     expect(step.stdout).not.toMatch(/x-password|ghp_aToken/)
   })
@@ -125,7 +125,7 @@ describe('a profile that gives no credentials', () => {
 })
 
 describe('the endpoint', () => {
-  const ELSEWHERE = 'as AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile'
+  const ELSEWHERE = 'because of AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile'
 
   test.concurrent('of another place is named when a report was made', async () => {
     await using service = await LocalDataPipeline.start()
@@ -143,7 +143,7 @@ describe('the endpoint', () => {
   test.concurrent('of another place is named where the heartbeat process makes the report', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service)
-    expect(held.main.stdout).toContain(` in us-east-1 at ${service.url}, with a beat`)
+    expect(held.main.stdout).toContain(` in us-east-1 at ${service.url}, with a heartbeat`)
     service.injectFault(on('SetTaskStatus', taskNotFound()))
     expect((await held.root({ status: 'FAILED' })).errors).toEqual([expect.stringContaining(`to ${service.url}, `)])
     expect((await held.post()).stdout).toContain(` to ${service.url} in us-east-1 (request id`)

@@ -30,7 +30,7 @@ describe.each(HUGE)('%s of the service of some megabytes', (_name, fault) => {
     expectFewWords(step)
     expect(step.errors[0]).toMatch(/^Could not report FINISHED for task /)
     // The end, which says how to mend it, stays.
-    expect(step.errors[0]).toMatch(/("Resource": "\*"\}|whole story)\. The call went to /)
+    expect(step.errors[0]).toMatch(/("Resource": "\*"\}|logging enabled)\. The call went to /)
   })
 
   test.concurrent.each(['poll-for-task', 'activity'])('%s', async (action) => {

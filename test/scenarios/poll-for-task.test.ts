@@ -210,7 +210,7 @@ describe('encrypted fields', () => {
     // The runner masks each line of a text, however short it is, so it is told of those that are long enough.
     expect(step.masks).toEqual([TEST_CREDENTIALS.secretAccessKey, PASSWORD, '"key": 5'])
     expect(step.stdout).not.toContain('sesame')
-    expect(step.stdout).toContain('Left out of the outputs, as they are encrypted in the pipeline: "*password"')
+    expect(step.stdout).toContain('Omitted from the outputs, because they are encrypted in the pipeline: "*password"')
   })
 
   test.concurrent.each(['open-sesame', PASSWORD])(
@@ -338,7 +338,7 @@ describe('max-tasks', () => {
 })
 
 describe('a task that is not ours', () => {
-  test.concurrent('as the service has cancelled it: not handed on', async () => {
+  test.concurrent('as AWS Data Pipeline canceled it: not handed on', async () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     const cancelled = service.addTask()
     const other = service.addTask()
@@ -348,7 +348,7 @@ describe('a task that is not ours', () => {
     expect(step.exitCode).toBe(0)
     expect(step.outputs).toMatchObject({ count: '1', 'task-id': other.taskId })
     expect(step.outputs['tasks']).not.toContain(cancelled.taskId)
-    expect(step.stdout).toMatch(/cancelled/)
+    expect(step.stdout).toMatch(/canceled a task/)
   })
 
   test.concurrent.each<[string, Fault]>([
@@ -362,7 +362,7 @@ describe('a task that is not ours', () => {
     expect(step.outputs).toEqual(NOTHING)
     expect(step.exitCode).toBe(0)
     expect(step.warnings).toHaveLength(1)
-    expect(step.warnings[0]).toMatch(/not be acknowledged/)
+    expect(step.warnings[0]).toMatch(/A task no longer exists, and is not handed on/)
   })
 
   test.concurrent('as it may not be acknowledged: fails with the permission that is missing, and takes no other', async () => {
@@ -417,7 +417,7 @@ describe('a poll that fails', () => {
     service.injectFault(on('PollForTask', cutOff(by, afterMs)))
     const step = await poll(service, { 'wait-seconds': '600' })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
-    expect(step.warnings).toEqual([expect.stringMatching(/cut off after \d+ s, while the service held it/)])
+    expect(step.warnings).toEqual([expect.stringMatching(/cut off after [\d.]+ s while the service held it/)])
     expect(step.outputs['task-id']).toBe(taskId)
     expect(service.requestsFor('PollForTask')).toHaveLength(2)
   })

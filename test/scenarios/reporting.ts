@@ -34,8 +34,8 @@ const CAUSES = {
 
 /** What is said once where evidence is wanted and there is no github-token. */
 export const NO_TOKEN_NOTICE =
-  'The report says less than it could about the failure: the input github-token is empty. For failed steps and logs ' +
-  'the job needs "permissions: actions: read", for annotations "checks: read"; both are optional.'
+  'Some failure details are missing: the input github-token is empty. Grant "permissions: actions: read" to include ' +
+  'failed steps and logs, and "checks: read" to include annotations.'
 
 /** Runs the built action for a new task of this service, with the inputs of a `with:`. */
 export async function reportTo(

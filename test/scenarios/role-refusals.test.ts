@@ -192,7 +192,7 @@ describe('STS refuses for good', () => {
 describe('a role-session-name that STS would not take is replaced, with one warning', () => {
   const NAMED = { 'role-to-assume': TEST_ROLE.arn, 'role-session-name': 'dependabot[bot]' }
   const WARNING =
-    'The input role-session-name is "dependabot[bot]". Valid: 2 to 64 letters, digits or any of _+=,.@-. The session is named "dependabot-bot".'
+    'Invalid value "dependabot[bot]" for input "role-session-name". Expected 2 to 64 letters, digits or any of _+=,.@-. The session is named "dependabot-bot".'
 
   test.concurrent('the root action reports', async () => {
     await using cloud = await startCloud()
@@ -244,7 +244,7 @@ describe('a session that the service does not know yet', () => {
     expect(bodies).toHaveLength(MAX_ATTEMPTS)
     expect(step.errors).toHaveLength(1)
     expect(step.errors[0]).toContain('UnrecognizedClientException')
-    expect(step.errors[0]).toContain('AWS does not accept the session that the role gave')
+    expect(step.errors[0]).toContain('AWS does not accept the session of the role')
   })
 })
 
@@ -253,7 +253,7 @@ test.concurrent('a session that is always over: the error does not advise the ro
   cloud.service.keepMisbehaving(expiredToken())
   const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
   expect(step.errors).toHaveLength(1)
-  expect(step.errors[0]).toMatch(/ExpiredTokenException.*AWS does not accept the session that the role gave/)
+  expect(step.errors[0]).toMatch(/ExpiredTokenException.*AWS does not accept the session of the role/)
   expect(step.errors[0]).not.toContain('role-to-assume')
 })
 
@@ -292,7 +292,7 @@ describe("GitHub's token service", () => {
     const url = await address()
     const { step, message } = await reportAsking(url)
     expect(message).toContain(new URL(url).host)
-    expect(message).toContain("must reach GitHub's token service")
+    expect(message).toContain("can't reach GitHub's token service")
     expect(step.stdout).toContain('Trying again')
   })
 
@@ -300,7 +300,7 @@ describe("GitHub's token service", () => {
     await using oidc = await LocalOidc.start()
     oidc.keepMisbehaving(hang())
     const { message } = await reportAsking(oidc.url)
-    expect(message).toMatch(/no answer/)
+    expect(message).toMatch(/no response/)
   })
 
   test.concurrent('has a certificate that is not trusted: one error at once', async () => {

@@ -104,7 +104,7 @@ describe('the folder of an activity', () => {
       writeFileSync(join(theirs, 'state.json'), JSON.stringify(forged))
       const post = await held.post()
       expect(post).toMatchObject({ exitCode: 0, errors: [] })
-      expect(post.warnings[0]).toContain("Could not read the state of the heartbeats")
+      expect(post.warnings[0]).toContain('Could not read the state of the heartbeats')
       expect(effectsOf(service, held.taskId)).toEqual(['FINISHED'])
     })
   })

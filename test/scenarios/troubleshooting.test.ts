@@ -69,22 +69,22 @@ const TEMPORARY = {
 
 /** The mistake that a saying is about, made as a user makes it. */
 const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
-  'The input task-id is empty': reportWith({ 'task-id': '' }),
+  'Input "task-id" is empty': reportWith({ 'task-id': '' }),
   // What GitHub makes of `needs: ${{ needs }}`.
-  'The input needs is …, which is not the needs context': reportWith({ needs: 'Object' }),
-  'The input needs is {}': reportWith({ needs: '{}' }),
-  'The input needs is []': reportWith({ needs: '[]' }),
-  'The input allowed-… names jobs, but needs has results without names': reportWith({
+  'Invalid value … for input "needs". Expected the needs context': reportWith({ needs: 'Object' }),
+  'Input "needs" is {}': reportWith({ needs: '{}' }),
+  'Input "needs" is []': reportWith({ needs: '[]' }),
+  'Input "allowed-…" names jobs, but "needs" has results without names': reportWith({
     needs: '["success"]',
     'allowed-skips': 'load',
   }),
-  'The input allowed-… names "…", which this job does not need': reportWith({
+  'Input "allowed-…" names "…", which this job does not need': reportWith({
     needs: needsOf({ load: 'success' }),
     'allowed-skips': 'Load',
   }),
-  'The input … is "…". Valid: …': reportWith({ status: 'skipped' }),
+  'Invalid value "…" for input "…". Expected …': reportWith({ status: 'skipped' }),
   "error-stack-trace-file: … can't be read": reportWith({ status: 'FAILED', 'error-stack-trace-file': 'no.log' }),
-  'The report says less than it could about the failure': async () => {
+  'Some failure details are missing': async () => {
     await using github = await LocalGitHub.start()
     const { id } = github.addJob({ name: 'load' })
     github.injectFault('forbidden')
@@ -104,15 +104,15 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     prepare: ({ sts }) => sts.keepMisbehaving(keysNotFetched()),
   }),
   'this job may not ask GitHub for one': reportWith({ 'role-to-assume': TEST_ROLE.arn }, { env: NO_CREDENTIALS }),
-  "GitHub does not accept this job's right to ask for tokens any more": reportWithRole({
+  "GitHub no longer accepts this job's permission to request tokens": reportWithRole({
     env: { ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'expired' },
   }),
-  "This runner must reach GitHub's token service": reportWithRole({
+  "This runner can't reach GitHub's token service": reportWithRole({
     inputs: { 'timeout-seconds': '4' },
     prepare: ({ oidc }) => oidc.stop(),
   }),
 
-  'No AWS region is given': reportWith({}, { env: { AWS_REGION: undefined } }),
+  'No AWS region is set': reportWith({}, { env: { AWS_REGION: undefined } }),
   'AWS Data Pipeline is documented for …, not for …': async () => {
     await using service = await LocalDataPipeline.start({ region: 'eu-central-1' })
     return (await reportTo(service, { 'aws-region': 'eu-central-1' })).step
@@ -123,7 +123,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     const inputs = { 'worker-group': 'Nightly', 'wait-seconds': '0' }
     return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
   },
-  'A poll was cut off after … s, while the service held it': async () => {
+  'A poll was cut off after … s while the service held it': async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(cutOff('gateway', 6_000))
     const inputs = { 'worker-group': 'ci', 'wait-seconds': '0' }
@@ -139,7 +139,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     return (await reportTo(service)).step
   },
   'gave up after … attempts in … s (timeout-seconds)': reportTrouble(throttle(), { 'timeout-seconds': '8' }),
-  'The certificate of the endpoint is not trusted here': async () => {
+  'This machine does not trust the certificate of the endpoint': async () => {
     await using service = await LocalDataPipeline.start()
     await using front = await TlsFront.start(service.url)
     return (await reportTo(service, {}, { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url } })).step

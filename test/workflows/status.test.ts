@@ -17,7 +17,9 @@ test('statuses and texts that the workflow gives, written without quotes', async
   expect(run.exitCode).toBe(1)
   expect(run.results).toEqual({ finished: 'success', failed: 'success', 'not-true': 'success', skipped: 'failure' })
   expect(run.warnings).toEqual([])
-  expect(run.errors).toEqual([expect.stringMatching(/^The input status is "skipped". Valid: FINISHED, FAILED, FALSE/)])
+  expect(run.errors).toEqual([
+    expect.stringMatching(/^Invalid value "skipped" for input "status". Expected one of: FINISHED, FAILED, FALSE/),
+  ])
   const requests = received(service).sort(([, , a], [, , b]) => String(a['taskId']).localeCompare(String(b['taskId'])))
   expect(requests).toEqual([
     [

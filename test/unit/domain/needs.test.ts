@@ -43,7 +43,7 @@ describe('parseNeeds', () => {
     const error = (word: string): unknown => thrownBy(() => parseNeeds(JSON.stringify(['success', word])))
     expect(error('neutral')).toMatchObject({
       name: 'ConfigurationError',
-      message: 'The input needs lists the result "neutral". Valid: success, failure, cancelled, skipped.',
+      message: 'Invalid result "neutral" in input "needs". Expected one of: success, failure, cancelled, skipped.',
       hint: 'Write the line needs: ${{ toJSON(needs.*.result) }}',
     })
     expect(String(error('x'.repeat(5_000))).length).toBeLessThan(300)
@@ -76,7 +76,7 @@ describe('parseNeeds', () => {
     const hint = 'Write the line needs: ${{ toJSON(needs) }}'
     const error = (text: string): unknown => thrownBy(() => parseNeeds(text))
     expect(error('[1]')).toMatchObject({
-      message: 'The input needs is "[1]", which is not the needs context of a job.',
+      message: 'Invalid value "[1]" for input "needs". Expected the needs context of a job.',
       hint,
     })
     expect(error('x'.repeat(120))).toMatchObject({ message: expect.stringContaining(`"${'x'.repeat(120)}"`), hint })
@@ -102,7 +102,7 @@ describe('parseNeeds', () => {
 
   test.each(['{}', '[]'])('a job that needs no other (%s) is told what to do about it', (text) => {
     expect(thrownBy(() => parseNeeds(text))).toMatchObject({
-      message: `The input needs is ${text}: this job needs no other job, so nothing is known of them.`,
+      message: `Input "needs" is ${text}: this job needs no other job.`,
       hint: 'List the jobs in "needs: [...]" of this job, or leave the input out if its own status is all that counts.',
     })
   })
@@ -161,11 +161,11 @@ describe('checkAllowances', () => {
   test('each unknown name is shown, and how many there are does not make the message endless', () => {
     const error = thrownBy(() => checkAllowances({ skips: ['x', 'build', 'y'], failures: [] }, known))
     expect(error).toMatchObject({
-      message: 'The input allowed-skips names "x", "y", which this job does not need. It needs: build, test.',
+      message: 'Input "allowed-skips" names "x", "y", which this job does not need. It needs: build, test.',
       hint: undefined,
     })
     const long = thrownBy(() => checkAllowances({ skips: ['x'.repeat(5_000)], failures: [] }, known))
-    expect(long).toMatchObject({ message: expect.stringMatching(/^The input allowed-skips names "x+…", which/) })
+    expect(long).toMatchObject({ message: expect.stringMatching(/^Input "allowed-skips" names "x+…", which/) })
     expect(String(long).length).toBeLessThan(300)
   })
 
@@ -174,7 +174,7 @@ describe('checkAllowances', () => {
     ['allowed-failures', { skips: [], failures: ['build'] }],
   ])('%s without needs is told as that', (input, allowances) => {
     expect(thrownBy(() => checkAllowances(allowances, []))).toMatchObject({
-      message: `The input ${input} is given, but needs is not.`,
+      message: `Input "${input}" is set, but "needs" is not.`,
       hint: 'Add the line needs: ${{ toJSON(needs) }}',
     })
   })
@@ -185,7 +185,7 @@ describe('checkAllowances', () => {
   ])('%s with results that have no names is told what to give', (input, allowances) => {
     expect(thrownBy(() => checkAllowances(allowances, parseNeeds('["success"]')))).toMatchObject({
       name: 'ConfigurationError',
-      message: `The input ${input} names jobs, but needs has results without names.`,
+      message: `Input "${input}" names jobs, but "needs" has results without names.`,
       hint: expect.stringContaining('needs: \'{"KEY": {"result": "${{ needs.KEY.result }}"}}\''),
     })
   })

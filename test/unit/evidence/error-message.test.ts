@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Cause } from '../../../src/domain/cause.ts'
+import { PUBLISHED_LIMITS, REDUCED_LIMITS } from '../../../src/domain/error-fields.ts'
 import { errorIdOf } from '../../../src/domain/error-id.ts'
 import { errorMessageOf, type JobEvidence, type RunEvidence } from '../../../src/evidence/error-message.ts'
-import { PUBLISHED_LIMITS, REDUCED_LIMITS, sanitizeErrorFields } from '../../../src/report/sanitize-error-fields.ts'
+import { sanitizeErrorFields } from '../../../src/report/sanitize-error-fields.ts'
 import { PROPERTY_LIMIT_MS, runs } from '../../properties/runs.ts'
 
 const LIMIT = PUBLISHED_LIMITS.errorMessage.bytes
@@ -18,7 +19,7 @@ const RUN: RunEvidence = {
 }
 
 function job(parts: Partial<JobEvidence> = {}): JobEvidence {
-  return { name: 'build', outcome: 'failure', steps: [], said: undefined, link: LINK, ...parts }
+  return { name: 'build', outcome: 'failure', steps: [], excerpt: undefined, link: LINK, ...parts }
 }
 
 describe('errorIdOf', () => {
@@ -54,8 +55,12 @@ describe('one job', () => {
     ['not even its name', { name: undefined }, 'A needed job failed.'],
     ['it succeeded', { outcome: 'success' }, 'Job "build" succeeded.'],
     ['its workflow says so', { outcome: 'reported' }, 'Job "build" was reported as failed by its workflow.'],
-    ['what it said', { said: 'No rule.' }, 'Job "build" failed: No rule.'],
-    ['step and words', { steps: ['Run make'], said: 'a\n\n  b\r\nc' }, 'Job "build" failed in step "Run make": a b c'],
+    ['what it said', { excerpt: 'No rule.' }, 'Job "build" failed: No rule.'],
+    [
+      'step and words',
+      { steps: ['Run make'], excerpt: 'a\n\n  b\r\nc' },
+      'Job "build" failed in step "Run make": a b c',
+    ],
     ['it was cancelled', { outcome: 'cancelled' }, 'Job "build" was cancelled.'],
     ['it was skipped', { outcome: 'skipped' }, 'Job "build" was skipped.'],
     ['it ran out of time', { outcome: 'timed_out' }, 'Job "build" ran out of time.'],
@@ -107,7 +112,7 @@ describe('several jobs', () => {
   })
 
   test.each([2, 100, 256, 1000])('of %d, as many as fit, then how many more', (count) => {
-    const jobs = Array.from({ length: count }, (_, index) => job({ name: `test (${index})`, said: 'x'.repeat(50) }))
+    const jobs = Array.from({ length: count }, (_, index) => job({ name: `test (${index})`, excerpt: 'x'.repeat(50) }))
     const message = errorMessageOf({ jobs, related: [], remarks: [], run: RUN }, LIMIT)
     const named = message.split('\n').filter((line) => line.startsWith('- ')).length
     expect(Buffer.byteLength(message)).toBeLessThanOrEqual(LIMIT)
@@ -140,20 +145,20 @@ test('as many jobs as fit into any limit, to the byte, and not one more', () => 
 })
 
 test('what one of several jobs said is shorter than what a single one did', () => {
-  const said = 'x'.repeat(5_000)
-  const saidOf = (count: number): number => {
-    const jobs = Array.from({ length: count }, () => job({ said }))
+  const excerpt = 'x'.repeat(5_000)
+  const lengthOf = (count: number): number => {
+    const jobs = Array.from({ length: count }, () => job({ excerpt }))
     const message = errorMessageOf({ jobs, related: [], remarks: [], run: RUN }, LIMIT)
     return /failed: (x.*x)/.exec(message)?.[1]?.length ?? 0
   }
   // The line ends of the mark become one space each.
-  expect(saidOf(1)).toBe(1_500)
-  expect(saidOf(2)).toBe(300)
+  expect(lengthOf(1)).toBe(1_500)
+  expect(lengthOf(2)).toBe(300)
 })
 
 test.each([1, 2])('%d jobs of very many failed steps keep the limit', (count) => {
   const steps = Array.from({ length: 100 }, (_, index) => `${index} ${'🔥'.repeat(100)}`)
-  const jobs = Array.from({ length: count }, () => job({ steps, said: '🔥'.repeat(1_000) }))
+  const jobs = Array.from({ length: count }, () => job({ steps, excerpt: '🔥'.repeat(1_000) }))
   const message = errorMessageOf({ jobs, related: [], remarks: [], run: RUN }, LIMIT)
   expect(Buffer.byteLength(message)).toBeLessThanOrEqual(LIMIT)
   // What matters is there: the job, a step, and what it said.
@@ -186,7 +191,7 @@ describe('whatever it is made of', () => {
       name: text,
       outcome: fc.oneof(fc.constantFrom('failure', 'cancelled', 'skipped', 'timed_out'), fc.string()),
       steps: fc.array(text, { maxLength: 30 }),
-      said: fc.option(text, { nil: undefined }),
+      excerpt: fc.option(text, { nil: undefined }),
       link,
     }),
     { minLength: 1, maxLength: 60 },

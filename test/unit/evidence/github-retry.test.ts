@@ -1,44 +1,44 @@
 import { expect, test } from '@jest/globals'
-import { askAgain, type Question } from '../../../src/evidence/github-retry.ts'
+import { fetchUntilComplete, type Query } from '../../../src/evidence/github-retry.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const HANGS = Number.POSITIVE_INFINITY
 
-/** Asks a server whose answers take so many seconds each, the last of them every further one, and never have it. */
-async function ask(takes: readonly number[], question: Partial<Question<number>> = {}) {
+/** Fetches from a server whose responses take these seconds each, the last of them for all further ones. None is complete. */
+async function fetchFrom(takes: readonly number[], query: Partial<Query<number>> = {}) {
   const clock = new VirtualClock()
   const deadline = new Deadline(clock, 10_000)
   const problems: string[] = []
-  let asked = 0
+  let fetches = 0
   const slow = async (): Promise<number> => {
-    const seconds = takes[asked] ?? takes.at(-1) ?? 0
-    asked += 1
+    const seconds = takes[fetches] ?? takes.at(-1) ?? 0
+    fetches += 1
     if (seconds === HANGS) return new Promise(() => undefined)
     await clock.sleep(seconds * 1000)
-    return asked
+    return fetches
   }
   const time = { deadline, signal: new AbortController().signal }
   const response = await clock.run(
-    askAgain({ ask: slow, isThere: () => false, ...question }, time, (problem) => problems.push(problem)),
+    fetchUntilComplete({ fetch: slow, isComplete: () => false, ...query }, time, (problem) => problems.push(problem)),
   )
-  return { response, asked, problems, left: deadline.remaining() / 1000 }
+  return { response, fetches, problems, left: deadline.remaining() / 1000 }
 }
 
-test.each<[string, number[], { asked: number; left: number }]>([
-  ['a quick server', [0.1], { asked: 4, left: 6.6 }],
-  ['one that takes a second and a half', [1.5], { asked: 3, left: 3.5 }],
-  ['one that takes three', [3], { asked: 1, left: 7 }],
-  ['one that takes nine', [9], { asked: 1, left: 1 }],
-])('%s leaves time for another answer, and a download', async (_name, takes, expected) => {
-  const { response, asked, problems, left } = await ask(takes)
-  expect({ asked, left }).toEqual({ asked: expected.asked, left: expect.closeTo(expected.left) })
-  expect([response, problems]).toEqual([asked, []])
+test.each<[string, number[], { fetches: number; left: number }]>([
+  ['a quick server', [0.1], { fetches: 4, left: 6.6 }],
+  ['one that takes a second and a half', [1.5], { fetches: 3, left: 3.5 }],
+  ['one that takes three', [3], { fetches: 1, left: 7 }],
+  ['one that takes nine', [9], { fetches: 1, left: 1 }],
+])('%s leaves time for another query and a download', async (_name, takes, expected) => {
+  const { response, fetches, problems, left } = await fetchFrom(takes)
+  expect({ fetches, left }).toEqual({ fetches: expected.fetches, left: expect.closeTo(expected.left) })
+  expect([response, problems]).toEqual([fetches, []])
 })
 
-test('a server that is silent after its first answer takes half of the time that is left', async () => {
-  const { response, problems, left } = await ask([0.1, HANGS])
-  expect([response, problems]).toEqual([1, ["GitHub's API did not answer again within 4 s"]])
+test('a server that hangs after its first response takes half of the time that is left', async () => {
+  const { response, problems, left } = await fetchFrom([0.1, HANGS])
+  expect([response, problems]).toEqual([1, ["GitHub's API did not respond again within 4.5 s"]])
   expect(left).toBeCloseTo(4.45)
 })
 
@@ -46,7 +46,7 @@ test.each<[string, number[], number]>([
   ['a quick server', [0.1], 9],
   ['one that takes three seconds', [3], 2],
   ['one that takes six', [6], 1],
-])('what is sure to come, and last, is asked for as long as there is time: %s', async (_name, takes, expected) => {
-  const { response, asked } = await ask(takes, { isSure: true })
-  expect([response, asked]).toEqual([expected, expected])
+])('what is certain to come, and last, is fetched until the deadline: %s', async (_name, takes, expected) => {
+  const { response, fetches } = await fetchFrom(takes, { isCertain: true })
+  expect([response, fetches]).toEqual([expected, expected])
 })

@@ -237,7 +237,7 @@ describe('polling', () => {
       expect(polls).toHaveLength(10)
       expect(endedAt).toBeLessThanOrEqual(12 * MINUTE)
       expect(warnings).toEqual([
-        expect.stringContaining(`cut off after 60 s, while the service held it: ${error.message}`),
+        expect.stringContaining(`cut off after 60 s while the service held it: ${error.message}`),
       ])
       expect(warnings[0]).toContain('comes back after two minutes')
     })
@@ -346,7 +346,7 @@ describe('taking', () => {
       maxTasks: 1,
       stopAt: SECOND,
     })
-    expect(lines.slice(0, 2)).toEqual(['mask: open sesame', expect.stringContaining('cancelled')])
+    expect(lines.slice(0, 2)).toEqual(['mask: open sesame', expect.stringContaining('canceled')])
   })
 
   test('leaves out what was cancelled, and goes on for as many as were asked for', async () => {

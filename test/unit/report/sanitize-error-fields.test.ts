@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type ErrorFields, INPUT_OF_FIELD } from '../../../src/domain/error-fields.ts'
 import {
   type ErrorFieldLimits,
-  errorFieldVersions,
+  type ErrorFields,
+  INPUT_OF_FIELD,
   PUBLISHED_LIMITS,
   REDUCED_LIMITS,
-  sanitizeErrorFields,
-} from '../../../src/report/sanitize-error-fields.ts'
+} from '../../../src/domain/error-fields.ts'
+import { errorFieldVersions, sanitizeErrorFields } from '../../../src/report/sanitize-error-fields.ts'
 import { runs } from '../../properties/runs.ts'
 import { anyLongText, NOT_ALLOWED } from '../../support/texts.ts'
 
@@ -87,7 +87,9 @@ describe('fitErrorFields', () => {
     // No more is taken away than has to be.
     expect(size).toBeGreaterThan(15_350)
     expect(adjustments).toHaveLength(1)
-    expect(adjustments[0]).toMatch(/^error-stack-trace: cut from 3300 to \d+ characters .* The limit is 3360 bytes\.$/)
+    expect(adjustments[0]).toMatch(
+      /^error-stack-trace: truncated from 3300 to \d+ characters .* The limit is 3360 bytes\.$/,
+    )
   })
 
   test.each([
@@ -103,8 +105,8 @@ describe('fitErrorFields', () => {
       const { fields, adjustments } = fitted({ [name]: unit.repeat(20_000) })
       const { length } = fields[name] ?? ''
       expect(adjustments).toEqual([
-        `${INPUT_OF_FIELD[name]}: cut from 20000 to ${length} characters (${Buffer.byteLength(fields[name] ?? '')} bytes); ` +
-          `its beginning and its end are kept. The limit is ${limit}.`,
+        `${INPUT_OF_FIELD[name]}: truncated from 20000 to ${length} characters (${Buffer.byteLength(fields[name] ?? '')} bytes), ` +
+          `keeping start and end. The limit is ${limit}.`,
       ])
     },
   )
@@ -113,7 +115,7 @@ describe('fitErrorFields', () => {
     const { adjustments } = sanitizeErrorFields({ errorStackTrace: 'x'.repeat(10_000) }, PUBLISHED_LIMITS, [], {
       errorStackTrace: 5_000,
     })
-    expect(adjustments[0]).toMatch(/^error-stack-trace: cut from about 15000 to \d+ characters/)
+    expect(adjustments[0]).toMatch(/^error-stack-trace: truncated from about 15000 to \d+ characters/)
   })
 
   test('a text that fits has a mark where some of it was never read; one of which nothing is left has none', () => {
@@ -133,7 +135,7 @@ describe('fitErrorFields', () => {
     ['only control characters', '\u0000\u0001x', 'removed 2 control characters'],
   ])('what was removed is counted: %s', (_name, text, removed) => {
     expect(fitted({ errorMessage: text }).adjustments).toEqual([
-      `error-message: ${removed}, which Data Pipeline does not accept.`,
+      `error-message: ${removed}, which AWS Data Pipeline rejects.`,
     ])
   })
 
@@ -147,7 +149,7 @@ describe('fitErrorFields', () => {
 
   test('a reserved id is told with the name that it got', () => {
     expect(fitted({ errorId: 'Service_x' }).adjustments).toEqual([
-      'error-id: ids that begin with Service_ are reserved by AWS; reported with GitHubActions: before it.',
+      'error-id: added the prefix GitHubActions:, because AWS reserves ids that begin with Service_.',
     ])
   })
 
