@@ -4,6 +4,7 @@ process.env.FC_RUNS ??= '40'
 /** The tests of what is mutated; others would only take time. */
 const tests = [
   'domain/needs',
+  'domain/resolve-status',
   'domain/task-status',
   'evidence/error-message',
   'masking/environment-secrets',
@@ -24,12 +25,11 @@ export default {
     'src/report/sanitize-error-fields.ts',
     'src/evidence/error-message.ts',
     'src/masking/known-secrets.ts',
-    'src/domain/needs.ts',
-    'src/domain/fixed-values.ts',
+    'src/domain/*.ts',
+    'src/inputs/needs.ts',
     'src/polling/encrypted-fields.ts',
     'src/polling/task-fields.ts',
     'src/util/retry.ts',
-    'src/domain/task-status.ts',
     'src/text/*.ts',
   ],
   testRunner: 'jest',

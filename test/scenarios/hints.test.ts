@@ -184,7 +184,7 @@ describe('the endpoint', () => {
     const env = { AWS_ENDPOINT_URL_DATA_PIPELINE: undefined, HTTPS_PROXY: proxy.url }
     const reporting = await reportTo(service, { 'timeout-seconds': '1' }, { env: { ...env, ...settings } })
     expect(reporting.step.errors).toEqual([
-      expect.stringContaining(`AWS does not document https://${host} for Data Pipeline: unset ${variable}`),
+      expect.stringContaining(`AWS does not document https://${host} for Data Pipeline. Unset ${variable}`),
     ])
     const profile = configFile(host, `[default]\n${variable.toLowerCase().replace('aws_', '')} = true\n`)
     const { step } = await reportTo(service, { 'timeout-seconds': '1' }, { env: { ...env, AWS_CONFIG_FILE: profile } })

@@ -103,7 +103,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     inputs: { 'timeout-seconds': '4' },
     prepare: ({ sts }) => sts.keepMisbehaving(keysNotFetched()),
   }),
-  'this job may not ask GitHub for one': reportWith({ 'role-to-assume': TEST_ROLE.arn }, { env: NO_CREDENTIALS }),
+  'which this job has no permission to request': reportWith({ 'role-to-assume': TEST_ROLE.arn }, { env: NO_CREDENTIALS }),
   "GitHub no longer accepts this job's permission to request tokens": reportWithRole({
     env: { ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'expired' },
   }),
@@ -133,7 +133,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   PipelineDeletedException: reportTrouble(pipelineDeleted()),
   PipelineNotFoundException: reportTrouble(pipelineNotFound()),
   InvalidRequestException: reportTrouble(invalidRequest()),
-  'The answer to a report of … was lost': async () => {
+  'A report of … got no response': async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(lostReply())
     return (await reportTo(service)).step

@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { excerptOf, hasContent, type LoggedStep, type LoggedSteps } from '../../../src/evidence/log-excerpt.ts'
 import { PROPERTY_LIMIT_MS, runs } from '../../properties/runs.ts'
-import { cpuMsOf } from '../../support/cpu-time.ts'
 
 const STARTED = Date.parse('2026-01-02T03:04:05Z')
 
@@ -245,23 +244,4 @@ describe('whatever the log', () => {
     },
     PROPERTY_LIMIT_MS,
   )
-
-  test.each([
-    '##[error]\n',
-    '##[group]Run \n',
-    '##[group]Run x\n##[endgroup]\n',
-    '##[group]Run x\n',
-    '\n',
-    'x\n',
-    '\u001b[',
-    '2026-01-02T03:04:05Z ',
-    '2026-01-02T03:04:05Z ##[error]x\n',
-  ])('256 KiB of %j take no time, in which nothing else could be done', (unit) => {
-    const log = logOf([5.5, 'begin']) + unit.repeat(Math.ceil((256 * 1024) / unit.length))
-    const ms = cpuMsOf(() => {
-      excerptOf(log, STEP)
-      excerptOf(log, undefined)
-    })
-    expect(ms).toBeLessThan(8_000)
-  })
 })

@@ -239,7 +239,7 @@ describe('polling', () => {
       expect(warnings).toEqual([
         expect.stringContaining(`cut off after 60 s while the service held it: ${error.message}`),
       ])
-      expect(warnings[0]).toContain('comes back after two minutes')
+      expect(warnings[0]).toContain('another poll gets that after two minutes')
     })
 
     test('goes on to the task that comes later', async () => {

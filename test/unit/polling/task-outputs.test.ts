@@ -10,7 +10,6 @@ import {
   taskOutputs,
 } from '../../../src/polling/task-outputs.ts'
 import { runs } from '../../properties/runs.ts'
-import { cpuMsOf } from '../../support/cpu-time.ts'
 
 function taskWith(fields: readonly TaskField[], attemptId = '@A_Attempt=1'): Task {
   return {
@@ -73,12 +72,6 @@ describe('the fields of a task', () => {
     expect(fieldsOf(taskWith([text('command', 'make')], attemptId))).toEqual({ command: 'make' })
     // Where the attempt is not among the objects, the first one is as good a guess as any.
     expect(fieldsOf({ ...taskWith([text('command', 'make')]), attemptId })).toEqual({ command: 'make' })
-  })
-
-  test('of 200,000 with one key take moments, and so do their size and the outputs', () => {
-    const task = taskWith(Array.from({ length: 200_000 }, (_, index) => text('x', `${index}`)))
-    const took = cpuMsOf(() => [sizeOfTask(task), fittingOutputs([task])])
-    expect(took).toBeLessThan(5_000)
   })
 })
 
@@ -192,4 +185,16 @@ test('any tasks: the size is that of all outputs together, at two bytes a charac
     }),
     { numRuns: runs(100) },
   )
+})
+
+test.each<[string, Task, readonly string[]]>([
+  ['a task that fits', taskWith([text('command', 'make')]), []],
+  ['one whose fields fit once', taskWith([text('command', 'x'.repeat(200_000))]), ['objects']],
+  ['a huge one', taskWith([text('command', 'x'.repeat(500_000))]), ['objects', 'fields', 'the fields in tasks']],
+])('%s: the outputs fit without %j', (_name, task, expected) => {
+  const { outputs, omitted } = fittingOutputs([task])
+  expect(omitted).toEqual(expected)
+  expect(Object.values(outputs).join('').length).toBeLessThanOrEqual(MAX_OUTPUT_CHARACTERS)
+  expect(outputs).toMatchObject({ found: 'true', 'task-id': task.taskId, 'task-ids': JSON.stringify([task.taskId]) })
+  expect(JSON.parse(outputs.tasks)).toMatchObject([{ 'task-id': task.taskId }])
 })
