@@ -7,6 +7,7 @@ const tests = [
   'domain/resolve-status',
   'domain/task-status',
   'evidence/error-message',
+  'inputs/needs',
   'masking/environment-secrets',
   'masking/known-secrets',
   'polling/encrypted-fields',
@@ -21,10 +22,9 @@ const tests = [
 /** Mutation tests of the pure rules: `npm run test:mutants`. */
 export default {
   mutate: [
-    'src/masking/environment-secrets.ts',
+    'src/masking/*.ts',
     'src/report/sanitize-error-fields.ts',
     'src/evidence/error-message.ts',
-    'src/masking/known-secrets.ts',
     'src/domain/*.ts',
     'src/inputs/needs.ts',
     'src/polling/encrypted-fields.ts',

@@ -253,7 +253,7 @@ describe('which statuses take them', () => {
   ])('not FINISHED, %s: they are left out, with a line in the log', async (_name, given) => {
     const { bodies, step, taskId } = await report(given)
     expect(bodies).toEqual([{ taskId, taskStatus: 'FINISHED' }])
-    expect(step.stdout).toMatch(/left out.*FINISHED|FINISHED.*left out/)
+    expect(step.stdout).toMatch(/omitted, because the status is FINISHED/)
     expect(step.warnings).toEqual([])
     expect(step.outputs).toMatchObject({ 'error-id': '', 'error-message': '' })
     expect(step.exitCode).toBe(0)
@@ -261,7 +261,7 @@ describe('which statuses take them', () => {
 
   test.concurrent('FINISHED without error inputs says nothing of them', async () => {
     const { step } = await report({ status: 'FINISHED' })
-    expect(step.stdout).not.toContain('left out')
+    expect(step.stdout).not.toContain('omitted')
   })
 })
 
@@ -297,7 +297,7 @@ describe('error-stack-trace-file', () => {
     ['a path through a file', 'file/x'],
     ['a name that is too long', 'x'.repeat(5_000)],
     ['a device', '/dev/zero'],
-  ])('%s: a warning, and the status is reported without it', async (_name, path) => {
+  ])('%s: a warning, and a report without it', async (_name, path) => {
     const reporting = await failed({ 'error-message': 'why', 'error-stack-trace-file': path }, { files: { file: '' } })
     expect(reporting.bodies[0]).toEqual({
       taskId: reporting.taskId,
@@ -474,13 +474,13 @@ onPosix.each([
       '',
       ({ workspace, elsewhere }) => link(join(elsewhere, 'log'), join(workspace, 'link')),
     ],
-  ])('by %s: a warning says where to, and the status is reported without it', async (_name, path, make) => {
+  ])('by %s: a warning that says where to, and a report without it', async (_name, path, make) => {
     await inPlaces(async (places, env) => {
       const made = make(places)
       const reporting = await failed({ 'error-stack-trace-file': path || String(made) }, { env })
       expect(sent(reporting, 'errorStackTrace')).toBe('')
       expect(reporting.step.warnings).toHaveLength(1)
-      expect(reporting.step.warnings[0]).toMatch(/outside of the workspace.*else\/log.*absolute path.*without it/)
+      expect(reporting.step.warnings[0]).toMatch(/outside of the workspace.*else\/log.*absolute path.*no stack trace/)
     })
   })
 

@@ -98,7 +98,7 @@ onPosix('error-stack-trace-file that is not a regular file: one warning, and the
     const { step, bodies } = await report({ status: 'FAILED', 'error-stack-trace-file': path }, options)
     expect(step).toMatchObject({ exitCode: 0, errors: [], stderr: '' })
     expect(step.warnings).toEqual([
-      `error-stack-trace-file: ${JSON.stringify(path)} can't be read: it is not a regular file. The status is reported without it.`,
+      `error-stack-trace-file: ${JSON.stringify(path)} can't be read: it is not a regular file. The report has no stack trace.`,
     ])
     expect(bodies).toMatchObject([{ taskStatus: 'FAILED' }])
     expect(bodies[0]).not.toHaveProperty('errorStackTrace')

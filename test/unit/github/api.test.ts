@@ -1,5 +1,7 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect, test } from '@jest/globals'
-import { GitHubApiError, mayPass } from '../../../src/github/api.ts'
+import { connectGitHub, GitHubApiError, mayPass } from '../../../src/github/api.ts'
 import { LogDownloadError } from '../../../src/github/log-download.ts'
 
 /** What octokit makes of a call that got no answer: it has a status all the same. */
@@ -26,4 +28,27 @@ test.each<[string, unknown, boolean]>([
   ['something else', 'ECONNRESET', false],
 ])('whether a call may succeed a moment later: %s', (_, error, expected) => {
   expect(mayPass(error)).toBe(expected)
+})
+
+test('the signal ends a call that is under way', async () => {
+  const server = createServer(() => undefined)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = server.address() as AddressInfo
+    const controller = new AbortController()
+    server.once('request', () => controller.abort(new Error('enough')))
+    const api = await connectGitHub({
+      token: 't',
+      repository: 'o/r',
+      runId: '1',
+      apiUrl: `http://127.0.0.1:${port}`,
+      env: {},
+      signal: controller.signal,
+      onProblem: () => undefined,
+    })
+    await expect(api.job(1)).rejects.toThrow(GitHubApiError)
+  } finally {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
 })

@@ -403,6 +403,15 @@ describe('tasks that are held while others are waited for', () => {
     expect(progress('task-0').length).toBeGreaterThan(5)
   })
 
+  test('are reported once a minute, however often others are taken', async () => {
+    const { progress } = await take({
+      polls: (index) => (index < 31 ? { takesMs: 10 * SECOND, gives: 'task' } : nothing),
+      maxTasks: 256,
+    })
+    // Acknowledged, then five minutes of polling, and once more when they are handed on at most.
+    expect(progress('task-0').length).toBeLessThanOrEqual(7)
+  })
+
   test('are fresh when they are handed on', async () => {
     const { ids, progress, endedAt } = await take({
       polls: (index) => (index < 2 ? task : heldOpen),
