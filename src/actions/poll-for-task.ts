@@ -151,7 +151,7 @@ function setOutputs(
   try {
     for (const [name, value] of Object.entries(outputs)) runner.output(name, value, true)
   } catch (cause) {
-    const why = `the outputs could not be written: ${errorMessage(cause)}.`
+    const why = `could not write the outputs: ${errorMessage(cause)}.`
     const ids = tasks.map(({ taskId }) => shortTaskId(taskId)).join(', ')
     throw new Error(
       tasks.length === 0

@@ -9,25 +9,25 @@ import { causesOf } from '../util/errors.ts'
 import { formatSeconds } from '../util/format.ts'
 
 /**
- * The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later: what is under way must end before that. On Windows
- * it is Ctrl+C and Ctrl+Break (actions/runner, ProcessInvoker.cs), which Node calls SIGINT and SIGBREAK.
+ * The runner sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later. All work has to end before that. On Windows, these are Ctrl+C
+ * and Ctrl+Break (actions/runner, ProcessInvoker.cs), which Node names SIGINT and SIGBREAK.
  */
 const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000, SIGBREAK: 2_000 } as const
 
-/** What is left open (a credential helper's process, a socket, a read that hangs) must not keep the step from ending. */
+/** Whatever is still open (a credential process, a socket, a read that hangs) must not keep the step from ending. */
 const EXIT_AFTER_MS = 250
 
-/** What is different in a process that is no step. */
+/** Options for a process that is no step. */
 export interface RunOptions {
-  /** What the runner ends the process by, and the milliseconds that are left then. */
+  /** The signals of the runner, and the milliseconds that are left after each. */
   readonly signals?: Readonly<Record<string, number>>
-  /** Who reads the standard output; default the runner. */
+  /** Who reads the standard output. Default: the runner. */
   readonly reader?: 'runner' | 'file'
 }
 
 /**
- * Runs an action as the main program of a step: whatever is thrown, Error or not, now or later, ends as one error
- * annotation and exit code 1.
+ * Runs an action as the main program of a step. Anything that is thrown, Error or not, now or later, becomes one error annotation
+ * and exit code 1.
  */
 export async function runAction(
   action: (invocation: Invocation) => Promise<void>,
@@ -45,14 +45,14 @@ export async function runAction(
       }
       runner.fail(errorMessageWithHint(thrown, ANNOTATION_CHARACTERS))
     } catch {
-      // Anything can be thrown, also what throws when it is looked at.
-      runner.fail('Something was thrown that can not even be shown.')
+      // Anything can be thrown, even something that throws when it is read.
+      runner.fail('An error occurred that can not be shown.')
     }
   }
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
 
-  // Those that are not over: a job may poll for days.
+  // Only those that are not over: a job may poll for days.
   let deadlines: Array<{ deadline: Deadline; share: number }> = []
   let stopAt = Number.POSITIVE_INFINITY
   const shorten = ({ deadline, share }: { deadline: Deadline; share: number }): void =>
@@ -65,7 +65,7 @@ export async function runAction(
     })
   }
 
-  // Work that waits for something that never comes leaves the event loop empty, and Node would end with exit code 0.
+  // Work that waits for something that never happens leaves the event loop empty, and Node would end with exit code 0.
   let settled = false
   process.on('exit', () => {
     if (!settled) fail(new Error('The action ended before its work was done.'))

@@ -5,7 +5,7 @@ import { readSetTaskStatusInputs } from '../inputs/set-task-status.ts'
 import { reportTask } from '../report/report-task.ts'
 import { systemClock } from '../util/clock.ts'
 
-/** The root action: tells AWS Data Pipeline how a task ended. */
+/** The root action: reports to AWS Data Pipeline how a task ended. */
 export async function setTaskStatus(invocation: Invocation): Promise<void> {
   const { runner } = invocation
   const inputs = readSetTaskStatusInputs(runner.input)

@@ -6,20 +6,21 @@ import { Deadline } from '../util/deadline.ts'
 import { formatSeconds } from '../util/format.ts'
 import { openRegularFile } from '../util/regular-file.ts'
 
-/** The bundle of a whole system has a third of it. */
+/** The bundle of a whole system has a third of that. */
 const MAX_BYTES = 1024 * 1024
 
 export interface CaBundleDependencies {
-  /** Milliseconds that reading may take. */
+  /** Milliseconds to read the file. */
   readonly requestLimitMs: number
   readonly log: Pick<Log, 'warning'>
 }
 
 /**
- * The certificates to trust in connections to AWS: those of AWS_CA_BUNDLE, and Node's own. Undefined for Node's own alone.
- * A file that is no use is a warning: the certificate of AWS needs none.
+ * The certificates to trust in connections to AWS: those of AWS_CA_BUNDLE, and Node's own. An unusable file is a warning, as the
+ * certificate of AWS does not need it.
  *
  * @param path of the file
+ * @returns undefined for Node's own alone
  */
 export async function trustedCertificates(
   path: string,
@@ -33,9 +34,7 @@ export async function trustedCertificates(
     )
     return [...getCACertificates('default'), bundle]
   } catch (error) {
-    log.warning(
-      `AWS_CA_BUNDLE is not used: ${errorMessage(error)}. It has to be the path of a file of certificates (PEM).`,
-    )
+    log.warning(`AWS_CA_BUNDLE is not used: ${errorMessage(error)}. Expected the path of a file of certificates (PEM).`)
     return undefined
   }
 }

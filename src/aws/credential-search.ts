@@ -1,41 +1,41 @@
 import { formatValue } from '../masking/format.ts'
 
-/** What a program may say of why it failed. */
+/** The output of a credential process that failed. */
 const MAX_CHARACTERS = 500
 
-/** What the SDK's chain of credential sources says to its logger as it comes to a profile, and of a source that failed. */
+/** Log lines of the SDK's chain of credential sources: that it comes to a profile, and that a source failed. */
 const PROFILE_BEGINS = '@aws-sdk/credential-provider-ini - fromIni'
 const SOURCE_FAILED = /^@smithy\/property-provider (?:->|\(!\)) ([\s\S]*)$/
 
-/** What the SDK says when no source had any; else it is the error of the one that ended the search. */
+/** The SDK's error when no source has credentials. Otherwise it is the error of the source that ended the search. */
 const NONE_FOUND = 'Could not load credentials from any providers'
 
-/** That there is no default profile is nothing that anyone did wrong. */
+/** A missing default profile is no mistake. */
 const NO_DEFAULT_PROFILE = /^Could not resolve credentials using profile: \[default\]/
 
 /**
- * Listens to how the SDK looks for credentials: of all sources, its error is that of the last, the machine's role, and
- * never says why a profile, which somebody made on purpose, gave none.
+ * Follows the SDK's search for credentials by its log. Its error is that of the last source, the machine's role, and never says
+ * why a profile, which somebody made on purpose, has no credentials.
  */
 export class CredentialSearch {
   #isInProfile = false
   #reason: string | undefined
 
-  /** For the SDK. It also says whole requests, which are of no interest here. */
+  /** For the SDK, which also logs whole requests. */
   readonly logger = {
-    debug: (text: unknown): void => this.#hear(String(text)),
+    debug: (text: unknown): void => this.#read(String(text)),
     info: (): void => undefined,
     warn: (): void => undefined,
     error: (): void => undefined,
   }
 
-  /** The error of a search, with why the profile gave no credentials. */
+  /** The error of a search, with the reason why the profile has no credentials. */
   explain(error: unknown): unknown {
     if (this.#reason === undefined || (error as Error | undefined)?.message !== NONE_FOUND) return error
     return new CredentialsProviderError(`${NONE_FOUND} (the profile: ${this.#reason})`, { cause: error })
   }
 
-  #hear(text: string): void {
+  #read(text: string): void {
     if (text === PROFILE_BEGINS) {
       this.#isInProfile = true
       this.#reason = undefined
@@ -47,7 +47,7 @@ export class CredentialSearch {
   }
 }
 
-/** Named as the SDK's own, by which failures are told apart. */
+/** Has the name of the SDK's error, by which failures are classified. */
 class CredentialsProviderError extends Error {
   override readonly name = 'CredentialsProviderError'
 }
@@ -56,5 +56,5 @@ class CredentialsProviderError extends Error {
 function withoutCommand(message: string): string {
   const [, said] = /^Command failed: [^\n]*\n?([\s\S]*)$/.exec(message) ?? []
   if (said === undefined) return message
-  return `the program of credential_process failed, and said ${said.trim() === '' ? 'nothing' : said}`
+  return `credential_process failed: ${said.trim() === '' ? 'no output' : said}`
 }

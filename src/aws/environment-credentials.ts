@@ -9,17 +9,17 @@ export interface NamedProfile {
   readonly variable: 'AWS_PROFILE' | 'AWS_DEFAULT_PROFILE'
 }
 
-/** What credentials come from, as far as hints speak of it. */
+/** Where credentials come from, for hints. */
 export interface CredentialSource {
-  /** Whether it is the role of the input. */
+  /** Whether they are those of the input role-to-assume. */
   readonly usesRole: boolean
-  /** Undefined when no variable names a profile, or others are used. */
+  /** The profile; undefined when no variable names one, or others are used. */
   readonly profile: NamedProfile | undefined
 }
 
 /**
- * The key pair of the environment; undefined when it is not whole. As for the AWS CLI and botocore it goes before a profile
- * that a variable names; for this SDK the profile does, and the keys that a step exported would not be used.
+ * The key pair of the environment; undefined when it is not complete. As in the AWS CLI and botocore, it goes before a profile that
+ * a variable names. In this SDK, the profile goes first, and keys that a step exported would not be used.
  */
 export function environmentCredentials(env: Environment): AwsCredentialIdentity | undefined {
   const [accessKeyId, secretAccessKey] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY']]
@@ -34,7 +34,7 @@ export function environmentCredentials(env: Environment): AwsCredentialIdentity 
   }
 }
 
-/** A sentence for an environment that has one half of a key pair, which nobody can sign with. */
+/** A sentence for an environment with one half of a key pair. */
 export function halfKeyPair(env: Environment): string | undefined {
   const names = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
   const [given, ...others] = names.filter((name) => env[name])
@@ -42,14 +42,14 @@ export function halfKeyPair(env: Environment): string | undefined {
   return `${given} is set and ${names.find((name) => name !== given)} is not, so the environment has no key pair.`
 }
 
-/** The profile that a variable names; undefined where the key pair of the environment is used in its place. */
+/** The profile that a variable names; undefined when the key pair of the environment is used instead. */
 function profileInUse(env: Environment): NamedProfile | undefined {
   const name = env['AWS_PROFILE']
   if (!name || environmentCredentials(env) !== undefined) return undefined
   return { name, variable: env['AWS_DEFAULT_PROFILE'] === name ? 'AWS_DEFAULT_PROFILE' : 'AWS_PROFILE' }
 }
 
-/** What the credentials for these settings come from. */
+/** Where the credentials for these settings come from. */
 export function credentialSource({ role }: AwsSettings, env: Environment): CredentialSource {
   return { usesRole: role !== undefined, profile: role === undefined ? profileInUse(env) : undefined }
 }

@@ -3,7 +3,7 @@ import { errorMessage } from '../masking/error-message.ts'
 import { formatId, formatValue } from '../masking/format.ts'
 import { causesOf } from '../util/errors.ts'
 
-/** What kind of failure a call to AWS met; hints and retries are decided by it. */
+/** The kind of a failure of a call to AWS, which decides about retries and hints. */
 export type FailureKind =
   | 'access-denied'
   | 'invalid-response'
@@ -25,26 +25,26 @@ export type FailureKind =
   | 'untrusted-certificate'
   | 'unknown'
 
-/** A failed call, as far as its error tells. */
+/** What the error of a call says about it. */
 export interface Failure {
   readonly kind: FailureKind
-  /** Whether the same call may succeed a little later. */
+  /** Whether the same call may succeed later. */
   readonly transient: boolean
   /**
-   * Whether it is a refusal that may only come of IAM's servers not having heard yet of a role, a policy or a new session,
-   * and so worth a few more tries.
+   * Whether it is a refusal that may be temporary, because servers of IAM don't know a new role, policy or session yet. It is
+   * worth a few more attempts.
    */
   readonly unsettled: boolean
-  /** Whether the call may have taken effect all the same, if it was sent: no answer came that says otherwise. */
+  /** Whether the call may have succeeded, if it was sent: no response denies it. */
   readonly outcomeUnknown: boolean
-  /** Whether it was getting credentials that failed; the call itself was not made then. */
+  /** Whether getting credentials failed, so that the call was not made. */
   readonly gettingCredentials: boolean
-  /** What went wrong, with the error's name where AWS gave it. */
+  /** What went wrong, with the name of the error if AWS gave one. */
   readonly message: string
   readonly requestId: string | undefined
 }
 
-/** Thrown by the transport for an answer that Data Pipeline can't have given: HTML of a proxy, JSON cut short. */
+/** Thrown by the HTTP handler for a response that is not from AWS: HTML of a proxy, truncated JSON. */
 export class InvalidResponseError extends Error {
   override readonly name = 'InvalidResponseError'
   readonly statusCode: number
@@ -55,17 +55,17 @@ export class InvalidResponseError extends Error {
   }
 }
 
-/** Thrown when a single try, out of several, had no answer in time. */
+/** Thrown when one attempt got no response in time. */
 export class AttemptTimeoutError extends Error {
   override readonly name = 'AttemptTimeoutError'
 }
 
-/** Thrown when no credentials could be had; the cause says why, and decides whether it is worth another try. */
+/** Thrown when there are no credentials. The cause decides whether another attempt may help. */
 export class CredentialsError extends Error {
   override readonly name = 'CredentialsError'
 }
 
-// Without the "Exception" at their end, which the SDK adds to some names and AWS to others.
+// Without "Exception" at their end, which the SDK adds to some names and AWS to others.
 const KIND_OF_NAME: ReadonlyMap<string, FailureKind> = new Map([
   ['Throttling', 'throttled'],
   ['Throttled', 'throttled'],
@@ -132,14 +132,14 @@ const NOT_SENT = new Set([
   'ERR_PROXY_TUNNEL',
 ])
 
-// The connection was there, and broke; what was sent before may have arrived.
+// The connection was made, and broke. What was sent before may have arrived.
 const SENT_PERHAPS = new Set(['ECONNABORTED', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ETIMEDOUT'])
 
-// What came was no HTTP, or broken TLS; what was sent before may have arrived. Node's names for what its parser and OpenSSL
-// find (https://nodejs.org/api/errors.html).
+// The response was no HTTP, or broken TLS. What was sent before may have arrived. These are names of Node's parser and of
+// OpenSSL (https://nodejs.org/api/errors.html).
 const GARBLED = /^(HPE_|ERR_SSL_)/
 
-// Statuses of answers that came from something on the way after it had perhaps passed the request on; 0 is one too large.
+// Statuses of a proxy that may have passed the request on. 0 stands for a response that is too large.
 const PASSED_ON = new Set([0, 200, 502, 504])
 
 // https://nodejs.org/api/tls.html#x509-certificate-error-codes
@@ -156,14 +156,14 @@ interface ErrorShape {
 }
 
 /**
- * Sorts what a call to AWS threw. Error names: "Common Errors" of the API reference, and SetTaskStatus; the codes for
- * throttling are those the SDKs know, as the service's own is not documented.
+ * Classifies what a call to AWS threw. Error names: "Common Errors" of the API reference, and SetTaskStatus. The codes for
+ * throttling are those that the SDKs know, as the service does not document its own.
  */
 export function classify(thrown: unknown): Failure {
   const causes = causesOf(thrown)
   const gettingCredentials = causes.some((cause) => cause instanceof CredentialsError)
   for (const cause of causes) {
-    const found = recognise(cause as ErrorShape)
+    const found = recognize(cause as ErrorShape)
     if (found === undefined) continue
     return {
       kind: found.kind,
@@ -176,7 +176,7 @@ export function classify(thrown: unknown): Failure {
     }
   }
   return {
-    // A provider of credentials fails in its own words.
+    // A credential provider fails with errors of its own.
     kind: gettingCredentials ? 'no-credentials' : 'unknown',
     transient: false,
     unsettled: false,
@@ -187,22 +187,22 @@ export function classify(thrown: unknown): Failure {
   }
 }
 
-/** Whether other credentials may get the call through: these are missing, rejected, or not allowed to make it. */
+/** Whether the call may succeed with other credentials: these are missing, rejected, or have no permission. */
 export function needsOtherCredentials({ kind, gettingCredentials }: Failure): boolean {
   return gettingCredentials || ['access-denied', 'credentials-expired', 'credentials-refused'].includes(kind)
 }
 
-/** Whether there is nothing left to work for or to report to; both answers are final. */
+/** Whether the task or its pipeline no longer exists. Both responses are final. */
 export function isTaskGone({ kind }: Pick<Failure, 'kind'>): boolean {
   return kind === 'task-not-found' || kind === 'pipeline-gone'
 }
 
-/** Whether the service rejected the credentials that signed the call. It may accept others. */
+/** Whether the service rejected the credentials of the call. It may accept others. */
 export function rejectsCredentials({ kind, gettingCredentials }: Failure): boolean {
   return !gettingCredentials && (kind === 'credentials-expired' || kind === 'credentials-refused')
 }
 
-function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'outcomeUnknown'> | undefined {
+function recognize(error: ErrorShape): Pick<Failure, 'kind' | 'outcomeUnknown'> | undefined {
   const name = String(error.name ?? '')
   const code = String(error.code ?? '')
   const status = error.$metadata?.httpStatusCode ?? 0
@@ -214,7 +214,7 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'outcomeUnknown'> 
     }
   }
   const kind = kindOf(name) ?? kindOf(code)
-  // The SDK has learnt the service's time from the refusal, and signs the next try with it.
+  // The SDK takes the service's time from the response, and signs the next attempt with it.
   if (kind === 'credentials-refused' && error.$metadata?.clockSkewCorrected) {
     return { kind: 'clock-corrected', outcomeUnknown: false }
   }
@@ -227,24 +227,24 @@ function recognise(error: ErrorShape): Pick<Failure, 'kind' | 'outcomeUnknown'> 
   if (NOT_SENT.has(code) || isConnecting(error)) return { kind: 'network', outcomeUnknown: false }
   if (SENT_PERHAPS.has(code) || GARBLED.test(code)) return { kind: 'network', outcomeUnknown: true }
   if (UNTRUSTED_CERTIFICATE.test(code)) return { kind: 'untrusted-certificate', outcomeUnknown: false }
-  // The SDK's own name for a connection that took too long, and for a request that did.
+  // The SDK's name for a connection or a request that took too long.
   if (name === 'TimeoutError') return { kind: 'timeout', outcomeUnknown: true }
   if (name === 'AggregateError') {
-    return (error as AggregateError).errors.map((inner) => recognise(inner)).find((inner) => inner !== undefined)
+    return (error as AggregateError).errors.map((inner) => recognize(inner)).find((inner) => inner !== undefined)
   }
   if (kind === 'no-credentials') {
-    // A provider that failed on the network says so in its cause; without one, there is nothing to wait for.
+    // A provider that failed because of the network has a cause. Without a cause, another attempt does not help.
     const cause = causesOf((error as { cause?: unknown }).cause)
-      .map((inner) => recognise(inner as ErrorShape))
+      .map((inner) => recognize(inner as ErrorShape))
       .find((inner) => inner !== undefined)
     return cause ?? { kind, outcomeUnknown: false }
   }
   return undefined
 }
 
-// What STS says of a token. It fetches the keys of the issuer, and fails at that for a moment when many jobs ask at once.
+// STS fetches the keys of the issuer, which fails temporarily when many jobs start at once.
 const KEYS_NOT_FETCHED = /couldn't retrieve verification key/i
-// These stay as they are until somebody changes the account or the workflow.
+// Final until the account or the workflow changes.
 const TOKEN_NOT_ACCEPTED = /no openidconnect provider|audience/i
 
 function isInvalidIdentityToken({ name, code }: ErrorShape): boolean {
@@ -255,13 +255,13 @@ function kindOfOidcError({ statusCode, cause }: OidcTokenError): FailureKind {
   if (statusCode === 401) return 'oidc-refused'
   if (statusCode !== undefined) return 'no-oidc-token'
   const kind = causesOf(cause)
-    .map((each) => recognise(each as ErrorShape)?.kind)
+    .map((each) => recognize(each as ErrorShape)?.kind)
     .find((each) => each !== undefined)
   if (kind === 'network' || kind === 'timeout') return 'oidc-unreachable'
   return kind === 'untrusted-certificate' ? kind : 'no-oidc-token'
 }
 
-/** Whether an error came before the connection was ready to send anything. */
+/** Whether an error happened before the connection was ready. */
 function isConnecting(error: ErrorShape): boolean {
   const isBefore = error.syscall === 'connect' || error.syscall === 'getaddrinfo'
   return isBefore || String(error.message).includes('before secure TLS connection')
@@ -269,11 +269,11 @@ function isConnecting(error: ErrorShape): boolean {
 
 function isTransient(kind: FailureKind, error: ErrorShape, gettingCredentials: boolean): boolean {
   if (kind === 'invalid-response' || kind === 'no-oidc-token') {
-    // A proxy that says no (403, 407) goes on saying no; one that is overloaded, or can't reach the service, may recover.
+    // A refusal of a proxy (403, 407) is final. A proxy that is overloaded, or can't reach the service, may recover.
     const status = Number(error.statusCode ?? 0)
     return status < 400 || status >= 500 || status === 408 || status === 429
   }
-  // It was the OIDC token that expired on its way to STS: the next try has a new one.
+  // The OIDC token expired on its way to STS. The next attempt has a new one.
   if (kind === 'credentials-expired') return gettingCredentials
   return TRANSIENT.has(kind)
 }
@@ -285,12 +285,12 @@ function isUnsettled(kind: FailureKind, error: ErrorShape, gettingCredentials: b
   return !(isInvalidIdentityToken(error) && TOKEN_NOT_ACCEPTED.test(String(error.message)))
 }
 
-// Of a session that was just made, until all servers have heard of it: the service's name for it, and that of STS.
+// For a new session, until all servers know it: the name of the service, and that of STS.
 const IS_UNKNOWN = new Set(['UnrecognizedClient', 'InvalidClientTokenId'])
 
 function describe(error: unknown): string {
   const message = formatValue(errorMessage(error))
-  // Only answers of AWS have names that say something; the SDK gives $metadata to Node's errors and to ours as well.
+  // Only errors of AWS have meaningful names. The SDK adds $metadata to Node's errors and to ours as well.
   const isResponse =
     error instanceof Error && (error as ErrorShape).$metadata?.httpStatusCode !== undefined && error.name !== 'Error'
   return isResponse && !(error instanceof InvalidResponseError) ? `${formatId(error.name)}: ${message}` : message

@@ -12,46 +12,46 @@ import { formatSeconds } from '../util/format.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { AttemptTimeoutError, InvalidResponseError } from './errors.ts'
 
-/** A connection that takes longer is given up, and made anew by the next try. */
+/** A connection that takes longer is given up. The next attempt makes a new one. */
 const MAX_CONNECTION_MS = 5_000
 
-/** Far above any answer of the calls we make; a stream without end must not fill the memory. */
+/** Far above any response. An endless response must not fill the memory. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
-/** Where Node tells of each request before it is sent (https://nodejs.org/api/diagnostics_channel.html#http). */
+/** Node's channel for each request before it is sent (https://nodejs.org/api/diagnostics_channel.html#http). */
 const REQUEST_CREATED = 'http.client.request.created'
 
-export interface TransportSettings {
+export interface HttpHandlerSettings {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Milliseconds that a request may take which comes without an abort signal. */
+  /** Milliseconds for a request that has no abort signal. */
   readonly requestLimitMs: number
-  /** The certificates to trust, in PEM; undefined for Node's own. */
+  /** Certificates to trust, in PEM; undefined for Node's own. */
   readonly ca: readonly string[] | undefined
-  /** Told the tokens in a request before it is sent. */
+  /** Called with the tokens in a request before it is sent. */
   readonly hide: (secrets: Iterable<string>) => void
 }
 
-/** What the SDK passes on to its HTTP handler of the options of a call. */
+/** The options of a call that the SDK passes on to its HTTP handler. */
 export interface RequestOptions extends HttpHandlerOptions {
-  /** Called when the connection is ready and the request goes out on it: from then on it may have taken effect. */
+  /** Called when the request goes out on a connection that is ready. From then on it may succeed. */
   readonly onSend?: (() => void) | undefined
 }
 
 /**
- * The SDK's HTTP handler, and what it lacks: proxies from the environment (Node's own, since 24.5), no credentials
- * over plain http, answers read to their end under the same abort signal, word of when a request goes out, and answers
- * that can't be Data Pipeline's told from those that are.
+ * The SDK's HTTP handler with what it lacks: proxies from the environment (by Node, since 24.5), no credentials over plain http,
+ * a response body that is read under the same abort signal, a callback when a request goes out, and the rejection of
+ * responses that are not from AWS.
  */
 export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse, RequestOptions> {
   readonly metadata = { handlerProtocol: 'http/1.1' }
-  readonly #env: TransportSettings['env']
+  readonly #env: HttpHandlerSettings['env']
   readonly #limitMs: number
-  readonly #ca: TransportSettings['ca']
-  readonly #hide: TransportSettings['hide']
+  readonly #ca: HttpHandlerSettings['ca']
+  readonly #hide: HttpHandlerSettings['hide']
   readonly #underWay = new Set<NodeHttpHandler>()
   #lastOrigin: string | undefined
 
-  constructor({ env, requestLimitMs, ca, hide }: TransportSettings) {
+  constructor({ env, requestLimitMs, ca, hide }: HttpHandlerSettings) {
     this.#env = env
     this.#limitMs = requestLimitMs
     this.#ca = ca
@@ -63,7 +63,7 @@ export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse,
     return this.#lastOrigin
   }
 
-  /** Ends every connection, also those in use. */
+  /** Closes all connections, including those in use. */
   destroy(): void {
     for (const handler of this.#underWay) handler.destroy()
   }
@@ -73,12 +73,12 @@ export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse,
     checkEndpoint(request)
     checkHeaders(request)
     this.#hide(tokensIn(request))
-    // For each request its own, as it is known by its agent. Connections are not kept anyway.
+    // One for each request, which its agent identifies. Connections are not kept anyway.
     const agents = proxyAgents(this.#env, this.#ca)
     const handler = new NodeHttpHandler({
       httpAgent: agents.http,
       httpsAgent: agents.https,
-      // Well before the limits of a request, so that there is time for another try.
+      // Well before the timeout of the request, so that there is time for another attempt.
       connectionTimeout: Math.min(MAX_CONNECTION_MS, this.#limitMs / 2),
     })
     const onCreated = (message: unknown): void => {
@@ -90,7 +90,7 @@ export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse,
     try {
       const given = options.abortSignal as AbortSignal | undefined
       if (given !== undefined) return await exchange(handler, request, options, given)
-      // Credential providers set no limit of their own.
+      // Credential providers have no timeout of their own.
       return await this.#withinLimit(request, (signal) => exchange(handler, request, options, signal))
     } finally {
       unsubscribe(REQUEST_CREATED, onCreated)
@@ -98,7 +98,7 @@ export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse,
     }
   }
 
-  /** @throws AttemptTimeoutError when the limit ended the request; what else ended it is thrown as it is, however late */
+  /** @throws AttemptTimeoutError when the timeout ended the request, and any other error as it is, however late */
   async #withinLimit<T>({ hostname }: HttpRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const limit = new AbortController()
     const late = new AttemptTimeoutError(`no response from ${hostname} within ${formatSeconds(this.#limitMs)}`)
@@ -112,7 +112,7 @@ export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse,
     }
   }
 
-  /** Part of the SDK's handler interface; the settings of this handler don't change. */
+  /** Part of the SDK's handler interface. The settings of this handler don't change. */
   updateHttpClientConfig(): void {}
 
   /** Part of the SDK's handler interface. */
@@ -121,7 +121,7 @@ export class AwsHttpHandler implements RequestHandler<HttpRequest, HttpResponse,
   }
 }
 
-/** Sends a request and reads its answer; ends both with the reason of the signal, as the error or its cause. */
+/** Sends a request and reads its response. The reason of the signal is the error, or its cause. */
 async function exchange(
   handler: NodeHttpHandler,
   request: HttpRequest,
@@ -138,10 +138,10 @@ async function exchange(
   return { response }
 }
 
-/** Calls `onReady` when the connection of a request can take it: after those of TCP, of a proxy's tunnel and of TLS. */
+/** Calls `onReady` when a request can be sent: when TCP, the tunnel of a proxy and TLS are connected. */
 function onConnectionReady(request: ClientRequest, onReady: () => void): void {
   request.once('socket', (socket: Socket) => {
-    // Both are set by the end of the handshake only (https://nodejs.org/api/tls.html#tlssocketauthorized).
+    // The handshake sets both at its end (https://nodejs.org/api/tls.html#tlssocketauthorized).
     const isHandshaking = socket instanceof TLSSocket && !socket.authorized && !socket.authorizationError
     if (isHandshaking) socket.once('secureConnect', onReady)
     else if (socket.connecting) socket.once('connect', onReady)
@@ -149,7 +149,7 @@ function onConnectionReady(request: ClientRequest, onReady: () => void): void {
   })
 }
 
-/** What the value of a header is made of, by its name. */
+/** Where the value of a header comes from, by its name. */
 const SOURCE_OF_HEADER: Readonly<Record<string, string>> = {
   authorization: 'the access key id: AWS_ACCESS_KEY_ID, or that of the profile',
   'x-amz-security-token': 'the session token: AWS_SESSION_TOKEN, or that of the profile',
@@ -170,8 +170,8 @@ function originOf({ protocol, hostname, port }: HttpRequest): string {
 }
 
 /**
- * The tokens that a request shows. Those of the calls by which a profile gets its credentials (of its source profile, of a
- * sign-in, of a token file) are seen nowhere else.
+ * The tokens in a request. Those of the calls by which a profile gets its credentials (of its source profile, a sign-in or a
+ * token file) appear nowhere else.
  */
 function tokensIn({ headers, body }: HttpRequest): string[] {
   const form = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ? String(body) : ''
@@ -194,7 +194,7 @@ async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
     for await (const chunk of body) {
       size += chunk.byteLength
       if (size > MAX_RESPONSE_BYTES) {
-        throw new InvalidResponseError(0, `the answer is larger than ${MAX_RESPONSE_BYTES} bytes`)
+        throw new InvalidResponseError(0, `the response is larger than ${MAX_RESPONSE_BYTES} bytes`)
       }
       chunks.push(chunk)
     }
@@ -206,31 +206,30 @@ async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
 
 type Form = 'JSON' | 'XML'
 
-/** The form that the answer must have: that of Data Pipeline, or that of STS, which credential providers call. */
+/** The form of a response: that of AWS Data Pipeline, or of STS, which credential providers call. */
 function formOf({ headers }: HttpRequest): Form | undefined {
   if (headers['x-amz-target']?.startsWith('DataPipeline.')) return 'JSON'
   return headers['content-type']?.startsWith('application/x-www-form-urlencoded') ? 'XML' : undefined
 }
 
 /**
- * AWS answers with a JSON object, or with nothing (Data Pipeline), or with an XML response (STS). Anything else comes
- * from something on the way (a proxy's page, a sign-in page with status 200) or was cut short, and must not pass for a
- * report that arrived.
+ * Responses of AWS are a JSON object or empty (AWS Data Pipeline), or XML (STS). Anything else comes from a proxy (its error
+ * page, a sign-in page with status 200) or is truncated, and must not count as a report that succeeded.
  */
 function rejectNonAwsResponse(response: HttpResponse, body: Uint8Array, form: Form): void {
   const text = Buffer.from(body).toString('utf8')
-  // Untrimmed: the SDK reads it so, and what it can't read it would take for something that no retry mends.
+  // Untrimmed, as the SDK reads it. An error of its parser would look final.
   if (form === 'JSON' ? isDataPipelines(response, text) : isXmlResponse(text.trim())) return
   const type = formatValue(response.headers['content-type'] ?? 'no content type', 100)
   const start = text === '' ? 'an empty body' : `a body that begins with ${quoteValue(text, 80)}`
   throw new InvalidResponseError(
     response.statusCode,
-    `the answer is not from AWS, or was cut short: status ${response.statusCode}, ${type}, ${start}`,
+    `the response is not from AWS, or is truncated: status ${response.statusCode}, ${type}, ${start}`,
   )
 }
 
 function isDataPipelines({ statusCode, headers }: HttpResponse, text: string): boolean {
-  // Every answer of AWS names its request; a proxy that lets through known headers only would still leave the type.
+  // Every response of AWS has a request id. A proxy that drops unknown headers keeps the type.
   const isFromAws =
     headers['x-amzn-requestid'] !== undefined || headers['content-type']?.startsWith('application/x-amz-json') === true
   if (text === '') return isFromAws && (statusCode < 300 || headers['x-amzn-errortype'] !== undefined)

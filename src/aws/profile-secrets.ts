@@ -2,19 +2,19 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { openRegularFile } from '../util/regular-file.ts'
 
-/** Far above the files of any person or machine. */
+/** Far above any AWS file. */
 const MAX_BYTES = 1024 * 1024
 
-/** What matters here of a profile. */
+/** A profile, as far as it matters here. */
 interface Profile {
   readonly secrets: string[]
-  /** Whose keys it assumes its role with. */
+  /** The profile whose keys assume its role. */
   source: string | undefined
 }
 
 /**
- * The secrets that stand in the AWS files for the profile in use, and for those that it gets its keys from: of these the
- * SDK gives only what comes out in the end. Never fails; a file that can't be read has none.
+ * The secrets in the AWS files of the profile in use, and of its source profiles, of which the SDK gives only the result. Never
+ * fails: a file that can't be read has none.
  */
 export async function secretsOfProfile(env: Readonly<Record<string, string | undefined>>): Promise<string[]> {
   const folder = join(homedir(), '.aws')
@@ -41,7 +41,7 @@ export function secretsFor(profile: string, texts: readonly string[]): string[] 
 function addProfiles(text: string, profiles: Map<string, Profile>): void {
   let current: Profile = { secrets: [], source: undefined }
   for (const whole of text.split(/\r\n|\r|\n/)) {
-    // As the SDK takes comments away, also those behind a value.
+    // The SDK removes comments in the same way, also after a value.
     const [line = ''] = whole.split(/(?:^|\s)[;#]/)
     const [, section] = /^\s*\[\s*(?:profile\s+)?["']?([^\]"']*?)["']?\s*\]/.exec(line) ?? []
     if (section !== undefined) {

@@ -1,8 +1,8 @@
-/** How to reach AWS: the same inputs for every action of this repository. */
+/** How to reach AWS: the same inputs for every action. */
 export interface AwsSettings {
-  /** From the input; else the environment's or the profile's. */
+  /** From the input; undefined for that of the environment or the profile. */
   readonly region: string | undefined
-  /** A role to assume with the job's own OIDC token; undefined: the SDK's default credential chain. */
+  /** A role to assume with the job's own OIDC token; undefined for the SDK's default credential chain. */
   readonly role: RoleSettings | undefined
 }
 
@@ -12,7 +12,7 @@ export interface RoleSettings {
   readonly audience: string
 }
 
-/** Where the service exists (AWS General Reference, "AWS Data Pipeline endpoints"); it gets no new regions. */
+/** The regions of the service (AWS General Reference, "AWS Data Pipeline endpoints"). It gets no new ones. */
 export const DATA_PIPELINE_REGIONS = [
   'us-east-1',
   'us-west-2',

@@ -1,16 +1,16 @@
 import type { NeededJob } from './needs.ts'
 import type { JobStatus } from './task-status.ts'
 
-/** Why a task is reported as it is. */
+/** The reason for a status. */
 export type Cause =
-  /** The workflow said so. */
+  /** The workflow names it. */
   | { readonly kind: 'given' }
-  /** How this job stands. */
+  /** The status of this job. */
   | {
       readonly kind: 'job'
       readonly outcome: JobStatus
-      /** Why GitHub shows no step of this job that ended so; else it does, or will in a moment. */
+      /** Why GitHub's API lists no step with this outcome. If undefined, it does, at once or soon. */
       readonly unlisted?: 'composite-action' | 'continue-on-error'
     }
-  /** Needed jobs that did not succeed, worst first, at least one; and the keys, if known, of those that are all right. */
+  /** At least one needed job that blocks a success, most severe first, and the known keys of those that pass. */
   | { readonly kind: 'needs'; readonly jobs: readonly NeededJob[]; readonly passing: readonly string[] }

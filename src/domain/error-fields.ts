@@ -1,6 +1,6 @@
 import type { Limit } from '../util/limit.ts'
 
-/** The texts that go with FAILED and FALSE, set on the attempt object and shown to people. */
+/** The texts of FAILED and FALSE, which the attempt object has and people read. */
 export interface ErrorFields {
   readonly errorId?: string
   readonly errorMessage?: string
@@ -9,7 +9,7 @@ export interface ErrorFields {
 
 export type ErrorFieldName = keyof ErrorFields
 
-/** The names of the inputs that the fields come from, for messages. */
+/** The input of each field, for messages. */
 export const INPUT_OF_FIELD: Readonly<Record<ErrorFieldName, string>> = {
   errorId: 'error-id',
   errorMessage: 'error-message',

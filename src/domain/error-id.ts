@@ -3,8 +3,7 @@ import type { Cause } from './cause.ts'
 const PREFIX = 'GitHubActions:'
 
 /**
- * The error ids of failures that have none of the user's, without their prefix. They are made for machines, so they never
- * change.
+ * The error ids of failures without an input error-id, without their prefix. They are for machines, so they never change.
  */
 const NAMES = [
   'JobCancelled',

@@ -8,7 +8,7 @@ export interface ResolvedStatus {
   readonly cause: Cause
 }
 
-/** What is known of how a job ended. */
+/** What is known about the end of a job. */
 export type JobFacts =
   /** The workflow names the status. */
   | { readonly given: TaskStatus }
@@ -18,15 +18,15 @@ export type JobFacts =
       /** `github.action_status`, in a composite action. */
       readonly compositeAction?: JobStatus
       readonly needs?: {
-        /** Those that did not succeed and may not do so, most severe first. */
+        /** Those that block a success, most severe first. */
         readonly blocking: readonly NeededJob[]
         /** The keys of the others. */
         readonly passing: readonly string[]
       }
       readonly precondition: boolean
       /**
-       * What became of a main step that had to take the task first: it failed before the work began, or it could not
-       * even save what the post step needs. Default: nothing went wrong.
+       * What went wrong in a main step that had to take the task: it failed before the work began, or could not save the state for
+       * the post step. Default: nothing.
        */
       readonly mainStep?: 'failed' | 'unsaved'
     }
@@ -36,7 +36,7 @@ export function resolveStatus(facts: JobFacts): ResolvedStatus {
   if ('given' in facts) return { status: facts.given, cause: { kind: 'given' } }
   const { job, compositeAction = 'success', needs, precondition, mainStep } = facts
   if (mainStep === 'unsaved') {
-    // Nobody held the task. A main step that failed and left no mark on its job was allowed to.
+    // The task was not held. If the job is a success, the main step was allowed to fail.
     const cause: Cause =
       job === 'success'
         ? { kind: 'job', outcome: 'failure', unlisted: 'continue-on-error' }
@@ -46,9 +46,9 @@ export function resolveStatus(facts: JobFacts): ResolvedStatus {
   const blocking = needs?.blocking ?? []
   const own = mostSevere([job, compositeAction])
   const outcome = mostSevere([own, ...blocking.map(({ result }) => result)])
-  // A main step that failed has ended the job before it was seen whether the precondition holds.
+  // After a main step that failed, it is not known whether the precondition holds.
   const status = deriveStatus(outcome, precondition && mainStep === undefined)
-  // Of two that are alike, the needed job came first, and this one perhaps failed for it.
+  // If both have this outcome, this job may have failed because of the needed one.
   if (needs !== undefined && blocking[0]?.result === outcome) {
     return { status, cause: { kind: 'needs', jobs: blocking, passing: needs.passing } }
   }

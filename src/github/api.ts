@@ -14,10 +14,10 @@ export interface Step {
   readonly completedAt: number | undefined
 }
 
-/** A job of a run: one of a matrix, or of a called workflow, each counts. */
+/** A job of a run. Each job of a matrix or of a called workflow is one. */
 export interface Job {
   readonly id: number
-  /** As people see it; not the key in the workflow. */
+  /** The name that GitHub shows, which is not the key in the workflow. */
   readonly name: string
   readonly status: string
   readonly conclusion: string | undefined
@@ -26,35 +26,35 @@ export interface Job {
   readonly steps: readonly Step[]
 }
 
-/** A message that a step left at a job. */
+/** A message that a step added to a job. */
 export interface Annotation {
   readonly level: string
   readonly message: string
-  /** The file and line that it is about; undefined when it names no file. */
+  /** Its file and line; undefined when it has no file. */
   readonly place: { readonly path: string; readonly line: number | undefined } | undefined
 }
 
-/** The few calls of GitHub's REST API that tell why a job failed. Each may fail in any way; none is retried here. */
+/** The calls of GitHub's REST API that show why a job failed. Each may fail in any way, and is not retried here. */
 export interface GitHubApi {
   job(id: number): Promise<Job>
   /** All jobs that ran in an attempt of this run. */
   jobsOfAttempt(attempt: number): Promise<Job[]>
   /** Of a completed job. */
   annotations(jobId: number): Promise<Annotation[]>
-  /** Of a completed job: an end of its log, or of what was logged until a time. */
+  /** Of a completed job: the end of its log, or of the part that was logged until a time. */
   logEnd(jobId: number, until: number | undefined): Promise<string>
-  /** Asks GitHub to cancel this run, with all of its jobs; needs "actions: write". */
+  /** Cancels this run with all of its jobs. Needs "actions: write". */
   cancelRun(): Promise<void>
 }
 
-/** What GitHub gives as the path of a message without a file; its line is then one of the runner's own log. */
+/** GitHub's path for a message without a file. Its line is one of the log. */
 const NO_FILE = '.github'
 
-/** An answer that is no use. */
+/** A response that can't be used. */
 export class GitHubApiError extends Error {
   override readonly name = 'GitHubApiError'
   readonly status: number | undefined
-  /** Whether the status is that of an answer; octokit gives one to what was no answer at all, too. */
+  /** Whether the status is that of a response. octokit sets one even when there was no response. */
   readonly isResponse: boolean
 
   constructor(message: string, status: number | undefined, options: { isResponse?: boolean; cause?: unknown } = {}) {
@@ -69,20 +69,20 @@ export interface GitHubApiSettings {
   /** owner/name */
   readonly repository: string
   readonly runId: string
-  /** GITHUB_API_URL, which is right on GitHub Enterprise Server, too. */
+  /** GITHUB_API_URL, which is also correct on GitHub Enterprise Server. */
   readonly apiUrl: string
   readonly env: Readonly<Record<string, string | undefined>>
   /** Ends every call. */
   readonly signal: AbortSignal
-  /** Told why an answer has only a part of what there is. */
+  /** Called with the reason when a response is incomplete. */
   readonly onProblem: (message: string) => void
 }
 
 const PER_PAGE = 100
-/** 256 jobs of a matrix and some more; a server that never stops giving pages must not keep us. */
+/** Enough for 256 jobs of a matrix and more. An endless list of pages must end. */
 const MAX_PAGES = 20
 
-/** GitHub's REST API by octokit, which is loaded here: a report that needs no evidence doesn't pay for it. */
+/** Connects to GitHub's REST API by octokit, which is a chunk of its own. */
 export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHubApi> {
   const { getOctokit } = await import('@actions/github')
   const octokit = getOctokit(settings.token, {
@@ -155,24 +155,25 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
         { job_id: jobId },
         { redirect: 'manual' },
       )
-      // The log is elsewhere, at an address that needs no token, and must not be given one.
-      if (!headers.location) throw new GitHubApiError(`no address of the log in the answer (status ${status})`, status)
+      // The log is at another address, which needs no token and must not get one.
+      if (!headers.location)
+        throw new GitHubApiError(`the response has no address of the log (status ${status})`, status)
       return downloadLogEnd(headers.location, until, settings)
     },
     async cancelRun() {
       const { status } = await call('POST', '/actions/runs/{run_id}/cancel', { run_id: settings.runId })
-      // octokit takes a redirect for a success.
-      if (status >= 300) throw new GitHubApiError(`GitHub answered with status ${status}`, status)
+      // octokit does not treat a redirect as an error.
+      if (status >= 300) throw new GitHubApiError(`GitHub responded with status ${status}`, status)
     },
   }
 }
 
-/** The connection was there, and broke, or a name server was busy. */
+/** The connection broke, or a name server was busy. */
 const BROKEN_CONNECTION = new Set(['EAI_AGAIN', 'ECONNABORTED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 
 /**
- * Whether a call may succeed a moment later: the server failed, or the connection did. What GitHub refuses it will refuse
- * again, and a wrong address or certificate stays what it is.
+ * Whether a call may succeed a moment later: the server or the connection failed. A refusal of GitHub is final, and so is a wrong
+ * address or certificate.
  */
 export function mayPass(error: unknown): boolean {
   const causes = causesOf(error)
@@ -186,26 +187,23 @@ export function mayPass(error: unknown): boolean {
   )
 }
 
-/** One sentence, with the status; not the page of a load balancer. */
+/** One sentence with the status, and without the page of a load balancer. */
 function toApiError(cause: unknown): GitHubApiError {
   const status = (cause as { status?: unknown } | null)?.status
   const [line = ''] = errorMessage(cause)
     .trim()
     .split(/[\r\n]/)
-  const said = line.startsWith('<') ? '' : formatValue(line, 200)
-  // octokit gives status 500 to what was no answer.
-  const answered = typeof status === 'number' && (cause as { response?: unknown }).response !== undefined
-  const message = answered
-    ? `GitHub answered with status ${status}${said && `: ${said}`}`
-    : `GitHub could not be asked: ${said}`
-  return new GitHubApiError(message, typeof status === 'number' ? status : undefined, { isResponse: answered, cause })
+  const text = line.startsWith('<') ? '' : formatValue(line, 200)
+  // octokit sets status 500 when there was no response.
+  const isResponse = typeof status === 'number' && (cause as { response?: unknown }).response !== undefined
+  const message = isResponse
+    ? `GitHub responded with status ${status}${text && `: ${text}`}`
+    : `Could not reach GitHub: ${text}`
+  return new GitHubApiError(message, typeof status === 'number' ? status : undefined, { isResponse, cause })
 }
 
 function unexpected(what: string): GitHubApiError {
-  return new GitHubApiError(
-    `an answer of GitHub does not have the form that its documentation says (${what})`,
-    undefined,
-  )
+  return new GitHubApiError(`a response of GitHub is not as documented (${what})`, undefined)
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { requestFollowing, requestThroughProxy } from '../http/proxy.ts'
 
-/** Far above a hundred jobs with their steps; an answer without end must not fill the memory. */
+/** Far above a hundred jobs with their steps. An endless response must not fill the memory. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
-/** What octokit asks of fetch. */
+/** The options that octokit passes to fetch. */
 interface FetchOptions {
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
@@ -13,7 +13,7 @@ interface FetchOptions {
   readonly signal: AbortSignal
 }
 
-/** What octokit reads of an answer: the part of fetch's Response that it uses. */
+/** The part of fetch's Response that octokit uses. */
 interface FetchResponse {
   readonly status: number
   readonly url: string
@@ -23,8 +23,7 @@ interface FetchResponse {
 }
 
 /**
- * A fetch for octokit that goes the way of all other requests: the same proxies, and nothing of undici, which would take
- * longer to load than the call takes.
+ * A fetch for octokit with the same proxies as all other requests, and without undici, which takes longer to load than the call.
  */
 export function fetchThroughProxy(env: Readonly<Record<string, string | undefined>>) {
   return async function fetch(address: string, options: FetchOptions): Promise<FetchResponse> {
@@ -37,14 +36,14 @@ export function fetchThroughProxy(env: Readonly<Record<string, string | undefine
       tokenFrom: 'the input github-token',
       ...(body === undefined ? {} : { body }),
     }
-    const asked = new URL(address)
-    // A repository that was renamed answers with a redirect.
+    const requested = new URL(address)
+    // A renamed repository is a redirect.
     const { url, response } =
       redirect === 'manual'
-        ? { url: asked, response: await requestThroughProxy(asked, request) }
-        : await requestFollowing(asked, request)
+        ? { url: requested, response: await requestThroughProxy(requested, request) }
+        : await requestFollowing(requested, request)
     const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name, String(value)]))
-    // Read here, so that every answer is read, or its connection would stay open.
+    // Every response is read here. Otherwise its connection would stay open.
     const content = await contentOf(response)
     return {
       status: response.statusCode ?? 0,
@@ -56,13 +55,13 @@ export function fetchThroughProxy(env: Readonly<Record<string, string | undefine
   }
 }
 
-/** The body of an answer. Ends the connection, and fails, when it is larger than allowed. */
+/** The body of a response. @throws Error when it is larger than allowed, which closes the connection */
 export async function contentOf(response: IncomingMessage, maxBytes = MAX_RESPONSE_BYTES): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`)
+    if (size > maxBytes) throw new Error(`the response is larger than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

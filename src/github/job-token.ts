@@ -1,6 +1,6 @@
 import { requestThroughProxy } from '../http/proxy.ts'
 
-/** What GitHub says of a token: that it is no good any more, anything else, or nothing. */
+/** Whether GitHub accepts a token; `unknown` when there was no clear response. */
 export type TokenVerdict = 'refused' | 'accepted' | 'unknown'
 
 export interface TokenQuestion {
@@ -12,10 +12,10 @@ export interface TokenQuestion {
 }
 
 /**
- * Asks GitHub whether a token is good, by GET /rate_limit, which needs no permission and isn't counted
- * (https://docs.github.com/rest/rate-limit). Never fails.
+ * Checks a token by GET /rate_limit, which needs no permission and isn't counted (https://docs.github.com/rest/rate-limit). Never
+ * fails.
  *
- * A 401 counts only when it is GitHub's own: proxies and sign-in pages answer with it, too.
+ * A 401 counts only when it is from GitHub: proxies and sign-in pages send it, too.
  */
 export async function askForToken({ token, apiUrl, env, signal }: TokenQuestion): Promise<TokenVerdict> {
   try {
@@ -34,25 +34,25 @@ export async function askForToken({ token, apiUrl, env, signal }: TokenQuestion)
 }
 
 const HOUR_MS = 3_600_000
-/** Between the start of a job, when its token is made, and the time that is known of it. */
+/** The time between the start of a job, when its token is made, and the start that is known. */
 const LIFE_MARGIN_MS = HOUR_MS / 2
 const REFUSALS = 3
 
 /**
- * When the token of a job surely still lives while the job does, in milliseconds since 1970: 6 hours on GitHub's machines,
+ * Until when the token of a job is certainly valid while the job runs, in milliseconds since 1970: 6 hours on GitHub's machines,
  * 24 on others (https://docs.github.com/actions/concepts/security/github_token).
  *
- * @param startedAt the latest that the job may have started
+ * @param startedAt the latest time at which the job may have started
  */
 export function endOfTokenLife(startedAt: number, runnerEnvironment: string | undefined): number {
   return startedAt + (runnerEnvironment === 'self-hosted' ? 24 : 6) * HOUR_MS - LIFE_MARGIN_MS
 }
 
 /**
- * A function that takes what GitHub says of the job's token, and gives whether the job is over: a token is refused from
- * the end of its job on. That must be seen three times in a row, of a token that was good once, within its life.
+ * Gives a function that takes the verdict on the job's token, and gives whether the job is over: GitHub rejects a token from the
+ * end of its job on. It takes three rejections in a row, of a token that was accepted before, within its life.
  *
- * @param now milliseconds since 1970
+ * @param now gives milliseconds since 1970
  */
 export function tokenWatch(lifeEndsAt: number, now: () => number): (verdict: TokenVerdict) => boolean {
   let wasGood = false

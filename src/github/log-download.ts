@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import { requestFollowing } from '../http/proxy.ts'
 
-/** What is kept of a log, however large: enough for any excerpt, and small. */
+/** The end of a log that is kept: enough for any excerpt. */
 const LOG_END_BYTES = 256 * 1024
 
-/** The storage did not give the log. */
+/** The storage did not provide the log. */
 export class LogDownloadError extends Error {
   override readonly name = 'LogDownloadError'
   readonly status: number
 
   constructor(status: number) {
-    super(`the log could not be downloaded: status ${status}`)
+    super(`could not download the log: status ${status}`)
     this.status = status
   }
 }
@@ -21,8 +21,8 @@ export interface DownloadSettings {
 }
 
 /**
- * The end of a log, at most 256 KiB, or of that part of it which was logged until a time. Of a large log only that end
- * is fetched, where the server can do so; never is the whole of it in memory.
+ * Downloads the end of a log, at most 256 KiB, or of the part that was logged until a time. Of a large log only the end is fetched,
+ * if the server supports it. The whole log is never in memory.
  *
  * @param until milliseconds since 1970
  */
@@ -39,7 +39,7 @@ export async function downloadLogEnd(
   const end = await collect(await request(address, { range: `bytes=${size - LOG_END_BYTES}-` }, settings), undefined)
   const first = firstTime(end)
   if (until === undefined || first === undefined || first <= until) return end
-  // What is looked for lies before that end: read from the beginning, up to where it ends.
+  // The wanted part is before that end: read from the beginning to the time.
   return collect(await request(address, {}, settings), until)
 }
 
@@ -58,7 +58,7 @@ async function request(
   throw new LogDownloadError(response.statusCode ?? 0)
 }
 
-/** Keeps the last bytes of what comes until the time; what was logged later is not read. */
+/** Keeps the last bytes that were logged until the time. Does not read on after it. */
 async function collect(response: IncomingMessage, until: number | undefined): Promise<string> {
   let isPart = response.statusCode === 206
   const chunks: Buffer[] = []
@@ -74,11 +74,11 @@ async function collect(response: IncomingMessage, until: number | undefined): Pr
   }
   const all = Buffer.concat(chunks)
   const end = all.subarray(Math.max(0, all.length - LOG_END_BYTES))
-  // Not the rest of a line: a secret that was masked by its whole value, or a time stamp, may be cut in two there.
+  // Without the rest of a truncated line, which may be a part of a secret or of a time stamp.
   return (end.length < all.length || isPart ? end.subarray(end.indexOf(0x0a) + 1) : end).toString('utf8')
 }
 
-/** The time of the first line in a piece of a log, which may begin within a line. */
+/** The time of the first line in a piece of a log, which may start within a line. */
 function firstTime(piece: string): number | undefined {
   const stamp = /(?:^|\n)(?:\ufeff|\u00ef\u00bb\u00bf)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) /.exec(piece)
   return stamp ? Date.parse(stamp[1] ?? '') : undefined

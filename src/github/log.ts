@@ -1,4 +1,4 @@
-/** What an action says. Every text may come from outside: none of it can become a workflow command. */
+/** The log of a step. Every text may come from outside: none of it can become a workflow command. */
 export interface Log {
   /** Lines in the log of the step. */
   info(text: string): void
@@ -12,9 +12,9 @@ export interface Log {
 }
 
 /**
- * The text such that the runner takes none of its lines for a workflow command. The runner takes a line for one that
- * begins with `::` after white space (.NET's, which has U+0085), or has `##[` anywhere (actions/runner, ActionCommand.cs), and its lines end at
- * carriage returns, too. A zero-width space keeps the text readable.
+ * The text without workflow commands. The runner runs a line as a command if it begins with `::` after white space (.NET's, which
+ * has U+0085), or has `##[` anywhere (actions/runner, ActionCommand.cs). Its lines also end at carriage returns. A zero-width
+ * space keeps the text readable.
  */
 export function withoutCommands(text: string): string {
   return text.replace(/(^|[\r\n])((?:[^\S\r\n]|\u0085)*)::/g, '$1$2\u200b::').replaceAll('##[', '#\u200b#[')

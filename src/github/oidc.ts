@@ -10,7 +10,7 @@ const MAX_RESPONSE_BYTES = 64 * 1024
 /** Thrown when GitHub gave no OIDC token to a job that may ask for one. */
 export class OidcTokenError extends Error {
   override readonly name = 'OidcTokenError'
-  /** Of a response other than 200; undefined when none came, or one of no use. */
+  /** The status of a response other than 200; undefined when there was none. */
   readonly statusCode: number | undefined
 
   constructor(message: string, options: { statusCode?: number | undefined; cause?: unknown } = {}) {
@@ -20,12 +20,12 @@ export class OidcTokenError extends Error {
 }
 
 /**
- * An OIDC token of this job for an audience, from the address that the runner gives
- * (https://docs.github.com/actions/reference/security/oidc). Not by @actions/core, which writes the token to standard
- * output, for the runner to mask it: the heartbeat's output is a file, and nothing here ever says the token.
+ * Requests an OIDC token of this job for an audience, from the address that the runner gives
+ * (https://docs.github.com/actions/reference/security/oidc). Not by @actions/core, which writes the token to standard output for
+ * the runner to mask it: the output of the heartbeat process is a file.
  *
  * @param limitMs milliseconds until it is given up
- * @throws OidcTokenError when there is no token in the answer, or no answer in time
+ * @throws OidcTokenError when the response has no token, or there is no response in time
  * @throws ConfigurationError for an address or a request token that can't be used
  */
 export async function requestIdToken(
@@ -53,22 +53,22 @@ export async function requestIdToken(
     const { statusCode } = response
     if (statusCode !== 200) {
       response.destroy()
-      throw noToken(`the answer of ${url.host} has status ${statusCode}`, { statusCode })
+      throw noToken(`${url.host} responded with status ${statusCode}`, { statusCode })
     }
     body = await contentOf(response, MAX_RESPONSE_BYTES)
   } catch (cause) {
     if (cause instanceof OidcTokenError || cause instanceof ConfigurationError) throw cause
-    // The signal ends the request as soon as it is aborted, so what comes after that comes of it.
+    // After an abort, every error is a consequence of it.
     if (signal.aborted)
       throw noToken(`no response from ${url.host} within ${formatSeconds(limitMs)}`, { cause: signal.reason })
     throw noToken(`${url.host}: ${errorMessage(cause)}`, { cause })
   }
   const token = tokenIn(body)
-  if (token === undefined) throw noToken(`the answer of ${url.host} has none`)
+  if (token === undefined) throw noToken(`the response of ${url.host} has none`)
   return token
 }
 
-/** The token in an answer. Nothing of one that can't be read is said, as it may have a token in it. */
+/** The token in a response. An invalid response is never shown, as it may have a token in it. */
 function tokenIn(body: Buffer): string | undefined {
   try {
     const value = (JSON.parse(body.toString('utf8')) as { value?: unknown } | null)?.value
@@ -79,8 +79,8 @@ function tokenIn(body: Buffer): string | undefined {
 }
 
 /**
- * Who issues the OIDC tokens of this job, as an identity provider at AWS is named: on github.com, on GHE.com and on GitHub
- * Enterprise Server (https://docs.github.com/actions/reference/security/oidc).
+ * The issuer of this job's OIDC tokens, as the name of an identity provider at AWS: on github.com, GHE.com and GitHub Enterprise
+ * Server (https://docs.github.com/actions/reference/security/oidc).
  */
 export function issuerOf({ GITHUB_SERVER_URL: url = '' }: Readonly<Record<string, string | undefined>>): string {
   const host = URL.canParse(url) ? new URL(url).host : 'github.com'

@@ -2,12 +2,12 @@ import { errorMessage } from '../masking/error-message.ts'
 import type { Runner } from './runner.ts'
 import { type SummaryRow, summaryTable } from './summary.ts'
 
-/** Sets outputs that only tell of what was done: a file that can't be written is a warning. */
+/** Sets outputs that later steps can do without: a file that can't be written is a warning. */
 export function setOutputs(outputs: Readonly<Record<string, string>>, runner: Runner): void {
   try {
     for (const [name, value] of Object.entries(outputs)) runner.output(name, value)
   } catch (error) {
-    runner.log.warning(`The outputs could not be set: ${errorMessage(error)}`)
+    runner.log.warning(`Could not write the outputs: ${errorMessage(error)}`)
   }
 }
 
@@ -18,6 +18,6 @@ export async function writeSummary(heading: string, rows: readonly SummaryRow[],
   try {
     await runner.summarize(summaryTable(heading, rows))
   } catch (error) {
-    runner.log.warning(`The summary could not be written: ${errorMessage(error)}`)
+    runner.log.warning(`Could not write the summary: ${errorMessage(error)}`)
   }
 }

@@ -6,49 +6,49 @@ import { beginWithSecrets, hideSecrets, hideTexts, knownSecrets, withoutSecrets 
 import { MIN_SECRET } from '../text/secret-forms.ts'
 import { type Log, withoutCommands } from './log.ts'
 
-/** What the runner offers to an action; the only file that knows @actions/core. */
+/** What the runner offers to an action. Only this file knows @actions/core. */
 export interface Runner {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Log
-  /** An input, trimmed; empty when it isn't given. */
+  /** An input, trimmed; empty when it isn't set. */
   input(name: string): string
   /**
-   * Sets an output, without what is hidden.
+   * Sets an output, with secrets masked.
    *
-   * @param isSafe whether that was taken out of it before
+   * @param isSafe whether they are masked already
    * @throws when the runner's file can't be written
    */
   output(name: string, value: string, isSafe?: boolean): void
-  /** Keeps a text for the post step of this action; what is saved later replaces it. */
+  /** Saves a text for the post step of this action, in place of an earlier one. */
   saveState(name: string, value: string): void
-  /** What was saved; empty when nothing was. */
+  /** The saved text; empty when there is none. */
   state(name: string): string
   /** Adds HTML to the summary of the step. @throws when the runner's file can't be written */
   summarize(html: string): Promise<void>
   /** Ends the step as failed, with one error annotation. */
   fail(message: string): void
   /**
-   * From now on these are replaced by *** in everything that is said; the credentials in the environment always are. A step
-   * also tells the runner to mask them, in what Node and other programs say.
+   * Masks these from now on in everything that is shown. The credentials in the environment always are masked. A step also asks the
+   * runner to mask them in the output of Node and other programs.
    */
   hide(secrets: Iterable<string>): void
-  /** The same for texts that are no credentials, as a whole: a part of one may be an id that an output must have. */
+  /** Masks texts that are no credentials, as a whole only: a part of one may be an id that an output needs. */
   mask(texts: Iterable<string>): void
-  /** The secrets that are hidden. */
+  /** The secrets that are masked. */
   readonly secrets: ReadonlySet<string>
-  /** The text without what is hidden. */
+  /** The text with secrets masked. */
   redact(text: string): string
 }
 
-/** What GitHub shows of an annotation. */
+/** GitHub shows no more of an annotation. */
 export const ANNOTATION_CHARACTERS = 4_096
-/** Above a request of a dry run, with all of its texts escaped. */
+/** Above the request of a dry run, with all texts escaped. */
 const LOG_CHARACTERS = 128 * 1024
 
 /**
  * The runner that started this process.
  *
- * @param reader who reads the standard output. In a file, which nobody masks, a command to mask a secret would show it
+ * @param reader who reads the standard output. In a file, a command to mask a secret would reveal it
  */
 export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   beginWithSecrets(secretsIn(process.env))
@@ -57,7 +57,7 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
   const masked = new Set<string>()
   const mask = (secret: string): void => {
     if (reader === 'file') return
-    // Of a secret with several lines the runner would mask each, also one that is a bracket.
+    // The runner masks each line of a secret, even a single bracket.
     for (const line of secret.split(/[\r\n]+/).map((each) => each.trim())) {
       if (line.length < MIN_SECRET || masked.has(line)) continue
       masked.add(line)

@@ -1,6 +1,6 @@
 import { withoutUser } from '../util/address.ts'
 
-/** The workflow run that this job belongs to, as the runner's default environment variables tell; parts may be missing. */
+/** The workflow run of this job, from the runner's default environment variables. Parts may be missing. */
 export interface WorkflowRun {
   readonly id: string | undefined
   /** owner/name */
@@ -16,7 +16,7 @@ export interface WorkflowRun {
   readonly link: string | undefined
 }
 
-/** Reads the run from the environment. GITHUB_SERVER_URL makes the links right on GitHub Enterprise Server. */
+/** Reads the run from the environment. Links use GITHUB_SERVER_URL, for GitHub Enterprise Server. */
 export function workflowRunOf(env: Readonly<Record<string, string | undefined>>): WorkflowRun {
   const value = (name: string): string | undefined => env[name]?.trim() || undefined
   const [id, repository, attempt] = [value('GITHUB_RUN_ID'), value('GITHUB_REPOSITORY'), value('GITHUB_RUN_ATTEMPT')]

@@ -11,7 +11,7 @@ const USER_AGENT = 'aws-datapipeline-set-task-status'
 
 const PROXY_VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy'] as const
 
-/** The proxy variables as Node takes them, and what is wrong with those that it could not take. */
+/** The proxy variables in the form that Node accepts, and what is wrong with the others. */
 export interface ProxyEnvironment {
   readonly env: Environment
   /** A sentence for each variable that is not used. */
@@ -19,10 +19,9 @@ export interface ProxyEnvironment {
 }
 
 /**
- * Makes proxy variables usable: `proxy.example:3128` is taken for `http://proxy.example:3128`, as other programs do;
- * one that is no address of an HTTP proxy is left out, as it must not stop a report that perhaps needs no proxy. Lower
- * case goes before upper case. No proxy is used for this machine, where it would lead to another one, with tokens in plain
- * http: so does Go.
+ * Makes proxy variables usable. `proxy.example:3128` means `http://proxy.example:3128`, as in other programs. A variable that is no
+ * address of an HTTP proxy is omitted, as it must not prevent a report that may need no proxy. Lower case goes before upper case.
+ * Requests to this machine use no proxy, which would get tokens in plain http. Go does the same.
  *
  * @param nodeVersion what runs this, as in `process.versions.node`
  */
@@ -34,21 +33,19 @@ export function proxyEnvironment(env: Environment, nodeVersion = process.version
     if (!value) continue
     const address = proxyAddress(value)
     if (address !== undefined) usable[name] = address
-    // Without its value, which may hold a password.
+    // Without its value, which may have a password.
     else problems.push(`${name} is not the address of an HTTP proxy (http://host:port), and is not used.`)
   }
   const names = PROXY_VARIABLES.filter((name) => usable[name] !== undefined)
   if (names.length > 0 && !knowsProxies(nodeVersion)) {
-    problems.push(
-      `${names.join(', ')} can't be used by Node ${nodeVersion}, as that came with 24.5: update the runner.`,
-    )
+    problems.push(`Node ${nodeVersion} can't use ${names.join(', ')}, which needs 24.5. Update the runner.`)
   }
   return { env: usable, problems }
 }
 
-/** The address of an HTTP proxy, as Node takes it; undefined when it is none. */
+/** The address of an HTTP proxy in the form that Node accepts; undefined when it is none. */
 function proxyAddress(value: string): string | undefined {
-  // A bare % in a password; Node decodes it, and can't.
+  // A bare % in a password, which Node can't decode.
   const encoded = value.replace(/%(?![0-9a-f]{2})/gi, '%25')
   const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(encoded) ? encoded : `http://${encoded}`
   try {
@@ -63,9 +60,9 @@ function proxyAddress(value: string): string | undefined {
 const THIS_MACHINE = ['localhost', '127.0.0.0-127.255.255.255', '::1', '[::1]']
 
 /**
- * NO_PROXY as Node takes it, and this machine. For Node `example.com` is that host alone; for curl, and for GitHub's own
- * actions, it is every host below it, too. Node knows commas between entries only, an IPv6 address only without brackets,
- * and ranges of addresses by their ends, not as 10.0.0.0/8.
+ * NO_PROXY in the form that Node accepts, with this machine. For Node, `example.com` is that host only. For curl, and GitHub's own
+ * actions, it includes every host below it. Node accepts only commas between entries, IPv6 addresses without brackets, and ranges
+ * of addresses by their ends, not as 10.0.0.0/8.
  */
 function exceptions(value = ''): string {
   const entries = value
@@ -90,7 +87,7 @@ function toAddress(number: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.')
 }
 
-/** Whether a proxy is used, and NO_PROXY has ranges in CIDR notation, which people expect to count for names, too. */
+/** Whether a proxy is used, and NO_PROXY has ranges in CIDR notation, which people expect to apply to names as well. */
 export function hasRangesInNoProxy(env: Environment): boolean {
   const { env: usable } = proxyEnvironment(env)
   const isProxied = PROXY_VARIABLES.some((name) => usable[name] !== undefined)
@@ -103,8 +100,8 @@ function knowsProxies(nodeVersion: string): boolean {
 }
 
 /**
- * Agents for Node's HTTP clients that honour HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case: Node's own support,
- * since 24.5. Sockets are not kept, since one that is kept for a later request only keeps the process from ending.
+ * Agents for Node's HTTP clients with HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in upper or lower case: Node supports it since 24.5.
+ * Sockets are not kept alive, which would only delay the end of the process.
  *
  * @param ca the certificates to trust, in PEM; default Node's own
  */
@@ -118,7 +115,7 @@ export interface ProxiedRequest {
   readonly env: Environment
   readonly headers: Readonly<Record<string, string>>
   readonly signal: AbortSignal
-  /** What the token in the headers comes from, for messages. */
+  /** Where the token in the headers comes from, for messages. */
   readonly tokenFrom?: string
   /** Default GET. */
   readonly method?: string
@@ -126,9 +123,9 @@ export interface ProxiedRequest {
 }
 
 /**
- * The answer to a request, whatever its status; its body is to be read.
+ * The response to a request, whatever its status. The caller has to read its body.
  *
- * @throws ConfigurationError for a token that would go over plain http to another machine, or that no header can have
+ * @throws ConfigurationError for a token that would go over plain http to another machine, or can't be sent in a header
  */
 export async function requestThroughProxy(
   url: URL,
@@ -147,10 +144,9 @@ export async function requestThroughProxy(
 const MAX_REDIRECTS = 3
 
 /**
- * As `requestThroughProxy`, and goes where redirects lead, without the token where that is another origin. After three of
- * them the redirect is the answer.
+ * As `requestThroughProxy`, and follows up to three redirects, without the token to another origin.
  *
- * @returns the last answer, and where it is from
+ * @returns the last response, and its address
  */
 export async function requestFollowing(
   url: URL,
@@ -160,7 +156,7 @@ export async function requestFollowing(
   const response = await requestThroughProxy(url, request)
   const status = response.statusCode ?? 0
   const { location } = response.headers
-  // 307 and 308 are for the same method, with the same body; others ask for a GET.
+  // 307 and 308 keep the method and the body. Others use GET.
   const isMoved =
     status === 307 || status === 308 || (status >= 300 && status < 400 && (request.method ?? 'GET') === 'GET')
   if (!isMoved || location === undefined || redirects >= MAX_REDIRECTS) return { url, response }
@@ -181,8 +177,8 @@ function hasToken(headers: Readonly<Record<string, string>>): boolean {
 function checkToken(url: URL, headers: Readonly<Record<string, string>>, tokenFrom: string): void {
   if (!isPrivate(url)) {
     const address = `${url.protocol}//${url.host}`
-    throw new ConfigurationError(`${address} gets no token, as it is not https: everyone on the way would see it.`, {
-      hint: 'Use an https:// address; plain http is for this machine (127.0.0.1, localhost) only.',
+    throw new ConfigurationError(`${address} gets no token, because it is not https.`, {
+      hint: 'Use an https:// address. Plain http is for this machine (127.0.0.1, localhost) only.',
     })
   }
   if (unsendableHeader(headers) !== undefined) {

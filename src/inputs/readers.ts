@@ -27,13 +27,7 @@ export function readBoolean(read: ReadInput, name: string, defaultValue: boolean
  *
  * @throws ConfigurationError when it is none, or out of bounds
  */
-export function readWholeNumber(
-  read: ReadInput,
-  name: string,
-  defaultValue: number,
-  min: number,
-  max: number,
-): number {
+export function readWholeNumber(read: ReadInput, name: string, defaultValue: number, min: number, max: number): number {
   const value = read(name)
   if (value === '') return defaultValue
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN

@@ -1,6 +1,6 @@
 import { passwordIn } from '../util/address.ts'
 
-/** The environment variables that hold credentials of the job; the action may send none of their values anywhere. */
+/** The environment variables with credentials of the job, whose values are never shown or sent. */
 const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
@@ -16,7 +16,7 @@ const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   'INPUT_JOB-TOKEN',
 ])
 
-/** Those whose values are addresses: a password in one is a credential. */
+/** The environment variables with addresses, which may have a password. */
 const ADDRESS_VARIABLES = [
   'ACTIONS_ID_TOKEN_REQUEST_URL',
   'AWS_CONTAINER_CREDENTIALS_FULL_URI',
@@ -37,12 +37,12 @@ const ADDRESS_VARIABLES = [
   'https_proxy',
 ]
 
-/** Whether an environment variable holds a credential; in any case, as Windows knows no other. */
+/** Whether an environment variable has a credential. In any case, as on Windows names have no case. */
 export function isSecretVariable(name: string): boolean {
   return SECRET_VARIABLES.has(name.toUpperCase())
 }
 
-/** The values of the credentials in an environment, and the passwords in its addresses, as they stand there and decoded. */
+/** The credentials in an environment, and the passwords in its addresses, as they are and decoded. */
 export function secretsIn(env: Readonly<Record<string, string | undefined>>): string[] {
   const values = [...SECRET_VARIABLES].map((name) => env[name]?.trim() ?? '')
   const passwords = ADDRESS_VARIABLES.flatMap((name) => passwordIn(env[name] ?? '') ?? [])
@@ -53,7 +53,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    // A % that stands for itself.
+    // A literal %.
     return text
   }
 }

@@ -1,17 +1,17 @@
 import { redact, redactFound } from '../text/redact.ts'
 import { SecretFinder } from '../text/secret-finder.ts'
 
-/** Far above the encrypted fields of tasks; a finder of more takes time that a task may not have. */
+/** Far above the encrypted fields of tasks. To find more takes too long. */
 const MAX_TEXT_CHARACTERS = 1_000_000
 
-// One set for the process, as the runner's own is, and no parameter: who says a text need not know who got which secret.
+// One set for the process, as the runner has one for the job: whoever shows a text need not know where secrets come from.
 const secrets = new Set<string>()
-// What is no credential: it may have anything in it, also the id of a task, so no part of it is hidden.
+// Texts that are no credentials. They may contain anything, even the id of a task, so parts of them are not masked.
 const texts = new Set<string>()
 let textFinder = new SecretFinder()
 let roomForTexts = MAX_TEXT_CHARACTERS
 
-/** Hides these, and nothing that was hidden before: for a process that begins. */
+/** Masks these, and nothing that was masked before: at the start of a process. */
 export function beginWithSecrets(first: Iterable<string>): void {
   secrets.clear()
   texts.clear()
@@ -20,14 +20,14 @@ export function beginWithSecrets(first: Iterable<string>): void {
   hideSecrets(first)
 }
 
-/** From now on these, too, are replaced by *** in all that is shown or sent. */
+/** Masks these as well from now on, in everything that is shown or sent. */
 export function hideSecrets(more: Iterable<string>): void {
   for (const secret of more) secrets.add(secret)
 }
 
 /**
- * From now on these texts, as they are and as a whole, are replaced by *** in all that is shown. When they have a million
- * characters, more of them are not.
+ * Masks these texts as well from now on, as a whole only, in everything that is shown. More than a million characters in all are
+ * not masked.
  *
  * @param more of 6 characters or more each
  */
@@ -40,18 +40,18 @@ export function hideTexts(more: Iterable<string>): void {
   }
 }
 
-/** The secrets that are hidden. */
+/** The secrets that are masked. */
 export function knownSecrets(): ReadonlySet<string> {
   return secrets
 }
 
-/** The text without what is hidden. */
+/** The text with secrets masked. */
 export function withoutSecrets(text: string): string {
   const safe = redact(text, secrets).text
   return texts.size === 0 ? safe : redactFound(safe, textFinder).text
 }
 
-/** A value of JSON whose texts are without what is hidden. In its JSON, a secret might begin within an escape. */
+/** A value of JSON with secrets masked in its texts. In its JSON text, a secret could start within an escape. */
 export function withoutSecretsIn<T>(value: T): T {
   const json = JSON.stringify(value)
   return withoutSecrets(json) === json ? value : (safeValue(value) as T)

@@ -1,11 +1,10 @@
 import { formatValue } from './format.ts'
 
-/** Longer ones are shown by their ends. */
+/** Longer ids are truncated. */
 const MAX_SHOWN_CHARACTERS = 40
 
 /**
- * A task id as people see it: its beginning and end, and how long it is. On one clean line, and without secrets: what was
- * passed for a task id may be anything.
+ * A task id for people: its start, its end and its length, on one line, with secrets masked. An input task-id may be any text.
  */
 export function shortTaskId(taskId: string): string {
   const characters = [...formatValue(taskId, Number.POSITIVE_INFINITY)]

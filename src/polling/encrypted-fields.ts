@@ -3,9 +3,9 @@ import { MIN_SECRET } from '../text/secret-forms.ts'
 import { taskOutputs } from './task-outputs.ts'
 
 /**
- * What is to be masked of the encrypted fields of a task: each line of their values, as the runner masks every line of a
- * text, too. Left out are lines of fewer than 6 characters, and those that stand in the ids of the task or in the names
- * that its outputs have: with them masked, GitHub would drop the outputs, and nobody would go on with the task.
+ * The texts to mask of the encrypted fields of a task: each line of their values, as the runner masks lines. Omits lines of fewer
+ * than 6 characters, and those that are a part of the ids of the task or of names in its outputs: GitHub would drop these outputs,
+ * and no job would go on with the task.
  */
 export function valuesToMask(task: Task): string[] {
   const lines = task.encrypted.flatMap((field) => ('stringValue' in field ? field.stringValue.split(/[\r\n]/) : []))
@@ -15,7 +15,7 @@ export function valuesToMask(task: Task): string[] {
   return [...values].filter((value) => !needed.includes(value))
 }
 
-/** Of the two kinds of fields in the output `objects`. */
+/** Members of the fields in the output `objects`. */
 const FIELD_MEMBERS = ['stringValue', 'refValue']
 
 /** The ids of a task and of its objects, and the names of their fields and of the outputs. */

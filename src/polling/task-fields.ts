@@ -5,10 +5,10 @@ type SingleValue = string | { readonly ref: string }
 /** A value of a field: a text, a reference to another object (by its id), or several of them. */
 export type FieldValue = SingleValue | readonly SingleValue[]
 
-/** Keys that an object may have several times, in an order that matters: an array also where there is one. */
+/** Keys that an object may have several times, in order. Their value is always an array. */
 const LIST_KEYS: ReadonlySet<string> = new Set(['scriptArgument'])
 
-/** The preconditions of the Developer Guide ("Preconditions"), those that the service checks itself included. */
+/** The preconditions of the Developer Guide ("Preconditions"), including those that the service checks itself. */
 const PRECONDITION_TYPES: ReadonlySet<string> = new Set([
   'DynamoDBDataExists',
   'DynamoDBTableExists',
@@ -19,8 +19,8 @@ const PRECONDITION_TYPES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The fields of a task's attempt as one JSON object: a repeated key has an array, as `scriptArgument` always has, and
- * references are told from texts by their form.
+ * The fields of a task's attempt as one object. A repeated key has an array, as `scriptArgument` always has. A reference is
+ * `{ref}`.
  */
 export function fieldsOf(task: Task): Record<string, FieldValue> {
   const values = new Map<string, SingleValue[]>()
@@ -37,8 +37,8 @@ export function fieldsOf(task: Task): Record<string, FieldValue> {
 }
 
 /**
- * Whether a task is a precondition, by the type of its attempt: FALSE is reported where it does not hold. Never by a
- * guess at which object the attempt is, as that of an activity may have its preconditions beside it.
+ * Whether a task is a precondition, by the type of its attempt. Other objects of the task don't count, as an activity may refer to
+ * its preconditions.
  */
 export function isPrecondition(task: Task): boolean {
   const fields = attemptOf(task)?.fields ?? []

@@ -5,8 +5,8 @@ import { workflowRunOf } from '../github/workflow-run.ts'
 import type { Decision } from './decision.ts'
 
 /**
- * What is reported when the runner is gone and no step has reported the task. The two reasons for that can't be told apart:
- * the runner was lost, or it could not start the post step.
+ * The report when the runner is gone and no step has reported the task. It covers both reasons, which look the same: the runner was
+ * lost, or it could not start the post step.
  */
 export function lossReport(env: Readonly<Record<string, string | undefined>>): Decision {
   const { jobKey, workflow, repository, number, attempt, link } = workflowRunOf(env)

@@ -1,16 +1,17 @@
 import { type FileHandle, lstat, readlink, realpath } from 'node:fs/promises'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { errorMessage } from '../masking/error-message.ts'
+import { quoteValue } from '../masking/format.ts'
 import { openRegularFile } from '../util/regular-file.ts'
 
-/** What was read of a stack trace file. */
+/** The text of a stack trace file. */
 export interface StackTraceText {
   readonly text: string
-  /** About how many characters in the middle of a large file were not read; exact where each is a byte. */
+  /** The approximate number of characters in the middle of a large file that were not read. */
   readonly missing: number
 }
 
-/** Only the beginning and the end of a trace are sent, 4095 characters in all; this is ample for both. */
+/** Only the start and the end of a stack trace are sent, 4095 characters in all. */
 const WINDOW_BYTES = 256 * 1024
 
 // https://github.com/actions/runner/issues/2058
@@ -18,12 +19,12 @@ const CONTAINER_HINT =
   'In the container of a job, the github.workspace of expressions is a path outside of it: give the path relative to the workspace'
 
 /**
- * Reads a stack trace file, or its beginning and end where it is large. UTF-8, or UTF-16 with a byte order mark, as
- * Windows PowerShell writes it.
+ * Reads a stack trace file, or the start and end of a large one. In UTF-8, or UTF-16 with a byte order mark, as Windows PowerShell
+ * writes it.
  *
- * @param path absolute, or relative to the workspace; one that is in the folders may not lead out of them
- * @param folders the workspace, and where files may be as well
- * @throws Error with a message for the user when there is no such file, it is no file, or it may not be read
+ * @param path absolute, or relative to the workspace. A path in one of the folders may not lead out of them
+ * @param folders the workspace, and other folders for files
+ * @throws Error with a message for the user when it does not exist, is no file, or can't be read
  */
 export async function readStackTraceFile(
   path: string,
@@ -33,7 +34,7 @@ export async function readStackTraceFile(
   try {
     const absolute = resolve(folders[0], path)
     file = await openRegularFile(absolute)
-    // Who writes the path of a file elsewhere into the workflow means that file. A link in the workspace may be anyone's.
+    // An absolute path to another folder is what the workflow's author wants. A link in the workspace may be anyone's.
     const isElsewhere = isAbsolute(path) && !folders.some((folder) => isBelow(folder, absolute))
     if (!isElsewhere) await expectInside(folders, file, absolute)
     const { size } = await file.stat()
@@ -42,7 +43,7 @@ export async function readStackTraceFile(
     const encoding = encodingOf(head)
     const decoder = new TextDecoder(encoding)
     if (whole) return { text: decoder.decode(head), missing: 0 }
-    // An even offset, so that no UTF-16 unit is cut in two; what is cut of UTF-8 is trimmed away.
+    // An even offset, which splits no UTF-16 unit. Split characters of UTF-8 are trimmed.
     const tailStart = size - WINDOW_BYTES - (size % 2)
     const tail = await readAt(file, tailStart, size - tailStart)
     const join = (text: string): string => text.replace(/^\ufffd+|\ufffd+$/g, '')
@@ -52,7 +53,7 @@ export async function readStackTraceFile(
     }
   } catch (cause) {
     const hint = isMissing(cause) && isAbsolute(path) ? `. ${CONTAINER_HINT}` : ''
-    throw new Error(`error-stack-trace-file: ${JSON.stringify(path)} can't be read: ${errorMessage(cause)}${hint}`, {
+    throw new Error(`error-stack-trace-file: ${quoteValue(path, 400)} can't be read: ${errorMessage(cause)}${hint}`, {
       cause,
     })
   } finally {
@@ -64,7 +65,7 @@ async function expectInside(folders: readonly string[], file: FileHandle, path: 
   const real = await realPathOf(file, path)
   for (const folder of folders) if (isBelow(await realpath(folder).catch(() => folder), real)) return
   throw new Error(
-    `it is outside of the workspace and of RUNNER_TEMP, at ${JSON.stringify(real)}. If that is the file to send, give this absolute path`,
+    `it is outside of the workspace and of RUNNER_TEMP, at ${quoteValue(real, 400)}. If that is the file to send, give this absolute path`,
   )
 }
 
@@ -73,12 +74,12 @@ function isBelow(folder: string, path: string): boolean {
   return way !== '' && !isAbsolute(way) && way.split(sep)[0] !== '..'
 }
 
-/** The path of an open file without links: the path that it was opened by may lead to another one by now. */
+/** The real path of an open file. The path that opened it may lead to another file by now. */
 async function realPathOf(file: FileHandle, path: string): Promise<string> {
   try {
     return await readlink(`/proc/self/fd/${file.fd}`)
   } catch {
-    // Only Linux tells it.
+    // Only Linux has it.
   }
   const real = await realpath(path)
   const [opened, found] = await Promise.all([file.stat({ bigint: true }), lstat(real, { bigint: true })])

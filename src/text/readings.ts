@@ -1,40 +1,39 @@
 import { CONTROL_CHARACTER, SHORT_SEQUENCE } from './sanitize.ts'
 
-/** A part of a text, by the indexes of its first character and of the one behind it. */
+/** A part of a text, by the indexes of its first character and of the one after it. */
 export interface Range {
   readonly start: number
   readonly end: number
 }
 
-/** A text as a person or a program reads it. */
+/** A text as a person or a program decodes it. */
 export interface Reading {
   readonly text: string
-  /** Where a part of the reading stands in the text. */
+  /** The part of the original text for a part of this one. */
   toSource(range: Range): Range
 }
 
-/** An escape within an escape within an escape, as of JSON in a URL in JSON. */
+/** Escapes within escapes within escapes, as of JSON in a URL in JSON. */
 const MAX_READINGS = 4
 
-// What is not seen: soft hyphens, zero-width characters, marks of direction.
+// Invisible: soft hyphens, zero-width characters, marks of direction.
 const INVISIBLE = /[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/
 
 const ESCAPE =
   /%([\da-fA-F]{2})|\\(?:u([\da-fA-F]{4})|x([\da-fA-F]{2})|(["'\\/bfnrt]))|&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(amp|lt|gt|quot|apos));/
 
-// Of string sequences only their ends: what stands in them may be read, too.
+// Of string sequences only their ends: their content may be read, too.
 const READ_OTHERWISE = new RegExp(
   [SHORT_SEQUENCE, CONTROL_CHARACTER, INVISIBLE, ESCAPE].map(({ source }) => `(?:${source})`).join('|'),
   'g',
 )
 
-/** The same without the sequences, to find quickly that there is nothing of all this. */
+/** The same without the sequences, to exclude most texts quickly. */
 const MAY_BE_READ_OTHERWISE = new RegExp(`[%\\\\&]|(?:${CONTROL_CHARACTER.source})|(?:${INVISIBLE.source})`)
 
 /**
- * A text as it is, and as it is read: without colours, control and invisible characters, with what its escapes of URLs,
- * JSON, JavaScript and XML stand for, and with what it says in base64 and in hexadecimal digits. Bytes are read as one
- * character each.
+ * A text as it is, and decoded: without colors, control and invisible characters, with escapes of URLs, JSON, JavaScript and XML
+ * resolved, and from base64 and hexadecimal digits. Each byte is one character.
  */
 export function* readingsOf(text: string): Generator<Reading> {
   const asItIs: Reading = { text, toSource: (range) => range }
@@ -50,12 +49,12 @@ export function* readingsOf(text: string): Generator<Reading> {
   if (last !== asItIs) yield* encodedIn(last)
 }
 
-/** An encoding of bytes by characters of so many bits each. */
+/** An encoding of bytes, with a number of bits for each character. */
 interface Encoding {
   readonly name: 'base64' | 'hex'
   readonly bits: number
   readonly others: RegExp
-  /** What shifts the characters behind it; what is encoded may begin anywhere. */
+  /** Prefixes that shift the characters, as encoded bytes may start anywhere. */
   readonly shifts: readonly string[]
 }
 
@@ -64,7 +63,7 @@ const ENCODINGS: readonly Encoding[] = [
   { name: 'hex', bits: 4, others: /[^\da-fA-F]+/g, shifts: ['', '0'] },
 ]
 
-/** What a text says in encoded bytes, whatever stands between their characters: lines may be broken anywhere. */
+/** The bytes that a text encodes, whatever is between their characters: lines may be broken anywhere. */
 function* encodedIn({ text, toSource }: Reading): Generator<Reading> {
   for (const { name, bits, others, shifts } of ENCODINGS) {
     const characters = text.replace(others, '')
@@ -82,7 +81,7 @@ function* encodedIn({ text, toSource }: Reading): Generator<Reading> {
   }
 }
 
-/** Where the characters of a text are that an expression does not match. */
+/** The indexes of the characters that an expression does not match. */
 function placesOfOthers(text: string, expression: RegExp): number[] {
   const places: number[] = []
   let next = 0
@@ -93,11 +92,11 @@ function placesOfOthers(text: string, expression: RegExp): number[] {
   return places
 }
 
-/** The reading without what is read otherwise; undefined when there is nothing of that. */
+/** The reading with one level of escapes resolved; undefined when it has none. */
 function readAgain({ text, toSource }: Reading): Reading | undefined {
   if (!MAY_BE_READ_OTHERWISE.test(text)) return undefined
   const parts: string[] = []
-  // Of each place that is read otherwise: where its reading begins, and where it begins and ends itself.
+  // For each escape: its index in the new reading, and its start and end in the old one.
   const places: number[] = []
   const starts: number[] = []
   const ends: number[] = []
@@ -116,7 +115,7 @@ function readAgain({ text, toSource }: Reading): Reading | undefined {
   if (places.length === 0) return undefined
   parts.push(text.slice(done))
 
-  /** Where the character at an index of this reading stands in the one before. */
+  /** The range in the old reading for the character at an index of the new one. */
   function sourceOf(index: number): Range {
     const place = lastAtMost(places, index)
     if (place < 0) return { start: index, end: index + 1 }
@@ -135,7 +134,7 @@ function readAgain({ text, toSource }: Reading): Reading | undefined {
   }
 }
 
-/** The index of the last number that is at most this one; the numbers ascend. */
+/** The index of the last number that is not greater. The numbers ascend. */
 function lastAtMost(numbers: readonly number[], most: number): number {
   let [low, high] = [0, numbers.length]
   while (low < high) {
@@ -149,7 +148,7 @@ function lastAtMost(numbers: readonly number[], most: number): number {
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-/** What an escape stands for; nothing for all else. */
+/** The character of an escape; empty for everything else that is removed. */
 function decode([, percent, unicode, byte, character, decimal, hex, name]: RegExpExecArray): string {
   const digits = percent ?? unicode ?? byte ?? hex
   if (digits !== undefined || decimal !== undefined) {

@@ -2,27 +2,26 @@ import { readingsOf } from './readings.ts'
 import { mergeRanges, SecretFinder } from './secret-finder.ts'
 import { formsOf } from './secret-forms.ts'
 
-/** What stands in place of a secret, as in GitHub's own logs. */
+/** The replacement of a secret, as in GitHub's own logs. */
 export const MASK = '***'
 
-/** A text without secrets, and how many were taken out of it. */
+/** A text without secrets, and how many were replaced. */
 export interface RedactedText {
   readonly text: string
   readonly secrets: number
 }
 
 /**
- * The text with everything that shows secrets replaced by `***`: each in any of its forms (`formsOf`), also where colours
- * or invisible characters stand in it, and each part of one that has 12 characters or more, as a cut may leave it. Time is
- * proportional to the text.
+ * Replaces secrets by `***`: each in any of its forms (`formsOf`), with colors or invisible characters in it, and each part of 12
+ * characters or more, as truncation may leave. The time is proportional to the text.
  *
- * @param secrets those of less than 6 characters are not looked for
+ * @param secrets those of less than 6 characters are ignored
  */
 export function redact(text: string, secrets: Iterable<string>): RedactedText {
   return redactFound(text, finderFor(new Set(secrets)))
 }
 
-/** The same for what a finder finds. */
+/** The same for the secrets of a finder. */
 export function redactFound(text: string, finder: SecretFinder): RedactedText {
   const lists = [...readingsOf(text)].map(({ text: read, toSource }) => finder.find(read).map(toSource))
   const ranges = mergeRanges(lists)
@@ -35,7 +34,7 @@ export function redactFound(text: string, finder: SecretFinder): RedactedText {
   return { text: [...parts, text.slice(done)].join(MASK), secrets: ranges.length }
 }
 
-/** The last finder, and whose secrets it finds: a process has the same ones almost always, and gets a few more. */
+/** The last finder and its secrets: a process nearly always has the same ones, and a few more. */
 let last = { finder: new SecretFinder(), secrets: new Set<string>() }
 
 function finderFor(secrets: ReadonlySet<string>): SecretFinder {

@@ -1,40 +1,40 @@
 import type { Range } from './readings.ts'
 
-/** So much of a secret is not shown anywhere; of one that is shorter, the whole. */
+/** No part of a secret with this many characters is shown; of a shorter secret, the whole is not. */
 const WINDOW = 12
 
-/** What is looked up of a text. Any window has one of every so many of these pieces of a secret in it. */
+/** The pieces of a text that are looked up. Every window of a secret has one of its pieces, which start at every STEP. */
 const PIECE = 6
 const STEP = WINDOW - PIECE + 1
 
-// A polynomial hash that rolls over the text (Rabin and Karp).
+// A rolling polynomial hash (Rabin and Karp).
 const { imul } = Math
 const BASE = 0x9e3779b1 | 0
 const BASE_TO_PIECE = Array.from({ length: PIECE }).reduce<number>((power) => imul(power, BASE), 1)
 const FILTER_BITS = 15
 
-/** A piece of a secret, with what decides whether a window of the secret is there. */
+/** A piece of a secret, with its surroundings in the secret. */
 interface Piece {
   /** The characters before it. */
   readonly before: string
-  /** The piece itself, and the characters behind it. */
+  /** The piece itself, and the characters after it. */
   readonly onwards: string
-  /** How many of all these must be in a text side by side. */
+  /** How many of these characters must be in a text, in a row. */
   readonly needed: number
-  /** Whether these are all of a secret that is looked for as a whole. */
+  /** Whether these are all characters of a text that is found as a whole only. */
   readonly isWhole: boolean
 }
 
-/** Finds secrets in texts. The time is proportional to the text, however many secrets there are, if they are not all alike. */
+/** Finds secrets in texts. The time is proportional to the text, with any number of secrets that are not all alike. */
 export class SecretFinder {
   readonly #pieces = new Map<number, Piece[]>()
-  /** Whether there may be a piece, by the first bits of its hash: most of a text is not looked up. */
+  /** Whether there may be a piece, by the first bits of its hash. Most of a text has none. */
   readonly #filter = new Uint8Array(1 << FILTER_BITS)
 
   /**
-   * Finds it, and each part of it that has 12 characters or more, as a cut may leave it.
+   * Finds it, and each part of it with 12 characters or more, as truncation may leave.
    *
-   * @param secret of 6 characters or more; in one form, others are secrets of their own
+   * @param secret of 6 characters or more, in one form: other forms are added on their own
    */
   add(secret: string): void {
     const needed = Math.min(WINDOW, secret.length)
@@ -43,19 +43,19 @@ export class SecretFinder {
       const before = secret.slice(Math.max(0, start - (WINDOW - PIECE)), start)
       const onwards = secret.slice(start, start + WINDOW)
       const hash = hashOf(secret, start)
-      // A secret that repeats itself has the same piece many times, and each would be compared with every text.
+      // A secret that repeats itself has the same piece many times, which is added once.
       const isKnown = this.#pieces.get(hash)?.some((other) => other.before === before && other.onwards === onwards)
       if (!isKnown) this.#addPiece(hash, { before, onwards, needed, isWhole: false })
     }
   }
 
   /**
-   * Finds it as a whole: a part of it may well be no secret.
+   * Finds it as a whole only: a part of it need not be secret.
    *
-   * @param text of 6 characters or more; not one that was added before
+   * @param text of 6 characters or more, not added before
    */
   addWhole(text: string): void {
-    // Texts may all begin alike. By the piece that the fewest others have, few are compared at any place of a text.
+    // Texts may all start alike. With the piece that the fewest others have, few are compared at each place.
     let [start, fewest] = [0, Number.POSITIVE_INFINITY]
     for (let next = 0; next <= text.length - PIECE && fewest > 0; next++) {
       const others = this.#pieces.get(hashOf(text, next))?.length ?? 0
@@ -72,11 +72,11 @@ export class SecretFinder {
     this.#filter[hash >>> (32 - FILTER_BITS)] = 1
   }
 
-  /** The parts of a text that are parts of secrets, in their order; those that overlap are one. */
+  /** The parts of a text that are parts of secrets, in their order. Those that overlap are one. */
   find(text: string): Range[] {
     const found: Range[] = []
     let hash = 0
-    // Where each whole text was last found: looked for within that, too, the work were endless where texts repeat themselves.
+    // The end of each whole text that was found last. To look within it would take too long for texts that repeat themselves.
     const ends = new Map<Piece, number>()
     for (let index = 0; index < text.length; index++) {
       const left = index < PIECE ? 0 : text.charCodeAt(index - PIECE)
@@ -101,7 +101,7 @@ function hashOf(text: string, start: number): number {
   return hash
 }
 
-/** The part of a text around a place that is the same as around a piece of a secret; undefined when that is too small. */
+/** The part of a text around a place that equals a part of a secret; undefined when it is too short. */
 function around(text: string, place: number, { before, onwards, needed }: Piece): Range | undefined {
   let start = place
   while (
@@ -112,11 +112,11 @@ function around(text: string, place: number, { before, onwards, needed }: Piece)
     start--
   let end = place
   while (end - place < onwards.length && end < text.length && text[end] === onwards[end - place]) end++
-  // The hash of another piece may be the same.
+  // Another piece may have the same hash.
   return end - place >= PIECE && end - start >= needed ? { start, end } : undefined
 }
 
-/** Adds a range to ranges in their order, and makes one of those that overlap. It begins behind most of them. */
+/** Adds a range to sorted ranges, and joins those that overlap. It starts after most of them. */
 function addRange(ranges: Range[], { start, end }: Range): void {
   let [first, last] = [start, end]
   for (let before = ranges.at(-1); before !== undefined && before.end > first; before = ranges.at(-1)) {
@@ -127,7 +127,7 @@ function addRange(ranges: Range[], { start, end }: Range): void {
   ranges.push({ start: first, end: last })
 }
 
-/** The ranges of several lists, in their order; those that overlap are one. */
+/** The ranges of several lists, sorted. Those that overlap are one. */
 export function mergeRanges(lists: readonly (readonly Range[])[]): Range[] {
   const merged: Range[] = []
   for (const range of lists.flat().sort((a, b) => a.start - b.start)) addRange(merged, range)

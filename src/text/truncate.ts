@@ -5,7 +5,7 @@ export function sizeOf(text: string): Limit {
   return { characters: text.length, bytes: Buffer.byteLength(text, 'utf8') }
 }
 
-/** Whether the text keeps the limit in both units. */
+/** Whether the text is within the limit in both units. */
 export function fits(text: string, limit: Limit): boolean {
   const size = sizeOf(text)
   return size.characters <= limit.characters && size.bytes <= limit.bytes
@@ -21,7 +21,7 @@ function bytesOf(codePoint: number): number {
   return codePoint < 0x10000 ? 3 : 4
 }
 
-/** The longest beginning of the text within the room, as an index into it; never inside a surrogate pair. */
+/** The longest start of the text within the limit, as an index into it. Never inside a surrogate pair. */
 function beginning(text: string, room: Limit): number {
   let end = 0
   let bytes = 0
@@ -35,7 +35,7 @@ function beginning(text: string, room: Limit): number {
   return end
 }
 
-/** The longest ending of the text within the room, as an index into it; never inside a surrogate pair. */
+/** The longest end of the text within the limit, as an index into it. Never inside a surrogate pair. */
 function ending(text: string, from: number, room: Limit): number {
   let start = text.length
   let bytes = 0
@@ -51,12 +51,12 @@ function ending(text: string, from: number, room: Limit): number {
 }
 
 /**
- * The text within the limit. A text that is too long keeps its beginning and its end around a mark that says how many
- * characters are missing, since a Java trace says what happened first and a log says it last.
+ * The text within the limit. A text that is too long keeps its start and its end, around a mark with the number of missing
+ * characters: a Java trace has its error first, and a log last.
  *
  * @param text well-formed (no lone surrogates)
- * @param alreadyMissing characters known to be missing in the middle before this cut (a file that was read in part);
- *   they are counted in the mark, which then stands even where the text would fit
+ * @param alreadyMissing characters that were missing in the middle before (of a file that was read in part). The mark counts
+ *   them, and is there even if the text fits
  */
 export function truncateMiddle(text: string, limit: Limit, alreadyMissing = 0): string {
   if (alreadyMissing === 0 && fits(text, limit)) return text

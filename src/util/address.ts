@@ -4,15 +4,15 @@ export function isLoopback(hostname: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
-/** Whether what is sent there is seen by nobody on the way: https, or plain http that stays on this machine. */
+/** Whether nobody between here and there can read what is sent: https, or plain http to this machine. */
 export function isPrivate({ protocol, hostname }: { protocol: string; hostname: string }): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
 }
 
-/** What stands before the host in an address, with or without a scheme: `user:password`; undefined when nothing does. */
+/** The user information before the host of an address, with or without a scheme: `user:password@`. */
 const USER_INFORMATION = /^((?:[a-z][a-z0-9+.-]*:\/\/)?)([^/?#]*)@/i
 
-/** The password in an address, or the user name where it has none (a token often is one); undefined without either. */
+/** The password in an address, or else the user name, which may be a token; undefined without either. */
 export function passwordIn(address: string): string | undefined {
   const [, , user] = USER_INFORMATION.exec(address.trim()) ?? []
   if (user === undefined) return undefined

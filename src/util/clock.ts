@@ -1,14 +1,14 @@
-/** Time, as a parameter: tests have their own. */
+/** Time as a parameter. Tests have their own. */
 export interface Clock {
-  /** Milliseconds since some fixed moment, never going back. */
+  /** Milliseconds since a fixed moment. Never goes back. */
   now(): number
   /** Resolves after `ms` milliseconds, or at once when the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
 /**
- * The machine's clock. Monotonic: setting the time of day neither spends nor extends a budget. A sleep ends when what has
- * come meanwhile was read: in a process that stood still timers are first, and an answer that came in time would be lost.
+ * The machine's clock. Monotonic: to set the time of day changes no budget. A sleep ends after pending input was read: in a process
+ * that was suspended timers come first, and a response that came in time would be lost.
  */
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -29,7 +29,7 @@ export const systemClock: Clock = {
     }),
 }
 
-/** A sleep that another piece of code can end. A wake that comes while nobody sleeps ends the next sleep at once. */
+/** A sleep that other code can end. A wake while nobody sleeps ends the next sleep at once. */
 export function wakeableSleep(clock: Clock): { sleep(ms: number): Promise<void>; wake(): void } {
   let waking = new AbortController()
   return {

@@ -1,21 +1,21 @@
 import type { Clock } from './clock.ts'
 
-/** A budget of time that can be made shorter while it is being spent, but never longer. */
+/** A time budget that can be shortened, and never extended. */
 export class Deadline {
-  /** Milliseconds that it had in the beginning. */
+  /** Milliseconds at its start. */
   readonly budgetMs: number
-  /** The input that says how long it is. */
+  /** The input that sets it. */
   readonly input: string | undefined
   readonly #clock: Clock
   readonly #start: number
   readonly #waiting = new Set<() => void>()
   #end: number
-  /** The last time somebody hurried, and when work that was under way then has to end. */
-  #hurried = { at: Number.NEGATIVE_INFINITY, workEnds: Number.POSITIVE_INFINITY }
+  /** When it was last shortened, and when work that was under way then has to end. */
+  #shortened = { at: Number.NEGATIVE_INFINITY, workEnds: Number.POSITIVE_INFINITY }
 
   /**
    * @param budgetMs milliseconds from now on
-   * @param input that says how long it is, for messages
+   * @param input that sets it, for messages
    */
   constructor(clock: Clock, budgetMs: number, input?: string) {
     this.budgetMs = budgetMs
@@ -25,7 +25,7 @@ export class Deadline {
     this.#end = this.#start + budgetMs
   }
 
-  /** Whether somebody brought its end forward. */
+  /** Whether it was shortened. */
   get isShortened(): boolean {
     return this.#end < this.#start + this.budgetMs
   }
@@ -41,24 +41,24 @@ export class Deadline {
   }
 
   /**
-   * Leaves at most `ms` milliseconds from now, wakes everyone who sleeps under this deadline, and lets work under way
-   * have a third of what is left: if it hangs, there is time for another try.
+   * Leaves at most `ms` milliseconds from now, and wakes everyone who sleeps under this deadline. Work under way gets a third of the
+   * rest, so that there is time for another attempt if it hangs.
    */
   shorten(ms: number): void {
     const now = this.#clock.now()
     this.#end = Math.min(this.#end, now + ms)
-    this.#hurried = { at: now, workEnds: now + this.remaining() / 3 }
+    this.#shortened = { at: now, workEnds: now + this.remaining() / 3 }
     for (const wake of [...this.#waiting]) wake()
   }
 
-  /** Wakes everyone who sleeps under this deadline, and leaves work under way at most `ms` milliseconds; the end stays. */
+  /** Wakes everyone who sleeps under this deadline, and leaves work under way at most `ms` milliseconds. The end stays. */
   nudge(ms: number): void {
     const now = this.#clock.now()
-    this.#hurried = { at: now, workEnds: now + ms }
+    this.#shortened = { at: now, workEnds: now + ms }
     for (const wake of [...this.#waiting]) wake()
   }
 
-  /** Sleeps `ms` milliseconds, or until someone hurries or the signal is aborted. */
+  /** Sleeps `ms` milliseconds, or until the deadline is shortened or the signal aborted. */
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const woken = new AbortController()
     const wake = (): void => woken.abort()
@@ -75,8 +75,7 @@ export class Deadline {
   /**
    * Runs `work` for at most `limitMs` milliseconds, and no longer than this deadline.
    *
-   * @throws what `onTimeout` makes of the milliseconds spent, as soon as the time is over, whether or not `work` heeds
-   *   its signal
+   * @throws the error that `onTimeout` makes of the milliseconds spent, when the time is over, even if `work` ignores its signal
    */
   async within<T>(
     limitMs: number,
@@ -85,17 +84,17 @@ export class Deadline {
   ): Promise<T> {
     const started = this.#clock.now()
     const left = (): number => {
-      const workEnds = this.#hurried.at >= started ? this.#hurried.workEnds : Number.POSITIVE_INFINITY
+      const workEnds = this.#shortened.at >= started ? this.#shortened.workEnds : Number.POSITIVE_INFINITY
       return Math.min(started + limitMs - this.#clock.now(), this.remaining(), workEnds - this.#clock.now())
     }
     const finished = new AbortController()
     const expire = async (): Promise<undefined> => {
-      // Again after each waking: who hurries makes the time shorter, it need not be over.
+      // Again after each wake: the time may be shorter now, and not over.
       for (let ms = left(); ms > 0 && !finished.signal.aborted; ms = left()) await this.sleep(ms, finished.signal)
     }
     const abort = new AbortController()
     const working = work(abort.signal).then((value) => ({ value }))
-    // Work that fails after it was given up must not come back as an unhandled rejection.
+    // Work that fails after the timeout must not become an unhandled rejection.
     working.catch(() => undefined)
     try {
       const done = await Promise.race([working, expire()])

@@ -1,6 +1,6 @@
 /**
- * A mistake that the user can mend in the workflow or in the account's set-up: a wrong input, no region, no credentials.
- * `hint` is one sentence that says how.
+ * A mistake that the user can correct in the workflow or the account: an invalid input, no region, no credentials. `hint` is one
+ * sentence that says how.
  */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
@@ -12,7 +12,7 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** An error and its causes, outermost first; stops at a cycle. */
+/** An error and its causes, outermost first. Stops at a cycle. */
 export function causesOf(thrown: unknown): unknown[] {
   const chain: unknown[] = []
   let next: unknown = thrown

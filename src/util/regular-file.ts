@@ -1,15 +1,15 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 
-// Opening a named pipe waits for a writer, and a terminal may become that of this process. Windows has no such flags.
+// To open a named pipe would wait for a writer, and a terminal could become that of this process. Windows lacks these flags.
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
 const READ_FLAGS_OF_NO_LINK = READ_FLAGS | (constants.O_NOFOLLOW ?? 0)
 
 /**
- * Opens a file for reading. A named pipe, a device, a socket or a directory is rejected without waiting for it. The open
- * file is checked, not the path: the path may name something else by then.
+ * Opens a file for reading. Rejects a named pipe, a device, a socket or a directory without waiting for it. Checks the open file and
+ * not the path, which may name another file by then.
  *
- * @throws Error when there is no such file or it is not a regular file
+ * @throws Error when it does not exist, or is not a regular file
  */
 export async function openRegularFile(path: string): Promise<FileHandle> {
   const file = await open(path, READ_FLAGS).catch(rejectSocket)
@@ -22,20 +22,20 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** What is read of a file. */
+/** How a file is read. */
 export interface SmallRead {
   /** Bytes. */
   readonly limit: number
-  /** What becomes of a larger file: it is rejected, or its end is read. */
+  /** Whether a larger file is rejected, or its end is read. */
   readonly larger: 'reject' | 'end'
-  /** Called with the open file before it is read; throws when it is not to be read. */
+  /** Called with the open file before it is read. Throws to reject it. */
   readonly check: (file: Stats) => void
 }
 
 /**
- * The text of a small UTF-8 file, with the checks of `openRegularFile`, and not by a link.
+ * The text of a small UTF-8 file, with the checks of `openRegularFile`. Follows no link.
  *
- * @throws Error when there is no such file, it is not a regular file, or it is too large
+ * @throws Error when it does not exist, is not a regular file, or is too large
  */
 export function readSmallFile(path: string, { limit, larger, check }: SmallRead): string {
   const file = openSync(path, READ_FLAGS_OF_NO_LINK)
@@ -57,7 +57,7 @@ function expectRegular(found: Stats): void {
 }
 
 function rejectSocket(error: NodeJS.ErrnoException): never {
-  // POSIX, open(): a socket can't be opened, which ENXIO ("no such device or address") does not tell users.
+  // POSIX, open(): a socket can't be opened. Its error ENXIO ("no such device or address") does not help users.
   throw error.code === 'ENXIO' ? notRegular(error) : error
 }
 

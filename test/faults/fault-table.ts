@@ -319,22 +319,22 @@ export const FAULTS: readonly FaultRow[] = [
   {
     fault: 'GITHUB_OUTPUT on a full disk',
     provoke: () => ({ env: { GITHUB_OUTPUT: '/dev/full' } }),
-    expected: unwritableOutputs(/outputs could not be set: ENOSPC/),
+    expected: unwritableOutputs(/[Cc]ould not write the outputs: ENOSPC/),
   },
   {
     fault: 'GITHUB_OUTPUT is a folder',
     provoke: (context) => ({ env: { GITHUB_OUTPUT: context.folder() } }),
-    expected: unwritableOutputs(/outputs could not be set: EISDIR/),
+    expected: unwritableOutputs(/[Cc]ould not write the outputs: EISDIR/),
   },
   {
     fault: 'GITHUB_STEP_SUMMARY on a full disk',
     provoke: () => ({ env: { GITHUB_STEP_SUMMARY: '/dev/full' } }),
-    expected: summaries(/summary could not be written: ENOSPC/),
+    expected: summaries(/Could not write the summary: ENOSPC/),
   },
   {
     fault: 'GITHUB_STEP_SUMMARY is a folder',
     provoke: (context) => ({ env: { GITHUB_STEP_SUMMARY: context.folder() } }),
-    expected: summaries(/summary could not be written: EISDIR/),
+    expected: summaries(/Could not write the summary: EISDIR/),
   },
   {
     fault: 'GITHUB_STATE on a full disk',

@@ -213,7 +213,7 @@ describe('a main step that could not hold the task', () => {
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service, {}, { env: { GITHUB_OUTPUT: '/dev/full' } })
     expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
-    expect(held.main.warnings[0]).toMatch(/outputs could not be set: ENOSPC/)
+    expect(held.main.warnings[0]).toMatch(/Could not write the outputs: ENOSPC/)
     await held.post({ jobStatus: 'success' })
     expect(service.task(held.taskId).state).toBe('finished')
   })

@@ -368,7 +368,7 @@ describe('GitHub learns of a failed step a little later than the runner', () => 
     expect(github.requests.length).toBeGreaterThanOrEqual(2)
     expect(waited).toBeLessThan(16_000)
     // GitHub answered each time, and there is no permission to grant.
-    expect(step.notices.join()).not.toMatch(/did not answer|permissions/)
+    expect(step.notices.join()).not.toMatch(/did not respond|permissions/)
   })
 })
 

@@ -164,7 +164,7 @@ onPosix('a read that never returns and keeps a thread of its process', () => {
   })
 
   test.concurrent.each([
-    ['config', 'with the region', { AWS_REGION: undefined, AWS_CONFIG_FILE: 'pipe' }, 'could not be read within'],
+    ['config', 'with the region', { AWS_REGION: undefined, AWS_CONFIG_FILE: 'pipe' }, 'Could not read'],
     [
       'credentials',
       'with the keys',

@@ -88,7 +88,7 @@ describe('a profile that gives no credentials', () => {
       'sh -c "echo \'SSO session is over\' >&2; exit 3" x-password',
       'and said SSO session is over)',
     ],
-    ['the program says nothing', 'false x-password', 'and said nothing)'],
+    ['the program says nothing', 'false x-password', 'credential_process failed: no output)'],
     ['there is no program', '/no/such/program x-password', 'and said '],
     ['it says something else', 'echo x-password', 'returned invalid JSON'],
     ['it says very much', 'sh -c "yes | head -c 300000 >&2; exit 1" x-password', `and said ${'y '.repeat(80)}`],

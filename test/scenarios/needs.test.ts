@@ -210,7 +210,7 @@ describe('inputs that can not be meant are refused before any call', () => {
     { name: 'null', inputs: { needs: 'null' }, says: [NEEDS_LINE] },
     { name: 'a text', inputs: { needs: '"success"' }, says: [NEEDS_LINE] },
     { name: 'a list', inputs: { needs: '[{"result":"success"}]' }, says: [NEEDS_LINE] },
-    { name: 'an empty list', inputs: { needs: '[]' }, says: ['needs is []', 'nothing is known'] },
+    { name: 'an empty list', inputs: { needs: '[]' }, says: ['"needs" is []', 'needs no other job'] },
     {
       name: 'an unknown word in a list',
       inputs: { needs: '["success","neutral"]' },

@@ -201,7 +201,7 @@ describe('plain http to another machine', () => {
     expect(proxy.requests).toEqual([])
     expect(bodies).toMatchObject([{ errorMessage: expect.stringContaining('\nhttps://ghe.internal/octo-org/') }])
     expect(step.notices).toEqual([
-      expect.stringMatching(/http:\/\/ghe.internal gets no token, as it is not https: [^.]*\. For/),
+      expect.stringMatching(/http:\/\/ghe.internal gets no token, because it is not https\. Grant/),
     ])
     expect(step.stdout + step.summary).not.toContain('hunter2secret')
     expect(step.exitCode).toBe(0)

@@ -334,7 +334,7 @@ describe("GitHub's token service", () => {
     const attempts = step.stdout.split('Trying again').length
     server.closeAllConnections()
     server.close()
-    expect(message).toMatch(/the answer is larger than \d+ bytes/)
+    expect(message).toMatch(/the response is larger than \d+ bytes/)
     // Beside what the sockets hold.
     expect(sent).toBeLessThan(attempts * 16 * 1024 * 1024)
   })

@@ -64,7 +64,7 @@ describe('where a text is cut', () => {
     github.injectFault({ status: 403, body: { message: `${'x'.repeat(180)}${SECRETS}` } })
     const env = { ...DEBUG, ...github.environment }
     const { step, bodies } = await report({ 'github-token': TOKEN, 'job-status': 'failure' }, { env })
-    expect(step.notices.join()).toContain('GitHub answered with status 403: xxx')
+    expect(step.notices.join()).toContain('GitHub responded with status 403: xxx')
     expectNoSecret(step, bodies)
   })
 

@@ -86,7 +86,7 @@ describe('a status that is derived', () => {
     const { step, bodies } = await report({}, { contexts: { github: { action_status: 'perhaps' } } })
     expect(bodies).toEqual([])
     expect(step.exitCode).toBe(1)
-    expect(step.errors[0]).toContain('action-status is "perhaps"')
+    expect(step.errors[0]).toContain('Invalid value "perhaps" for input "action-status"')
   })
 
   test.concurrent('of a job-status that the user set', async () => {

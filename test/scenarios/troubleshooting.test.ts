@@ -144,11 +144,11 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     await using front = await TlsFront.start(service.url)
     return (await reportTo(service, {}, { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url } })).step
   },
-  'is plain http, which would show the session token': reportWith(
+  'is plain http, which reveals the session token': reportWith(
     {},
     { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'http://pipeline.example' } },
   ),
-  'gets no token, as it is not https': reportWith(
+  'gets no token, because it is not https': reportWith(
     { 'role-to-assume': TEST_ROLE.arn },
     { env: { ACTIONS_ID_TOKEN_REQUEST_URL: 'http://tokens.example', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a-token' } },
   ),

@@ -228,8 +228,8 @@ describe('polling', () => {
 
     test.each([
       ['a reset', RESET],
-      ['a gateway that gave up', new InvalidResponseError(504, 'the answer is not from AWS')],
-      ['a proxy that is overloaded', new InvalidResponseError(503, 'the answer is not from AWS')],
+      ['a gateway that gave up', new InvalidResponseError(504, 'the response is not from AWS')],
+      ['a proxy that is overloaded', new InvalidResponseError(503, 'the response is not from AWS')],
     ])('by %s, every time: none yet, until the time is over, with one warning', async (_name, error) => {
       const { ids, polls, failure, warnings, endedAt } = await take({ polls: () => cut(error), waitMs: 10 * MINUTE })
       expect(failure).toBeUndefined()
@@ -264,7 +264,7 @@ describe('polling', () => {
     test.each<[string, Turn]>([
       ['broke soon', cut(RESET, 1)],
       ['never reached the service', cut(Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' }))],
-      ['was refused by a proxy', cut(new InvalidResponseError(403, 'the answer is not from AWS'))],
+      ['was refused by a proxy', cut(new InvalidResponseError(403, 'the response is not from AWS'))],
       ['failed in the service', cut(failing('InternalServiceError'))],
     ])('is told from one that %s, which fails', async (_name, turn) => {
       const { failure, warnings } = await take({ polls: () => turn, waitMs: 10 * MINUTE })

@@ -105,7 +105,7 @@ describe('retry', () => {
     expect(events).toHaveLength(1)
   })
 
-  test('says how it ended: told to stop, or out of time, after so many tries', async () => {
+  test('gives the attempts, and whether there was no more time', async () => {
     const stopped = await run([fails, { ...fails, decision: 'fail' }], 60_000, 15_000, 0)
     expect(stopped.outcome).toMatchObject({
       name: 'RetriesSpentError',
@@ -116,7 +116,7 @@ describe('retry', () => {
     const spent = await run([], 2_000, 1_000, 0)
     const { attempts } = spent.outcome as RetriesSpentError
     expect(attempts).toBe(spent.events.filter(({ kind }) => kind === 'try').length)
-    expect(spent.outcome).toMatchObject({ message: `gave up after ${attempts} tries`, timeSpent: true })
+    expect(spent.outcome).toMatchObject({ message: `gave up after ${attempts} attempts`, timeSpent: true })
   })
 
   test('gives each try half as much time again as the one before', async () => {
