@@ -34,7 +34,8 @@ const { archive, files } = withWorkingTree((git) => {
 
 /** The paths in a tar archive (POSIX ustar: headers of 512 bytes, then the content, padded). */
 function filesIn(tar: Buffer): Set<string> {
-  const text = (start: number, length: number): string => tar.toString('utf8', start, start + length).replace(/\0.*$/s, '')
+  const text = (start: number, length: number): string =>
+    tar.toString('utf8', start, start + length).replace(/\0.*$/s, '')
   const paths = new Set<string>()
   for (let at = 0; at < tar.length && tar[at] !== 0; ) {
     const size = Number.parseInt(text(at + 124, 12), 8) || 0
@@ -60,7 +61,9 @@ function neededFiles(): string[] {
 }
 
 const missing = neededFiles().filter((path) => !files.has(path))
-console.log(`The archive that a job downloads has ${archive.length} bytes, ${files.size} files; the limit is ${MAX_BYTES}.`)
+console.log(
+  `The archive that a job downloads has ${archive.length} bytes, ${files.size} files; the limit is ${MAX_BYTES}.`,
+)
 if (missing.length > 0) console.error(`It lacks ${missing.join(', ')}: correct .gitattributes.`)
 if (archive.length > MAX_BYTES) console.error('It is too large.')
 if (missing.length > 0 || archive.length > MAX_BYTES) process.exitCode = 1

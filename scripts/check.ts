@@ -47,7 +47,8 @@ for (const { group, run, isTest } of chosen) {
     continue
   }
   console.log(`== ${command}`)
-  const counts = isTest && values.counts ? ['--json', `--outputFile=${join(values.counts, `${nameOf(script)}.json`)}`] : []
+  const counts =
+    isTest && values.counts ? ['--json', `--outputFile=${join(values.counts, `${nameOf(script)}.json`)}`] : []
   const more = [...args, ...counts]
   // In a shell, as npm is a script on Windows.
   const { status } = spawnSync(['npm', 'run', script, ...(more.length > 0 ? ['--', ...more] : [])].join(' '), {

@@ -70,7 +70,7 @@ async function startHolding(inputs: ActivityInputs, record: ActivityRecord, invo
     if (heartbeat === undefined) setStartOutputs(runner, '')
     heartbeat?.cancel()
     const isGone = error instanceof CallError && isTaskGone(error.failure)
-    if (isGone) record.lost('gone')
+    if (isGone) record.taskLost('gone')
     const context = { aws, region: dataPipeline?.region, env: runner.env, operation: 'ReportTaskProgress' } as const
     const message = `Could not hold task ${shortTaskId(taskId)}: ${explainError(error, context)}`
     const isLost = isGone || error instanceof TaskCanceledError
@@ -124,7 +124,7 @@ async function acknowledge(
   const { dataPipeline } = dependencies
   const { response } = await callWithRetry((call) => dataPipeline.reportTaskProgress(taskId, call), dependencies)
   if (!response.canceled) return
-  record.lost('canceled')
+  record.taskLost('canceled')
   setOutputs({ canceled: 'true' }, runner)
   throw new TaskCanceledError('AWS Data Pipeline canceled the task. Stopping the job.')
 }

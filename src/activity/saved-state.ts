@@ -65,7 +65,7 @@ export class ActivityRecord {
     this.#save({ ...this.#base, heartbeat, outcome: 'running', region, endpoints })
   }
 
-  lost(reason: 'canceled' | 'gone'): void {
+  taskLost(reason: 'canceled' | 'gone'): void {
     this.#save({ ...this.#base, outcome: 'lost', reason })
   }
 

@@ -86,14 +86,18 @@ describe('a profile that gives no credentials', () => {
     [
       'the program fails',
       'sh -c "echo \'SSO session is over\' >&2; exit 3" x-password',
-      'and said SSO session is over)',
+      'credential_process failed: SSO session is over)',
     ],
     ['the program says nothing', 'false x-password', 'credential_process failed: no output)'],
-    ['there is no program', '/no/such/program x-password', 'and said '],
+    ['there is no program', '/no/such/program x-password', 'credential_process failed: '],
     ['it says something else', 'echo x-password', 'returned invalid JSON'],
-    ['it says very much', 'sh -c "yes | head -c 300000 >&2; exit 1" x-password', `and said ${'y '.repeat(80)}`],
+    [
+      'it says very much',
+      'sh -c "yes | head -c 300000 >&2; exit 1" x-password',
+      `credential_process failed: ${'y '.repeat(80)}`,
+    ],
     ['it says why at the end', 'sh -c "yes | head -c 9000 >&2; echo no key >&2; exit 1" x-password', 'y no key)'],
-    ['it tells a secret', 'sh -c "echo use $GH_TOKEN >&2; exit 1" x-password', 'and said use ***)'],
+    ['it tells a secret', 'sh -c "echo use $GH_TOKEN >&2; exit 1" x-password', 'credential_process failed: use ***)'],
   ])('%s: the error says why', async (name, program, reason) => {
     await using service = await LocalDataPipeline.start()
     const env = {

@@ -463,6 +463,14 @@ describe('a poll that fails', () => {
     expect(step.outputs).toEqual(NOTHING)
   })
 
+  test.concurrent('with debug logging: the log has the error of the call, too', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.injectFault(accessDenied('PollForTask'))
+    const step = await poll(service, {}, { env: { RUNNER_DEBUG: '1' } })
+    const debug = step.commands.filter(({ name }) => name === 'debug').map(({ message }) => message)
+    expect(debug.join('\n')).toMatch(/^CallError: [\s\S]*^AccessDeniedException/m)
+  })
+
   test.concurrent('again and again ends with timeout-seconds, and the log counts the time that is left', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepMisbehaving(throttle())

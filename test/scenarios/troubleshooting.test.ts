@@ -103,7 +103,10 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     inputs: { 'timeout-seconds': '4' },
     prepare: ({ sts }) => sts.keepMisbehaving(keysNotFetched()),
   }),
-  'which this job has no permission to request': reportWith({ 'role-to-assume': TEST_ROLE.arn }, { env: NO_CREDENTIALS }),
+  'which this job has no permission to request': reportWith(
+    { 'role-to-assume': TEST_ROLE.arn },
+    { env: NO_CREDENTIALS },
+  ),
   "GitHub no longer accepts this job's permission to request tokens": reportWithRole({
     env: { ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'expired' },
   }),

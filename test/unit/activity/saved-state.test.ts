@@ -48,7 +48,7 @@ describe('what a post step finds', () => {
       'found the task canceled',
       (record) => {
         record.heartbeatStarted(HEARTBEAT)
-        record.lost('canceled')
+        record.taskLost('canceled')
       },
       { outcome: 'lost', reason: 'canceled', heartbeat: HEARTBEAT },
     ],

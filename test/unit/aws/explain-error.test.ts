@@ -66,6 +66,15 @@ test.each([
   expect(explainError(callError(awsError('AccessDeniedException')), context)).toMatch(expected)
 })
 
+test('the credentials of another process that made the call, and not those of this one', () => {
+  const source = { usesRole: false, profile: { name: 'held', variable: 'AWS_PROFILE' } } as const
+  const cause = awsError('AccessDeniedException')
+  const error = new CallError(classify(cause), { attempts: 1, outcomeUnknown: false, source, cause })
+  const text = explainError(error, { ...CONTEXT, env: { AWS_PROFILE: 'own' } })
+  expect(text).toMatch(/those of the profile "held"/)
+  expect(text).not.toContain('own')
+})
+
 test.each([
   ['an error', new Error('oops'), 'oops'],
   ['a configuration error', new ConfigurationError('wrong', { hint: 'Do this.' }), 'wrong Do this.'],

@@ -12,7 +12,7 @@ import { ConfigurationError } from '../../../src/util/errors.ts'
 /** An input `x` of this value, as the runner passes it. */
 const reading = (value: string) => (name: string) => (name === 'x' ? value : '')
 
-const messageOf = (work: () => unknown): string => {
+const thrownMessage = (work: () => unknown): string => {
   try {
     work()
   } catch (error) {
@@ -45,7 +45,7 @@ describe('readBoolean', () => {
   })
 
   test.each(['yes', 'no', '1', '0', 'on', 'tRUE', 'truefalse', 'null', 'true false'])('%s is invalid', (value) => {
-    expect(messageOf(() => readBoolean(reading(value), 'x', true))).toBe(
+    expect(thrownMessage(() => readBoolean(reading(value), 'x', true))).toBe(
       `Invalid value "${value}" for input "x". Expected true or false.`,
     )
   })
@@ -64,7 +64,7 @@ describe('readWholeNumber', () => {
   test.each(['4', '11', '-5', '5.5', '5e0', '0x5', 'five', '99999999999', 'Infinity', 'NaN', '5 0', '1,000', '٥'])(
     '%s is invalid',
     (value) => {
-      expect(messageOf(() => readWholeNumber(reading(value), 'x', 7, 5, 10))).toBe(
+      expect(thrownMessage(() => readWholeNumber(reading(value), 'x', 7, 5, 10))).toBe(
         `Invalid value "${value}" for input "x". Expected a whole number from 5 to 10.`,
       )
     },
@@ -92,7 +92,7 @@ describe('texts for the API', () => {
   })
 
   test.each(['x'.repeat(11), 'a\u001bb', 'a\u0000', 'a\ufffe', 'a\ud800', '\udc00'])('%j is invalid', (value) => {
-    expect(messageOf(() => readApiText(reading(value), 'x', 10))).toMatch(
+    expect(thrownMessage(() => readApiText(reading(value), 'x', 10))).toMatch(
       /^Invalid value ".*" for input "x"\. Expected 1 to 10 characters without control characters\.$/,
     )
   })

@@ -81,6 +81,17 @@ describe('cutMiddle', () => {
     expect(Number(MARK.exec(truncateMiddle('a'.repeat(50), limit(200), 1234))?.[1])).toBe(1234)
   })
 
+  test.each(Array.from({ length: 12 }, (_, index) => 36 + index))(
+    'with %i characters, of a text whose middle was never read: no pair is split',
+    (size) => {
+      for (const text of ['\u{1f600}'.repeat(4), `a${'\u{1f600}'.repeat(4)}`, '\u{1f600}']) {
+        const cut = truncateMiddle(text, limit(size), 7)
+        expect(cut.isWellFormed()).toBe(true)
+        expect(cut.length).toBeLessThanOrEqual(size)
+      }
+    },
+  )
+
   test.each([0, 1, 5, 10, 36, 37, 38, 39, 40, 41, 45])(
     'keeps a limit of %i, which leaves no or little room for a mark',
     (size) => {
