@@ -39,7 +39,7 @@ export async function pollForTask({ runner, isShuttingDown, bindToShutdown }: In
     return
   }
   // Fails before a task is taken that could not be handed on.
-  setOutputs({ found: 'false' }, [], inputs, runner)
+  writeOutputs({ found: 'false' }, [], inputs, runner)
   let dataPipeline: DataPipeline | undefined
   let taken: PolledTasks
   try {
@@ -126,7 +126,7 @@ async function handOn(
   if (omitted.length > 0) {
     runner.log.warning(`The outputs of a job may have 1 MB, and the task is larger. Omitted: ${omitted.join(', ')}.`)
   }
-  setOutputs(outputs, tasks, { workerGroup }, runner)
+  writeOutputs(outputs, tasks, { workerGroup }, runner)
   if (!reporting.summary) return
   const rows: SummaryRow[] = [
     ['Worker group', workerGroup],
@@ -142,7 +142,7 @@ function summaryOf({ attemptId, taskId, pipelineId }: Task): string {
 }
 
 /** @throws Error that names the tasks that are not handed on */
-function setOutputs(
+function writeOutputs(
   outputs: Partial<TaskOutputs>,
   tasks: readonly Task[],
   { workerGroup }: Pick<PollForTaskInputs, 'workerGroup'>,

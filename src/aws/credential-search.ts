@@ -54,7 +54,7 @@ class CredentialsProviderError extends Error {
 
 /** Without the command line of credential_process, which may have a password in it. */
 function withoutCommand(message: string): string {
-  const [, said] = /^Command failed: [^\n]*\n?([\s\S]*)$/.exec(message) ?? []
-  if (said === undefined) return message
-  return `credential_process failed: ${said.trim() === '' ? 'no output' : said}`
+  const [, output] = /^Command failed: [^\n]*\n?([\s\S]*)$/.exec(message) ?? []
+  if (output === undefined) return message
+  return `credential_process failed: ${output.trim() === '' ? 'no output' : output}`
 }

@@ -1,4 +1,4 @@
-import { asRecord } from '../util/json.ts'
+import { asRecord, asText } from '../util/json.ts'
 import type { Task, TaskField, TaskObject } from './data-pipeline.ts'
 
 /**
@@ -15,12 +15,12 @@ export function taskIn(body: unknown): Task | undefined {
     const { id: own, name, fields } = asRecord(object)
     const all = Array.isArray(fields) ? fields.map(toField) : []
     for (const field of all) if (isEncrypted(field)) encrypted.push(field)
-    return [id, { id: textOf(own) ?? id, name: textOf(name) ?? id, fields: all.filter((field) => !isEncrypted(field)) }]
+    return [id, { id: asText(own) ?? id, name: asText(name) ?? id, fields: all.filter((field) => !isEncrypted(field)) }]
   })
   return {
     taskId,
-    pipelineId: textOf(pipelineId) ?? '',
-    attemptId: textOf(attemptId) ?? '',
+    pipelineId: asText(pipelineId) ?? '',
+    attemptId: asText(attemptId) ?? '',
     objects: Object.fromEntries(entries),
     encrypted,
   }
@@ -42,11 +42,7 @@ function isEncrypted({ key }: TaskField): boolean {
 
 function toField(field: unknown): TaskField {
   const { key, stringValue, refValue } = asRecord(field)
-  const reference = textOf(refValue)
-  if (reference !== undefined) return { key: textOf(key) ?? '', refValue: reference }
-  return { key: textOf(key) ?? '', stringValue: textOf(stringValue) ?? '' }
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
+  const reference = asText(refValue)
+  if (reference !== undefined) return { key: asText(key) ?? '', refValue: reference }
+  return { key: asText(key) ?? '', stringValue: asText(stringValue) ?? '' }
 }

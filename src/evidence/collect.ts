@@ -56,7 +56,7 @@ async function fetchFacts(
     await deadline.within(
       deadline.remaining(),
       async (signal) => {
-        const api = withoutSecrets(await connect(signal, onProblem), redact)
+        const api = redactResponses(await connect(signal, onProblem), redact)
         const fetching = { api, request, facts, time: { deadline, signal } }
         await (cause.kind === 'needs' ? fetchNeededJobs(fetching, cause) : fetchOwnJob(fetching))
       },
@@ -75,7 +75,7 @@ function explain(request: EvidenceRequest, facts: Facts): Explanation {
 }
 
 /** The API, without secrets in its responses. */
-function withoutSecrets(api: GitHubApi, redact: (text: string) => string): GitHubApi {
+function redactResponses(api: GitHubApi, redact: (text: string) => string): GitHubApi {
   const redactJob = (job: Job): Job => ({
     ...job,
     name: redact(job.name),

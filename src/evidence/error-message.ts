@@ -79,7 +79,7 @@ function jobSentence(job: JobEvidence): string {
 }
 
 function sentence({ name, outcome, steps, excerpt }: JobEvidence, limit: typeof EXCERPT_LIMIT): string {
-  const who = name === undefined ? 'A needed job' : `Job ${quoteValue(name)}`
+  const who = name === undefined ? 'A needed job' : `Job ${quoteName(name)}`
   const job = `${who} ${OUTCOME_WORDS.get(outcome) ?? `ended with ${oneLine(outcome)}`}`
   const where = steps.length === 0 ? '' : ` in step ${stepNames(steps)}`
   return `${job}${where}${excerpt ? `: ${oneLine(truncateMiddle(clean(excerpt), limit))}` : '.'}`
@@ -88,7 +88,7 @@ function sentence({ name, outcome, steps, excerpt }: JobEvidence, limit: typeof 
 /** The names of the first steps, and how many more there are. */
 export function stepNames(steps: readonly string[]): string {
   const more = steps.length > MAX_STEPS ? ` and ${steps.length - MAX_STEPS} more` : ''
-  return steps.slice(0, MAX_STEPS).map(quoteValue).join(', ') + more
+  return steps.slice(0, MAX_STEPS).map(quoteName).join(', ') + more
 }
 
 const OUTCOME_WORDS: ReadonlyMap<string, string> = new Map([
@@ -103,14 +103,14 @@ const OUTCOME_WORDS: ReadonlyMap<string, string> = new Map([
 
 function runLine({ workflow, repository, runNumber, attempt }: RunEvidence): string {
   const parts = [
-    workflow && `workflow ${quoteValue(workflow)}`,
+    workflow && `workflow ${quoteName(workflow)}`,
     repository,
     runNumber && `run ${runNumber}${attempt ? `, attempt ${attempt}` : ''}`,
   ].filter((part) => part)
   return parts.length === 0 ? '' : `GitHub Actions: ${parts.join(', ')}`
 }
 
-function quoteValue(name: string): string {
+function quoteName(name: string): string {
   return `"${oneLine(truncateMiddle(clean(name), NAME_LIMIT))}"`
 }
 

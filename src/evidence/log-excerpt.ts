@@ -24,7 +24,7 @@ export interface LogExcerpt {
   readonly isElsewhere: (message: string) => boolean
 }
 
-/** A stack trace may have that many characters, with a line end between the errors of annotations and the log. */
+/** The limit of a stack trace, less the line end between the errors of annotations and the log. */
 export const MAX_EXCERPT_CHARACTERS = PUBLISHED_LIMITS.errorStackTrace.characters - 1
 
 const TIME_STAMP = /^\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?/
@@ -65,7 +65,7 @@ export function excerptOf(log: string, steps: LoggedSteps | undefined): LogExcer
   const own = new Set(chosen)
   const elsewhere = new Set(errorsIn(lines.filter((line) => !own.has(line))).map(firstLineOf))
   return {
-    text: lastCharacters(readable(chosen).join('\n'), MAX_EXCERPT_CHARACTERS),
+    text: lastCharacters(displayedLines(chosen).join('\n'), MAX_EXCERPT_CHARACTERS),
     error: errors.find(hasContent) ?? errors[0],
     isElsewhere: (message) => {
       const firstLine = firstLineOf(message)
@@ -167,7 +167,7 @@ function upToError(lines: readonly Line[]): Line[] {
 }
 
 /** The lines as GitHub shows them: without markers of groups, and only the first line of a script's header. */
-function readable(lines: readonly Line[]): string[] {
+function displayedLines(lines: readonly Line[]): string[] {
   const visible: string[] = []
   let inHeader = false
   for (const [index, { text }] of lines.entries()) {

@@ -1,7 +1,7 @@
 import { errorMessage } from '../masking/error-message.ts'
 import { formatValue } from '../masking/format.ts'
 import { causesOf } from '../util/errors.ts'
-import { asRecord } from '../util/json.ts'
+import { asRecord, asText } from '../util/json.ts'
 import { fetchThroughProxy } from './fetch.ts'
 import { downloadLogEnd, LogDownloadError } from './log-download.ts'
 
@@ -206,12 +206,12 @@ function unexpected(what: string): GitHubApiError {
   return new GitHubApiError(`a response of GitHub is not as documented (${what})`, undefined)
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+function nonEmptyText(value: unknown): string | undefined {
+  return asText(value) || undefined
 }
 
 function timeOf(value: unknown): number | undefined {
-  const time = Date.parse(textOf(value) ?? '')
+  const time = Date.parse(nonEmptyText(value) ?? '')
   return Number.isNaN(time) ? undefined : time
 }
 
@@ -222,9 +222,9 @@ function toJob(data: unknown): Job {
     id,
     name,
     status,
-    conclusion: textOf(conclusion),
-    runnerName: textOf(runner_name),
-    link: textOf(html_url),
+    conclusion: nonEmptyText(conclusion),
+    runnerName: nonEmptyText(runner_name),
+    link: nonEmptyText(html_url),
     steps: Array.isArray(steps) ? steps.map(toStep) : [],
   }
 }
@@ -232,8 +232,8 @@ function toJob(data: unknown): Job {
 function toStep(data: unknown): Step {
   const { name, conclusion, started_at, completed_at } = asRecord(data)
   return {
-    name: textOf(name) ?? '',
-    conclusion: textOf(conclusion),
+    name: nonEmptyText(name) ?? '',
+    conclusion: nonEmptyText(conclusion),
     startedAt: timeOf(started_at),
     completedAt: timeOf(completed_at),
   }
@@ -242,11 +242,11 @@ function toStep(data: unknown): Step {
 function toAnnotation(data: unknown): Annotation {
   const { annotation_level, message, path, start_line } = asRecord(data)
   if (annotation_level === undefined && message === undefined) throw unexpected('annotation')
-  const file = textOf(path)
+  const file = nonEmptyText(path)
   const line = typeof start_line === 'number' && start_line > 0 ? start_line : undefined
   return {
-    level: textOf(annotation_level) ?? '',
-    message: textOf(message) ?? '',
+    level: nonEmptyText(annotation_level) ?? '',
+    message: nonEmptyText(message) ?? '',
     place: file === undefined || file === NO_FILE ? undefined : { path: file, line },
   }
 }

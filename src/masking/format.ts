@@ -35,7 +35,7 @@ export function formatLines(text: string, limit = MESSAGE_CHARACTERS): string {
   const read = Math.max(READ_CHARACTERS, 2 * limit)
   const missing = Math.max(0, text.length - read)
   const ends = missing === 0 ? text : text.slice(0, read / 2) + text.slice(-read / 2)
-  return truncateMiddle(readable(ends), { characters: limit, bytes: Number.POSITIVE_INFINITY }, missing)
+  return truncateMiddle(sanitizeAndMask(ends), { characters: limit, bytes: Number.POSITIVE_INFINITY }, missing)
 }
 
 /**
@@ -57,7 +57,7 @@ function escapeOf(character: string): string {
 }
 
 /** Sanitized, with secrets masked before and after: an escape sequence may include the start of a secret. */
-function readable(text: string): string {
+function sanitizeAndMask(text: string): string {
   const safe = withoutSecrets(text)
   const clean = sanitize(safe).text.replace(DIRECTIONS, '')
   return clean === safe ? safe : withoutSecrets(clean)

@@ -1,8 +1,7 @@
 // The process that holds a task: what it withstands, how it is started, and who may speak to it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { NO_CREDENTIALS } from '../fakes/aws/cloud.ts'
@@ -16,6 +15,7 @@ import { Job, leftOverProcesses } from '../support/job.ts'
 import { node24 } from '../support/node24.ts'
 import { preloading } from '../support/preload.ts'
 import { argumentsOf, environmentOf, eventually, isAlive, openFilesOf } from '../support/processes.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { Worker } from '../support/worker.ts'
 import {
   effectsOf,
@@ -38,16 +38,6 @@ const withLoader = (existsSync(LOADER) ? test.concurrent : test.skip) as typeof 
 
 const LIMIT_MS = 120_000
 const NO_BEAT = { 'heartbeat-seconds': '300' }
-
-/** Runs something with a new folder that is removed afterwards. */
-async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'process-'))
-  try {
-    await run(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  }
-}
 
 /** Expects that the task was held until the post step, which then reports as if nothing had been. */
 async function expectHeld(service: LocalDataPipeline, held: Holding): Promise<void> {

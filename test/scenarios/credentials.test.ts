@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { NO_CREDENTIALS, startCloud } from '../fakes/aws/cloud.ts'
@@ -8,6 +7,7 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { bare, error, expiredToken, hang, html, reset, times, truncated } from '../fakes/aws/faults.ts'
 import { TEST_ROLE } from '../fakes/aws/sts.ts'
 import { LocalProxy, TlsFront } from '../support/proxy.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { STALL_MS } from '../support/timing.ts'
 import { localEvidence, NO_TOKEN_NOTICE, reportTo } from './reporting.ts'
 
@@ -116,7 +116,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
     ['default', undefined, TEST_CREDENTIALS],
     ['reporter', 'reporter', TEMPORARY],
   ])('%s', async (_name, profile, credentials) => {
-    await inFolder({ credentials: FILE }, async (folder) => {
+    await withFiles({ credentials: FILE }, async (folder) => {
       await using service = await LocalDataPipeline.start({ credentials: [credentials] })
       const { step } = await reportTo(
         service,
@@ -132,7 +132,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
   })
 
   test.concurrent('that does not exist: one error', async () => {
-    await inFolder({ credentials: FILE }, async (folder) => {
+    await withFiles({ credentials: FILE }, async (folder) => {
       await using service = await LocalDataPipeline.start()
       const { step, bodies } = await reportTo(
         service,
@@ -174,7 +174,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
       [/AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not/],
     ],
   ])('%s', async (_name, env, signer, warnings) => {
-    await inFolder({ credentials: FILE }, async (folder) => {
+    await withFiles({ credentials: FILE }, async (folder) => {
       await using service = await LocalDataPipeline.start({ credentials: [TEST_CREDENTIALS, TEMPORARY] })
       const files = { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') }
       const { step } = await reportTo(service, {}, { env: { ...NO_CREDENTIALS, ...files, ...env } })
@@ -194,7 +194,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
       AccessKeyId: TEST_CREDENTIALS.accessKeyId,
       SecretAccessKey: TEST_CREDENTIALS.secretAccessKey,
     })
-    await inFolder({ 'answer.json': response }, async (folder) => {
+    await withFiles({ 'answer.json': response }, async (folder) => {
       const command = `sh -c "sleep 6; cat ${join(folder, 'answer.json')}"`
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${command}\n`)
       await using service = await LocalDataPipeline.start()
@@ -211,7 +211,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
   })
 
   onPosix('of a credential process that never ends: one error in time', async () => {
-    await inFolder({ config: '[default]\ncredential_process = sleep 30\n' }, async (folder) => {
+    await withFiles({ config: '[default]\ncredential_process = sleep 30\n' }, async (folder) => {
       await using service = await LocalDataPipeline.start()
       const { step } = await reportTo(
         service,
@@ -232,7 +232,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
       SecretAccessKey: TEMPORARY.secretAccessKey,
       SessionToken: TEMPORARY.sessionToken,
     })
-    await inFolder({ 'answer.json': response }, async (folder) => {
+    await withFiles({ 'answer.json': response }, async (folder) => {
       const command = `sh -c "sleep 6; cat ${join(folder, 'answer.json')}"`
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${command}\n`)
       await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
@@ -254,7 +254,7 @@ aws_session_token = ${TEMPORARY.sessionToken}
       SessionToken: TEMPORARY.sessionToken,
     })
     const files = { config: '[default]\ncredential_process = cat ANSWER\n', 'answer.json': response }
-    await inFolder(files, async (folder) => {
+    await withFiles(files, async (folder) => {
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = cat ${join(folder, 'answer.json')}\n`)
       await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
       const { step, bodies } = await reportTo(
@@ -549,7 +549,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('by the variables of a pod (AWS_WEB_IDENTITY_TOKEN_FILE), which is the default chain', async () => {
     await using cloud = await startCloud()
-    await inFolder({ token: cloud.oidc.token('sts.amazonaws.com') }, async (folder) => {
+    await withFiles({ token: cloud.oidc.token('sts.amazonaws.com') }, async (folder) => {
       const { step, bodies } = await reportTo(
         cloud.service,
         { status: 'FAILED' },
@@ -572,7 +572,7 @@ describe('role-to-assume', () => {
     await using cloud = await startCloud()
     await using front = await TlsFront.start({ [sts]: cloud.sts.url, [service]: cloud.service.url })
     await using proxy = await LocalProxy.start('forward', front.url)
-    await inFolder({ 'ca.pem': front.cert }, async (folder) => {
+    await withFiles({ 'ca.pem': front.cert }, async (folder) => {
       const env = {
         ...cloud.env,
         HTTPS_PROXY: proxy.url,
@@ -623,12 +623,9 @@ describe('role-to-assume', () => {
   })
 })
 
-async function inFolder(files: Record<string, string>, work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'aws-'))
-  try {
+async function withFiles(files: Record<string, string>, work: (folder: string) => Promise<void>): Promise<void> {
+  await inFolder(async (folder) => {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
     await work(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }

@@ -1,6 +1,6 @@
 // What machines, containers and older servers may not have: the status is reported all the same.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,6 +8,7 @@ import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { Job } from '../support/job.ts'
 import type { StepResult } from '../support/step.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { report, reportTo } from './reporting.ts'
 
 test.concurrent('no HOME, PATH, temporary folder or workspace', async () => {
@@ -205,13 +206,4 @@ test.concurrent('poll-for-task: a runner with an empty name is told by the name 
 function preload(folder: string, module: string): Record<string, string> {
   writeFileSync(join(folder, 'preload.mjs'), module)
   return { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'preload.mjs'))}` }
-}
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'environment-'))
-  try {
-    await work(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
 }

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { preloading } from '../support/preload.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { localEvidence, NO_TOKEN_NOTICE, type Reporting, type ReportingOptions, report } from './reporting.ts'
 
 const MARK = /\n?\[\.\.\. ?([\d,]+) characters[^\]]*\]\n?/
@@ -547,12 +547,3 @@ onPosix.each([
     return name
   }
 })
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'trace-'))
-  try {
-    await work(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}

@@ -1,14 +1,13 @@
 // Files that are not regular, and reads that never return: the report is made, and the step ends.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { preloading } from '../support/preload.ts'
-import { removeFolder } from '../support/temporary-folder.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { reportsOf, startActivity } from './holding.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'
 
@@ -17,15 +16,6 @@ const onPosix = process.platform === 'win32' ? describe.skip : describe
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
-
-async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'hanging-'))
-  try {
-    return await use(folder)
-  } finally {
-    removeFolder(folder)
-  }
-}
 
 function pipeIn(folder: string, name = 'pipe'): string {
   const pipe = join(folder, name)

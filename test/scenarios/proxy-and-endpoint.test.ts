@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { LocalProxy, TlsFront } from '../support/proxy.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { STALL_MS, slowClock } from '../support/timing.ts'
 import { reportTo } from './reporting.ts'
 
@@ -378,12 +378,3 @@ describe('the endpoint', () => {
     expect(step.stdout + step.summary).not.toMatch(/hunter2secret|me:/)
   })
 })
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'aws-'))
-  try {
-    await work(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}

@@ -1,8 +1,7 @@
 // What STS and GitHub's token service say no to: some of it passes, and the rest is told as what it is.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { type Cloud, NO_CREDENTIALS, startCloud } from '../fakes/aws/cloud.ts'
@@ -15,6 +14,7 @@ import { idlePort } from '../support/idle-port.ts'
 import { leftOverProcesses } from '../support/job.ts'
 import { TlsFront } from '../support/proxy.ts'
 import { runStep } from '../support/step.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { effectsOf, startActivity } from './holding.ts'
 import { report, reportTo } from './reporting.ts'
 
@@ -52,15 +52,6 @@ const SOURCES: Readonly<
 
 function variablesOf(source: string, cloud: Cloud, folder: string) {
   return SOURCES[source]?.(cloud, folder) ?? {}
-}
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'role-'))
-  try {
-    await work(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
 }
 
 describe('STS refuses twice, and then no more: reported', () => {

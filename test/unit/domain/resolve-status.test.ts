@@ -3,9 +3,10 @@ import { type JobFacts, resolveStatus } from '../../../src/domain/resolve-status
 
 const TASK_STATUSES = ['FINISHED', 'FAILED', 'FALSE'] as const
 const LOAD = { key: 'load', result: 'failure' } as const
+const CANCELED = { key: 'copy', result: 'cancelled' } as const
 const SKIPPED = { key: 'check', result: 'skipped' } as const
 
-test.each(TASK_STATUSES)('the workflow says %s: nothing else counts', (given) => {
+test.each(TASK_STATUSES)('the workflow names %s: nothing else counts', (given) => {
   expect(resolveStatus({ given })).toEqual({ status: given, cause: { kind: 'given' } })
 })
 
@@ -37,7 +38,7 @@ describe('in a composite action', () => {
 })
 
 describe('with needed jobs', () => {
-  const needs = (...blocking: (typeof LOAD | typeof SKIPPED)[]) => ({ blocking, passing: ['lint'] })
+  const needs = (...blocking: (typeof LOAD | typeof CANCELED | typeof SKIPPED)[]) => ({ blocking, passing: ['lint'] })
 
   test('that all pass: the job counts', () => {
     expect(resolveStatus({ job: 'success', needs: needs(), precondition: false })).toEqual({
@@ -49,6 +50,9 @@ describe('with needed jobs', () => {
   test.each([
     ['failed, and this one with it', 'failure', [LOAD], false, 'FAILED'],
     ['failed', 'success', [LOAD], false, 'FAILED'],
+    ['failed, and this one was canceled', 'cancelled', [LOAD], false, 'FAILED'],
+    ['were canceled', 'success', [CANCELED], false, 'FAILED'],
+    ['were canceled, of a precondition', 'cancelled', [CANCELED], true, 'FAILED'],
     ['failed, of a precondition', 'success', [LOAD], true, 'FALSE'],
     ['were skipped', 'success', [SKIPPED], false, 'FAILED'],
     ['were skipped, of a precondition', 'success', [SKIPPED], true, 'FAILED'],
@@ -58,11 +62,22 @@ describe('with needed jobs', () => {
     expect(resolveStatus(facts)).toEqual({ status, cause: { kind: 'needs', jobs: blocking, passing: ['lint'] } })
   })
 
-  test('that were skipped, and the job failed itself: the more severe is the cause', () => {
-    expect(resolveStatus({ job: 'failure', needs: needs(SKIPPED), precondition: false })).toEqual({
-      status: 'FAILED',
-      cause: { kind: 'job', outcome: 'failure' },
-    })
+  test.each([
+    ['were skipped', 'failure', [SKIPPED], false, 'FAILED'],
+    ['were skipped, of a precondition', 'failure', [SKIPPED], true, 'FALSE'],
+    ['were canceled', 'failure', [CANCELED], false, 'FAILED'],
+    ['were skipped, and it was canceled', 'cancelled', [SKIPPED], true, 'FAILED'],
+  ] as const)(
+    'that %s, and the job itself ended worse: it is the cause',
+    (_name, job, blocking, precondition, status) => {
+      const facts: JobFacts = { job, needs: needs(...blocking), precondition }
+      expect(resolveStatus(facts)).toEqual({ status, cause: { kind: 'job', outcome: job } })
+    },
+  )
+
+  test('in a composite action that failed, where a needed job was skipped: the action is the cause', () => {
+    const facts: JobFacts = { job: 'success', compositeAction: 'failure', needs: needs(SKIPPED), precondition: false }
+    expect(resolveStatus(facts).cause).toEqual({ kind: 'job', outcome: 'failure', unlisted: 'composite-action' })
   })
 })
 
