@@ -148,7 +148,7 @@ export class FaultContext implements AsyncDisposable {
   outage(fault: Fault): void {
     this.always(fault)
     this.whenAsked(() => {
-      const end = setTimeout(() => this.service.behave(), this.scale.outageMs)
+      const end = setTimeout(() => this.service.clearFaults(), this.scale.outageMs)
       this.use({ [Symbol.dispose]: () => clearTimeout(end) })
     })
   }
@@ -156,7 +156,7 @@ export class FaultContext implements AsyncDisposable {
   /** Every request of the action meets the fault. */
   always(fault: Fault): void {
     this.mustStrike = true
-    this.service.keepMisbehaving(on(this.operation, fault))
+    this.service.keepInjectingFault(on(this.operation, fault))
   }
 
   /** Nobody listens for as long as a passing fault takes. */

@@ -18,13 +18,13 @@ afterAll(async () => {
 
 for (const row of FAULTS) {
   for (const [action, expectation] of Object.entries(row.expected)) {
-    const isLeftOut = (row.needsDisk && !hasDisk) || (isShort && expectation.isLong)
+    const isSkipped = (row.needsDisk && !hasDisk) || (isShort && expectation.isLong)
     // No describe blocks: Jest runs those one after the other.
-    const run = isLeftOut ? test.concurrent.skip : test.concurrent
+    const run = isSkipped ? test.concurrent.skip : test.concurrent
     run(`${row.fault} › ${action}: ${expectation.arrived}`, async () => {
-      const seen = await runFault(row, action as Action, isShort ? SHORT : FULL)
-      observations.push(seen)
-      expect(seen).toMatchObject({
+      const observation = await runFault(row, action as Action, isShort ? SHORT : FULL)
+      observations.push(observation)
+      expect(observation).toMatchObject({
         arrived: expectation.arrived,
         messages: expectation.message ? [expect.stringMatching(expectation.message)] : [],
         problems: [],
@@ -38,7 +38,7 @@ test('docs/RELIABILITY.md says what was seen', () => {
   process.stdout.write(`\n${tableOf(observations)}\n`)
   if (isWriting) writeReliability(observations)
   const documented = documentedRows()
-  for (const seen of observations) expect(documented).toContain(rowOf(seen))
+  for (const observation of observations) expect(documented).toContain(rowOf(observation))
   const rows = FAULTS.flatMap(({ expected }) => Object.keys(expected))
   expect(documented).toHaveLength(rows.length)
 })

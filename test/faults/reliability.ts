@@ -8,11 +8,18 @@ import type { Observation } from './run-fault.ts'
 
 const FILE = join(REPOSITORY, 'docs', 'RELIABILITY.md')
 const MAX_MESSAGE = 220
-const HEADER = '| fault | action | tries | arrived | seconds | message |\n| --- | --- | --- | --- | --- | --- |'
+const HEADER = '| fault | action | attempts | arrived | seconds | message |\n| --- | --- | --- | --- | --- | --- |'
 
-type Cells = readonly [fault: string, action: string, tries: string, arrived: string, seconds: string, message: string]
+type Cells = readonly [
+  fault: string,
+  action: string,
+  attempts: string,
+  arrived: string,
+  seconds: string,
+  message: string,
+]
 
-/** What must be the same in each run: the row without tries and seconds, which depend on chance and on the machine. */
+/** What must be the same in each run: the row without attempts and seconds, which depend on chance and on the machine. */
 export function rowOf(observation: Observation): string {
   return withoutChance(cellsOf(observation))
 }
@@ -71,7 +78,7 @@ Made by \`npm run test:faults -- --write\`, which runs the built actions as proc
 
 A fault that lasts "a while" lasts ${FULL.outageMs / 1000} seconds, under the default \`timeout-seconds\` of 120; where one lasts for ever, \`timeout-seconds\` is ${FULL.budgetSeconds}. An activity is a whole job: the fault strikes the part that is named, the other parts are well.
 
-- **tries**: the calls in question that the service saw. Refused and misled connections never get there.
+- **attempts**: the calls in question that the service received. Refused and misdirected connections do not reach it.
 - **arrived**: root and post: the service has the status. poll-for-task: the task was acknowledged and handed on. Main: the task is held; "FAILED by post" means that the post step then told the service that the job failed. Heartbeat: beats arrived again, and so did the status at the end.
 - **seconds**: how long the step took, or a beat needed to arrive again. They differ from run to run.
 - **message**: the errors and warnings of the step, shortened; – for none.

@@ -116,7 +116,7 @@ async function atActivity(row: FaultRow, context: FaultContext): Promise<Stage> 
   }
   const beats = service.requestsFor(context.operation).slice(before)
   const beatEndedAt = awakeTime()
-  if (action !== 'activity: post') service.behave()
+  if (action !== 'activity: post') service.clearFaults()
   const postSetting = await at('activity: post')
   const postStartedAt = service.requestsFor('SetTaskStatus').length
   const post = await job.post('activity', { ...step(postSetting), jobStatus: isHeld ? 'success' : 'failure' })
@@ -215,23 +215,23 @@ function seen(step: StepResult, context: FaultContext, before: number): Omit<Sta
 /** What must hold of every step, whatever the fault is. */
 function problemsOf(step: StepResult, isDone: boolean, row: FaultRow, context: FaultContext): string[] {
   const problems: string[] = []
-  const says = (problem: string, holds: boolean): void => {
+  const check = (problem: string, holds: boolean): void => {
     if (holds) problems.push(problem)
   }
-  says(
+  check(
     `exit code ${step.exitCode}, though ${isDone ? 'it was done' : 'it was not done'}`,
     step.exitCode !== (isDone ? 0 : 1),
   )
-  says('an error and exit code 0, or none and 1', (step.errors.length === 1) !== (step.exitCode === 1))
-  says(
+  check('an error and exit code 0, or none and 1', (step.errors.length === 1) !== (step.exitCode === 1))
+  check(
     `an error that does not say what failed: ${step.errors}`,
     step.errors.some((error) => !/^Could not /.test(error)),
   )
-  says(`something on standard error: ${step.stderr}`, step.stderr !== '')
-  says('a stack trace in the log', /^ {4}at /m.test(step.stdout))
+  check(`something on standard error: ${step.stderr}`, step.stderr !== '')
+  check('a stack trace in the log', /^ {4}at /m.test(step.stdout))
   if (row.isEndless && !row.expected[context.action]?.isLong) {
     const budgetMs = context.scale.budgetSeconds * 1000 + ALLOWANCE_MS
-    says(`took ${Math.round(step.tookMs)} ms`, step.tookMs > budgetMs)
+    check(`took ${Math.round(step.tookMs)} ms`, step.tookMs > budgetMs)
   }
   return problems
 }

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { readActionFile } from '../support/action-file.ts'
 import { runStep } from '../support/step.ts'
-import { awsResponse, githubResponses, githubResponseTo } from './any-answer.ts'
 import { anyInputs, INPUT_TOKEN, pollForTaskInputs, SECRETS, setTaskStatusInputs } from './any-inputs.ts'
+import { awsResponse, githubResponses, githubResponseTo } from './any-response.ts'
 import { expectCleanEnd, expectTrueReport } from './expectations.ts'
 import { HostileServer, success } from './hostile-server.ts'
 import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
@@ -30,7 +30,7 @@ function environment(): Record<string, string> {
 const PATIENCE = { 'timeout-seconds': '60' }
 
 // A single try for each call, and at once: waiting takes real time here, and each of many jobs waits for its turn to poll.
-const HURRY = { 'timeout-seconds': '1', 'wait-seconds': '0', 'job-total': '1' }
+const SHORT_WAITS = { 'timeout-seconds': '1', 'wait-seconds': '0', 'job-total': '1' }
 
 const responses = fc.record({
   SetTaskStatus: fc.array(awsResponse('SetTaskStatus'), { maxLength: 2 }),
@@ -71,7 +71,7 @@ test.each(['.', 'poll-for-task'])(
     await fc.assert(
       fc.asyncProperty(given, async ([some, more]) => {
         server.reply = () => success()
-        const step = await runStep({ action, inputs: { ...some, ...more, ...HURRY }, env: environment() })
+        const step = await runStep({ action, inputs: { ...some, ...more, ...SHORT_WAITS }, env: environment() })
         expect(step.stderr).toBe('')
         expectCleanEnd(action, { ...step, exitCode: Number(step.exitCode) })
       }),

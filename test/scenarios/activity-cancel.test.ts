@@ -62,7 +62,7 @@ async function cancelled(
   const held = await startActivity(service, inputs, { env })
   expect(held.main.exitCode).toBe(0)
   service.cancelTask(held.taskId)
-  const beatsBefore = held.answered()
+  const beatsBefore = held.respondedBeats()
   await held.beats(beatsBefore + 1)
   return { ...held, beatsBefore }
 }
@@ -82,7 +82,7 @@ describe('while the job works', () => {
     expect(heartbeatGroup(post)?.text).toMatch(/canceled the task/)
     expect(reportsOf(service, held.taskId)).toEqual([])
     expect(github.requests).toEqual([])
-    expect(held.answered()).toBe(held.beatsBefore + 1)
+    expect(held.respondedBeats()).toBe(held.beatsBefore + 1)
   })
 
   test.concurrent.each([
@@ -195,11 +195,11 @@ describe('while the job works', () => {
   ])('%s: the beats end, and post says so', async (_name, fault) => {
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service)
-    service.keepMisbehaving(on('ReportTaskProgress', fault))
-    const before = held.answered()
+    service.keepInjectingFault(on('ReportTaskProgress', fault))
+    const before = held.respondedBeats()
     await held.beats(before + 1)
     expect(await held.beatsEnd()).toBe(true)
-    expect(held.answered()).toBe(before + 1)
+    expect(held.respondedBeats()).toBe(before + 1)
     const post = await held.post()
     expect(post.warnings.join('\n')).toMatch(/heartbeats ended early.*not found|heartbeats ended early.*deleted/)
   })

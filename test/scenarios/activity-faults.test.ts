@@ -37,7 +37,7 @@ describe('beats that fail', () => {
     using held = await startActivity(service)
     service.injectFault(...times(2, throttle()), internalError(), bare(503), html(502))
     // How much sooner is in the unit tests of the heartbeats, which have a clock of their own.
-    await held.beats(held.answered() + 7)
+    await held.beats(held.respondedBeats() + 7)
     const post = await held.post()
     expect(post).toMatchObject({ exitCode: 0, warnings: [] })
     expect(heartbeatCounts(post).failed).toBe(5)
@@ -51,7 +51,7 @@ describe('beats that fail', () => {
     using held = await startActivity(service)
     // The first, due after 4.5 s, and those tried again 0.25, 0.5 and 1 s later at the soonest; then again after 2 s.
     service.injectFault(...times(4, on('ReportTaskProgress', reset('before reading'))))
-    await held.beats(held.answered() + 1)
+    await held.beats(held.respondedBeats() + 1)
     const post = await held.post()
     expect(post.exitCode).toBe(0)
     const { sent, failed, longestGapSeconds } = heartbeatCounts(post)
@@ -65,7 +65,7 @@ describe('beats that fail', () => {
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service)
     service.injectFault(...times(2, on('ReportTaskProgress', invalidRequest())))
-    await held.beats(held.answered() + 3)
+    await held.beats(held.respondedBeats() + 3)
     expect(held.job.heartbeats()).toHaveLength(1)
     const post = await held.post()
     expect(heartbeatCounts(post).failed).toBe(2)
@@ -90,7 +90,7 @@ describe('beats that fail', () => {
     using held = await startActivity(service, {}, { env: service.env(TEMPORARY) })
     const canonical = `The Canonical String should have been\n'POST\nx-amz-security-token:${TEMPORARY.sessionToken}'`
     service.injectFault(on('ReportTaskProgress', error('InvalidSignatureException', canonical)))
-    await held.beats(held.answered() + 1)
+    await held.beats(held.respondedBeats() + 1)
     const files = Object.values(held.job.files()).join('\n')
     expect(files).toContain('x-amz-security-token:***')
     expect(files).not.toContain(TEMPORARY.sessionToken)
@@ -148,8 +148,8 @@ describe('the temporary folder of the runner', () => {
     using held = await startActivity(service)
     held.job[Symbol.dispose]()
     mkdirSync(held.job.temp)
-    const before = held.answered()
-    expect(await eventually(() => held.answered() > before)).toBe(true)
+    const before = held.respondedBeats()
+    expect(await eventually(() => held.respondedBeats() > before)).toBe(true)
     await eventually(() => false, 500)
     expect(held.job.heartbeats()).toHaveLength(1)
     held.job.end()
@@ -190,7 +190,7 @@ describe('a main step that could not hold the task', () => {
 
   test.concurrent('has not seen whether a precondition holds', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
+    service.keepInjectingFault(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
     using held = await startActivity(service, { precondition: 'true' })
     expect(held.main.exitCode).toBe(1)
     await held.post({ jobStatus: 'failure' })
@@ -202,7 +202,7 @@ describe('a main step that could not hold the task', () => {
     ['and went on all the same, as fail-on-error is false', {}, 0, 'FALSE'],
   ])('%s: the precondition', async (_name, inputs, exitCode, taskStatus) => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
+    service.keepInjectingFault(on('ReportTaskProgress', error('AccessDeniedException', 'no')))
     using held = await startActivity(service, { precondition: 'true', 'fail-on-error': 'false', ...inputs })
     expect(held.main.exitCode).toBe(exitCode)
     await held.post({ jobStatus: 'failure' })

@@ -37,7 +37,7 @@ test.concurrent('take, hold, report: poll-for-task, activity, beats, post', asyn
   const { sent, failed, longestGapSeconds } = heartbeatCounts(post)
   expect(failed).toBe(0)
   expect(sent).toBeGreaterThanOrEqual(2)
-  expect(sent).toBeLessThanOrEqual(held.answered())
+  expect(sent).toBeLessThanOrEqual(held.respondedBeats())
   // A beat comes every 4.5 to 5 s, or later where the machine is busy.
   expect(longestGapSeconds).toBeGreaterThanOrEqual(4.4)
   expect(longestGapSeconds).toBeLessThan((performance.now() - started) / 1_000)
@@ -160,7 +160,7 @@ test.concurrent('two activities in one job don’t meet', async () => {
   const secondPost = await second.post({ jobStatus: 'failure' })
   // It has noted its end before it ends.
   expect(await eventually(() => job.heartbeats().length === 1)).toBe(true)
-  await first.beats(first.answered() + 1)
+  await first.beats(first.respondedBeats() + 1)
   const firstPost = await first.post({ jobStatus: 'failure' })
   expect(await job.heartbeatsEnd()).toBe(true)
   expect(reportsOf(service, second.taskId)).toMatchObject([{ taskStatus: 'FALSE' }])
@@ -187,10 +187,10 @@ describe('with the root action in the same job', () => {
   test.concurrent('that could not report: the heartbeat goes on, and post reports', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service)
-    service.keepMisbehaving(on('SetTaskStatus', accessDenied()))
+    service.keepInjectingFault(on('SetTaskStatus', accessDenied()))
     const root = await held.job.main('root', { inputs: { 'task-id': held.taskId }, env: service.env() })
     expect(root.exitCode).toBe(1)
-    service.behave()
+    service.clearFaults()
     await eventually(() => false, 1_000)
     expect(held.job.heartbeats()).toHaveLength(1)
     await held.post({ jobStatus: 'failure' })

@@ -81,7 +81,7 @@ describe('the service has cancelled the task', () => {
     service.cancelTask(held.taskId)
     await held.beats(1)
     await eventually(() => false, 6_000)
-    expect(held.answered()).toBe(1)
+    expect(held.respondedBeats()).toBe(1)
     expect(isAlive(pid)).toBe(true)
     const post = await held.post()
     expect(held.job.heartbeats()).toEqual([])
@@ -175,12 +175,12 @@ describe('a step is killed while it reports', () => {
       await using worker = await Worker.start()
       using job = new Job({}, { worker })
       using held = await startActivity(service, {}, { job })
-      service.keepMisbehaving(on('SetTaskStatus', bare(503)))
+      service.keepInjectingFault(on('SetTaskStatus', bare(503)))
       await killedWhileReporting(service, (onStart) => held.post({ jobStatus: 'failure', onStart }))
       job.end()
       await worker.kill()
       await service.received('SetTaskStatus', 3, 45_000)
-      service.behave()
+      service.clearFaults()
       expect(await eventually(() => effectsOf(service, held.taskId).length > 0, 45_000)).toBe(true)
       expect(await job.heartbeatsEnd(60_000)).toBe(true)
       expect(reportsOf(service, held.taskId).at(-1)).toMatchObject({ errorId: 'GitHubActions:JobFailed' })
@@ -215,7 +215,7 @@ describe('a step is killed while it reports', () => {
     async (status, jobStatus, taskStatus, errorId) => {
       await using service = await LocalDataPipeline.start()
       using held = await startActivity(service, NO_BEAT)
-      service.keepMisbehaving(on('SetTaskStatus', bare(503)))
+      service.keepInjectingFault(on('SetTaskStatus', bare(503)))
       const inputs = { status, 'error-id': 'Nightly:Root' }
       await killedWhileReporting(service, (onStart) => held.root(inputs, { onStart }))
       const posting = held.post({ jobStatus, limitMs: 90_000 })
@@ -226,7 +226,7 @@ describe('a step is killed while it reports', () => {
           ? reportsOf(service, held.taskId).at(-1)?.['taskStatus'] === taskStatus
           : service.requestsFor('SetTaskStatus').length >= before + 2
       expect(await eventually(isSeen, 50_000)).toBe(true)
-      service.behave()
+      service.clearFaults()
       const post = await posting
       expect(post.exitCode).toBe(0)
       expect(held.job.heartbeats()).toEqual([])
@@ -242,7 +242,7 @@ describe('a decision', () => {
   onLinux('of root that the service refuses for good is withdrawn, and post reports', async () => {
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service, NO_BEAT)
-    service.keepMisbehaving(onStatus('FALSE', invalidRequest()))
+    service.keepInjectingFault(onStatus('FALSE', invalidRequest()))
     const root = await held.root({ status: 'FALSE' })
     expect(root.exitCode).toBe(1)
     expect(root.errors).toHaveLength(1)
@@ -331,7 +331,7 @@ describe('two activities in one job', () => {
     await second.root({ status: 'FALSE' })
     expect((await second.post()).stdout).toMatch(BY_ANOTHER_STEP)
     expect(job.heartbeats()).toHaveLength(1)
-    await first.beats(first.answered() + 1)
+    await first.beats(first.respondedBeats() + 1)
     await first.post()
     expect(job.heartbeats()).toEqual([])
     expect(effectsOf(service, first.taskId)).toEqual(['FINISHED'])
@@ -345,12 +345,12 @@ onLinux(
     await using service = await LocalDataPipeline.start()
     using held = await startActivity(service, NO_BEAT)
     const pid = heartbeatOf(held.job)
-    service.keepMisbehaving(on('SetTaskStatus', bare(503)))
+    service.keepInjectingFault(on('SetTaskStatus', bare(503)))
     const reporting = held.root({ status: 'FALSE' }, { limitMs: 90_000 })
     await service.received('SetTaskStatus')
     await eventually(() => false, 7_000)
     expect(isAlive(pid)).toBe(true)
-    service.behave()
+    service.clearFaults()
     expect(await reporting).toMatchObject({ exitCode: 0, errors: [] })
     expect(isAlive(pid)).toBe(true)
     await held.post()
@@ -398,12 +398,12 @@ describe('the heartbeat process gives no word', () => {
       await using service = await LocalDataPipeline.start()
       using held = await startActivity(service, NO_BEAT)
       const pid = heartbeatOf(held.job)
-      service.keepMisbehaving(on('SetTaskStatus', bare(503)))
+      service.keepInjectingFault(on('SetTaskStatus', bare(503)))
       const reporting = held.root({ status: 'FALSE' }, { limitMs: 90_000 })
       await service.received('SetTaskStatus')
       process.kill(pid, 'SIGSTOP')
       expect(await eventually(() => !isAlive(pid))).toBe(true)
-      service.behave()
+      service.clearFaults()
       expect(await reporting).toMatchObject({ exitCode: 0, errors: [] })
       const post = await held.post()
       expect(post.stdout).toMatch(BY_ANOTHER_STEP)
@@ -417,7 +417,7 @@ describe('the heartbeat process gives no word', () => {
     async () => {
       await using service = await LocalDataPipeline.start()
       using held = await startActivity(service, NO_BEAT)
-      service.keepMisbehaving(on('SetTaskStatus', throttle()))
+      service.keepInjectingFault(on('SetTaskStatus', throttle()))
       const onStart = ({ stdout }: RunningStep): void => {
         let said = ''
         const freeze = (text: string | Buffer): void => {
@@ -425,8 +425,8 @@ describe('the heartbeat process gives no word', () => {
           if (!said.includes('Attempt 1 failed')) return
           stdout?.off('data', freeze)
           process.kill(heartbeatOf(held.job), 'SIGSTOP')
-          service.behave()
-          service.keepMisbehaving(on('SetTaskStatus', taskNotFound()))
+          service.clearFaults()
+          service.keepInjectingFault(on('SetTaskStatus', taskNotFound()))
         }
         stdout?.on('data', freeze)
       }

@@ -71,7 +71,7 @@ describe('a signal', () => {
       for (let count = 0; count < 3; count++) process.kill(pid, signal)
       await held.beats(1)
       process.kill(pid, signal)
-      await held.beats(held.answered() + 1)
+      await held.beats(held.respondedBeats() + 1)
       expect(isAlive(pid)).toBe(true)
       await expectHeld(service, held)
     },
@@ -169,7 +169,7 @@ describe('a later step takes away the code of the action', () => {
         change(dist)
         await held.beats(1)
         for (const { accessKeyId } of sts.requests) if (accessKeyId) credentials.expire(accessKeyId)
-        await held.beats(held.answered() + 2)
+        await held.beats(held.respondedBeats() + 2)
         expect(held.job.heartbeats()).toHaveLength(1)
         await expectReported(service, held)
       })

@@ -68,8 +68,8 @@ async function reportTo(
   if (github.violations.length > 0) throw new Error(`GitHub would not answer so: ${github.violations.join('\n')}`)
   const reports = service.requestsFor('SetTaskStatus')
   const bodies = reports.map(({ body }) => body as Sent)
-  const [asked, told] = [github.requests[0]?.at, reports[0]?.at]
-  const waited = asked === undefined || told === undefined ? 0 : told - asked
+  const [askedAt, reportedAt] = [github.requests[0]?.at, reports[0]?.at]
+  const waited = askedAt === undefined || reportedAt === undefined ? 0 : reportedAt - askedAt
   const nothing = { taskId: '', taskStatus: '', errorId: '', errorMessage: '', errorStackTrace: '' }
   return { step, bodies, sent: { ...nothing, ...bodies.at(-1) }, waited }
 }

@@ -483,7 +483,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('STS is silent for ever: one error in time', async () => {
     await using cloud = await startCloud()
-    cloud.sts.keepMisbehaving(hang())
+    cloud.sts.keepInjectingFault(hang())
     const { step } = await reportTo(cloud.service, { ...WITH_ROLE, 'timeout-seconds': '4' }, { env: cloud.env })
     expect(step.errors).toHaveLength(1)
     expect(step.exitCode).toBe(1)
@@ -492,7 +492,7 @@ describe('role-to-assume', () => {
 
   test.concurrent('GitHub is silent for ever about the token: one error in time', async () => {
     await using cloud = await startCloud()
-    cloud.oidc.keepMisbehaving(hang())
+    cloud.oidc.keepInjectingFault(hang())
     const { step } = await reportTo(cloud.service, { ...WITH_ROLE, 'timeout-seconds': '4' }, { env: cloud.env })
     expect(step.errors).toHaveLength(1)
     expect(step.exitCode).toBe(1)

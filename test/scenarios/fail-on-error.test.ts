@@ -15,7 +15,7 @@ describe('fail-on-error: false', () => {
     ['nobody listens', undefined, { AWS_ENDPOINT_URL_DATA_PIPELINE: 'http://127.0.0.1:9' }],
   ] as const)('%s: one warning with the same words, and the step is green', async (_name, fault, env) => {
     await using service = await LocalDataPipeline.start()
-    if (fault) service.keepMisbehaving(fault)
+    if (fault) service.keepInjectingFault(fault)
     const inputs = { 'fail-on-error': 'false', 'timeout-seconds': '2' }
     const { step, taskId } = await reportTo(service, inputs, { env })
     expect(step.errors).toEqual([])

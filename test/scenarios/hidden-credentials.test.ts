@@ -241,7 +241,7 @@ describe('where nothing is sent, credentials of a profile are asked for first', 
   const SECRET = 'a-secret-that/only+the-profile-has='
   const KEYS_OF_PROFILE = `aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = ${SECRET}\n`
   const RESPONSE = JSON.stringify({ Version: 1, AccessKeyId: 'AKIAIOSFODNN7EXAMPLE', SecretAccessKey: SECRET })
-  const PRINT = `"${process.execPath}" -e "console.log(process.env.ANSWER)"`
+  const PRINT = `"${process.execPath}" -e "console.log(process.env.RESPONSE)"`
   const TEXTS = { status: 'FAILED', 'error-id': SECRET, 'error-message': `why ${SECRET}`, 'error-stack-trace': SECRET }
 
   interface Case {
@@ -292,7 +292,7 @@ describe('where nothing is sent, credentials of a profile are asked for first', 
       const step = await runStep({
         action,
         inputs: { ...(action === '.' && { 'task-id': 'a-task' }), ...inputs },
-        env: { AWS_REGION: region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER: RESPONSE },
+        env: { AWS_REGION: region, AWS_CONFIG_FILE: join(folder, 'config'), RESPONSE },
       })
       expect(step.exitCode).toBe(exitCode)
       expect(said(step)).toContain('***')
@@ -307,14 +307,14 @@ describe('where nothing is sent, credentials of a profile are asked for first', 
     ['without a region', { AWS_REGION: '' }],
   ])('by a program once only, in a report %s', async (_name, region) => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(accessDenied())
+    service.keepInjectingFault(accessDenied())
     const folder = mkdtempSync(join(tmpdir(), 'aws-'))
     try {
       const starts = join(folder, 'starts')
-      const program = `"${process.execPath}" -e "fs.appendFileSync('${starts}', 'x'); console.log(process.env.ANSWER)"`
+      const program = `"${process.execPath}" -e "fs.appendFileSync('${starts}', 'x'); console.log(process.env.RESPONSE)"`
       writeFileSync(join(folder, 'config'), `[default]\ncredential_process = ${program}\n`)
       const keys = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
-      const env = { ...service.env(), ...keys, ...region, AWS_CONFIG_FILE: join(folder, 'config'), ANSWER: RESPONSE }
+      const env = { ...service.env(), ...keys, ...region, AWS_CONFIG_FILE: join(folder, 'config'), RESPONSE }
       const step = await runStep({ inputs: { 'task-id': 'a-task', ...TEXTS }, env })
       expect(step.errors).toHaveLength(1)
       expect(step.outputs['error-message']).toBe('why ***')
@@ -357,7 +357,9 @@ describe('the heartbeat process', () => {
     const { accessKeyId = '', parameters } = sts.requests[1] ?? {}
     const { secretAccessKey = '', sessionToken = '' } = service.credentials.find(accessKeyId) ?? {}
     const secrets = [secretAccessKey, sessionToken, String(parameters?.['WebIdentityToken'])]
-    service.keepMisbehaving(on('SetTaskStatus', error('InvalidRequestException', `You sent ${secrets.join(' and ')}.`)))
+    service.keepInjectingFault(
+      on('SetTaskStatus', error('InvalidRequestException', `You sent ${secrets.join(' and ')}.`)),
+    )
     const post = await held.post()
     expect(post.errors).toHaveLength(1)
     expect(post.errors[0]).toContain('You sent ***')

@@ -45,7 +45,7 @@ describe('a profile in use', () => {
 
   test.concurrent.each(REFUSALS)('is named beside %s', async (code, fault) => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(on('SetTaskStatus', fault))
+    service.keepInjectingFault(on('SetTaskStatus', fault))
     const files = { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') }
     const errorWith = async (env: Record<string, string | undefined>): Promise<string | undefined> =>
       (await reportTo(service, {}, { env: { ...files, ...env } })).step.errors[0]
@@ -71,7 +71,7 @@ describe('a profile in use', () => {
 
   test.concurrent('is named by poll-for-task', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(accessDenied('PollForTask'))
+    service.keepInjectingFault(accessDenied('PollForTask'))
     const env = { ...NO_KEYS, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'), AWS_PROFILE: 'reporter' }
     const inputs = { 'worker-group': 'nightly' }
     const step = await runStep({ action: 'poll-for-task', inputs, env: { ...service.env(), ...env } })

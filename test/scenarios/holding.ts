@@ -22,7 +22,7 @@ export interface Holding extends Disposable {
   /** Runs the post step; the options replace those of the main step one by one. */
   post(options?: HoldingOptions & { readonly inputs?: Inputs }): Promise<StepResult>
   /** How many beats of the heartbeat process were answered. */
-  answered(): number
+  respondedBeats(): number
   /** Waits until the process has noted that it sends no more beats; it may go on without. Whether it came to that. */
   beatsEnd(): Promise<boolean>
   /** Waits until so many beats of the heartbeat process were answered, and the process has noted what became of them. */
@@ -49,7 +49,7 @@ export async function startActivity(
   }
   const earlier = service.requestsFor('ReportTaskProgress').length
   const main = await job.main(id, step)
-  const answered = (): ReceivedRequest[] => {
+  const respondedBeats = (): ReceivedRequest[] => {
     const requests = service.requestsFor('ReportTaskProgress').slice(earlier)
     const mine = requests.filter(({ body, response }) => body['taskId'] === taskId && response)
     // Those up to the first success are of the main step.
@@ -58,8 +58,8 @@ export async function startActivity(
   const state = join(dirname(main.outputs['heartbeat-log'] ?? ''), 'state.json')
   const areNoted = (): boolean => {
     const { beats, failures } = JSON.parse(readFileSync(state, 'utf8')) as { beats: number; failures: number }
-    const good = answered().filter(isSuccess).length
-    return beats >= good && failures >= answered().length - good
+    const good = respondedBeats().filter(isSuccess).length
+    return beats >= good && failures >= respondedBeats().length - good
   }
   const { onStart, startedBy, ...rest } = step
   let roots = 0
@@ -77,12 +77,12 @@ export async function startActivity(
       }),
     post: (more = {}) =>
       job.post(id, { ...rest, ...more, inputs: more.inputs ?? step.inputs, env: { ...step.env, ...more.env } }),
-    answered: () => answered().length,
+    respondedBeats: () => respondedBeats().length,
     beatsEnd: () =>
       eventually(() => (JSON.parse(readFileSync(state, 'utf8')) as { ended?: string }).ended !== undefined),
     async beats(count) {
-      if (await eventually(() => answered().length >= count && areNoted(), 50_000)) return
-      throw new Error(`${answered().length} of ${count} beats were answered, and the process noted others`)
+      if (await eventually(() => respondedBeats().length >= count && areNoted(), 50_000)) return
+      throw new Error(`${respondedBeats().length} of ${count} beats were answered, and the process noted others`)
     },
     [Symbol.dispose]() {
       if (options.job === undefined) job[Symbol.dispose]()

@@ -67,7 +67,7 @@ test.concurrent('ids of tasks with line ends, colours and marks of direction sta
   const { taskId, attemptId, objects } = service.addTask()
   service.injectFault(
     on('PollForTask', {
-      kind: 'answer',
+      kind: 'body',
       text: JSON.stringify({ taskObject: { taskId, pipelineId: `df-${EVIL}`, attemptId: `@${EVIL}`, objects } }),
     }),
   )

@@ -113,7 +113,7 @@ describe('a task', () => {
     const fields = [{ key: 'command', stringValue: 'make' }, { key: 7, stringValue: ['x'] }, null, 'y']
     const objects = { '@A': { id: 1, name: {}, fields }, B: null, C: { fields: 'none' } }
     const text = JSON.stringify({ taskObject: { taskId, pipelineId: 5, attemptId: [], objects } })
-    service.injectFault(on('PollForTask', { kind: 'answer', text }))
+    service.injectFault(on('PollForTask', { kind: 'body', text }))
     const step = await poll(service)
     expect(step.errors).toEqual([])
     expect(step.exitCode).toBe(0)
@@ -368,7 +368,7 @@ describe('a task that is not ours', () => {
   test.concurrent('as it may not be acknowledged: fails with the permission that is missing, and takes no other', async () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     for (let count = 0; count < 3; count++) service.addTask()
-    service.keepMisbehaving(on('ReportTaskProgress', accessDenied('ReportTaskProgress')))
+    service.keepInjectingFault(on('ReportTaskProgress', accessDenied('ReportTaskProgress')))
     const step = await poll(service, { 'max-tasks': '3' })
     expect(step.outputs).toEqual(NOTHING)
     expect(step.exitCode).toBe(1)
@@ -473,7 +473,7 @@ describe('a poll that fails', () => {
 
   test.concurrent('again and again ends with timeout-seconds, and the log counts the time that is left', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(throttle())
+    service.keepInjectingFault(throttle())
     const step = await poll(service, { 'timeout-seconds': '8' })
     expect(step.exitCode).toBe(1)
     expect(step.errors[0]).toMatch(/gave up after \d+ attempts in 8 s \(timeout-seconds\)/)
@@ -488,7 +488,7 @@ describe('a poll that fails', () => {
   test.concurrent('after tasks were taken: they are handed on, with a warning', async () => {
     await using service = await LocalDataPipeline.start()
     const tasks = [service.addTask(), service.addTask(), service.addTask()]
-    void service.received('PollForTask', 2).then(() => service.keepMisbehaving(on('PollForTask', accessDenied())))
+    void service.received('PollForTask', 2).then(() => service.keepInjectingFault(on('PollForTask', accessDenied())))
     const step = await poll(service, { 'max-tasks': '20' })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.warnings).toHaveLength(1)
@@ -558,7 +558,7 @@ describe('taskrunner-id', () => {
   test.concurrent('the service wants it to end: no task is taken, and it says so', async () => {
     await using service = await LocalDataPipeline.start()
     service.addTask()
-    service.injectFault(on('ReportTaskRunnerHeartbeat', { kind: 'answer', text: '{"terminate":true}' }))
+    service.injectFault(on('ReportTaskRunnerHeartbeat', { kind: 'body', text: '{"terminate":true}' }))
     const step = await poll(service, { 'taskrunner-id': 'r', 'wait-seconds': '600' })
     expect(step.exitCode).toBe(0)
     expect(step.outputs['found']).toBe('false')

@@ -71,7 +71,7 @@ describe.each([
 
   test.concurrent('always: three requests, and one error that names the task and the cause', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(refusal)
+    service.keepInjectingFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, LONG)
 
     expect(bodies).toHaveLength(3)
@@ -86,7 +86,7 @@ describe.each([
 
   test.concurrent('to a report without error fields is never tried again', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(refusal)
+    service.keepInjectingFault(refusal)
     const { step, bodies } = await reportTo(service, { status: 'FINISHED', 'error-message': 'left out' })
     expect(bodies).toHaveLength(1)
     expect(step.errors).toHaveLength(1)
@@ -96,7 +96,7 @@ describe.each([
 
   test.concurrent('to FALSE without error fields, which gets none, is never tried again', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(refusal)
+    service.keepInjectingFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, { status: 'FALSE' })
     expect(bodies).toEqual([{ taskId, taskStatus: 'FALSE' }])
     expect(step.errors).toHaveLength(1)
@@ -142,7 +142,7 @@ test.concurrent("a service with the SDKs' limit of 1024 gets the shorter trace",
 
 test.concurrent('a service that refuses long traces and then any error field still gets the status', async () => {
   await using service = await LocalDataPipeline.start()
-  service.keepMisbehaving(refuseErrorFields())
+  service.keepInjectingFault(refuseErrorFields())
   const { step, taskId } = await reportTo(service, LONG)
   expect(service.task(taskId).status).toBe('FAILED')
   expect(step.exitCode).toBe(0)
@@ -163,7 +163,7 @@ test.concurrent('three fields that keep their own limits, but not 15,360 bytes t
 
 test.concurrent('the mark of the shorter trace counts what is missing of the original, not of the first cut', async () => {
   await using service = await LocalDataPipeline.start()
-  service.keepMisbehaving(refuseLongStackTraces(1024))
+  service.keepInjectingFault(refuseLongStackTraces(1024))
   const trace = 'x'.repeat(30_000)
   const { bodies } = await reportTo(service, { status: 'FAILED', 'error-stack-trace': trace })
   const sent = textOf(bodies.at(-1)?.['errorStackTrace'])

@@ -101,8 +101,8 @@ describe('whose answer is lost', () => {
     ['truncated', truncated()],
     ['truncated JSON', truncatedJson()],
     ['no HTTP', headless()],
-    ['JSON behind a byte order mark', { kind: 'answer', text: '\ufeff{}' }],
-    ['a line end only', { kind: 'answer', text: '\n' }],
+    ['JSON behind a byte order mark', { kind: 'body', text: '\ufeff{}' }],
+    ['a line end only', { kind: 'body', text: '\n' }],
   ] as ReadonlyArray<readonly [string, Fault]>)(
     '%s, then TaskNotFound: a warning, and the step is green',
     async (_name, fault) => {
@@ -185,7 +185,7 @@ describe('a service without a word', () => {
 
   test.concurrent('hangs for ever: several tries, and one error in time', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(hang())
+    service.keepInjectingFault(hang())
     const { step, bodies, taskId } = await reportTo(service, { 'timeout-seconds': '8' })
     expect(bodies.length).toBeGreaterThan(1)
     expect(step.errors).toHaveLength(1)
@@ -207,7 +207,7 @@ describe('a service without a word', () => {
 
   test.concurrent('dribbles its answer for ever: one error in time', async () => {
     await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
-    service.keepMisbehaving(dribble(3_000))
+    service.keepInjectingFault(dribble(3_000))
     const { step, bodies } = await reportTo(service, { 'timeout-seconds': '8' })
     expect(bodies.length).toBeGreaterThan(1)
     expect(step.errors).toHaveLength(1)
@@ -265,7 +265,7 @@ describe('never tried again', () => {
     ['SomethingNobodyKnows', error('SomethingNobodyKnows', 'what?'), /debug/],
   ] as ReadonlyArray<readonly [string, Fault, RegExp]>)('%s', async (code, fault, hint) => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(fault)
+    service.keepInjectingFault(fault)
     const { step, bodies, taskId } = await reportTo(service)
     expect(bodies).toHaveLength(1)
     expect(step.errors).toHaveLength(1)
@@ -294,7 +294,7 @@ test.concurrent('an empty page with status 200, that names neither a request nor
 // A try that is given up too soon, each time, would never hear of its own success.
 test.concurrent('a service that takes two of ten seconds for each answer is heard', async () => {
   await using service = await LocalDataPipeline.start({ lostTask: 'accepted' })
-  service.keepMisbehaving(late(2_000))
+  service.keepInjectingFault(late(2_000))
   const { step } = await reportTo(service, { status: 'FAILED', 'timeout-seconds': '10' })
   expect(step.errors).toEqual([])
   expect(step.exitCode).toBe(0)
@@ -310,7 +310,7 @@ describe('the budget', () => {
     'spent on %s: one error within it, with the cause and a hint',
     async (_name, fault) => {
       await using service = await LocalDataPipeline.start()
-      service.keepMisbehaving(fault)
+      service.keepInjectingFault(fault)
       const { step, bodies } = await reportTo(service, { 'timeout-seconds': '8' })
       expect(bodies.length).toBeGreaterThan(1)
       expect(step.errors).toHaveLength(1)
@@ -330,7 +330,7 @@ describe('the budget', () => {
 
   test.concurrent('of one second ends within it when nobody answers', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(hang())
+    service.keepInjectingFault(hang())
     const { step } = await reportTo(service, { 'timeout-seconds': '1' })
     expect(step.errors).toHaveLength(1)
     expect(fromFirstRequest(service, step)).toBeLessThan(1_000 + STALL_MS)

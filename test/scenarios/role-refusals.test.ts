@@ -161,7 +161,7 @@ describe('STS refuses for good', () => {
 
   test.concurrent('as it can never fetch the keys: one error when timeout-seconds are over', async () => {
     await using cloud = await startCloud()
-    cloud.sts.keepMisbehaving(keysNotFetched())
+    cloud.sts.keepInjectingFault(keysNotFetched())
     const { step } = await reportTo(cloud.service, { ...WITH_ROLE, 'timeout-seconds': '8' }, { env: cloud.env })
     expect(cloud.sts.requests.length).toBeGreaterThan(2)
     expect(step.errors).toHaveLength(1)
@@ -230,7 +230,7 @@ describe('a session that the service does not know yet', () => {
 
   test.concurrent('and never does: some tries, and one error', async () => {
     await using cloud = await startCloud()
-    cloud.service.keepMisbehaving(unrecognizedClient())
+    cloud.service.keepInjectingFault(unrecognizedClient())
     const { step, bodies } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
     expect(bodies).toHaveLength(MAX_ATTEMPTS)
     expect(step.errors).toHaveLength(1)
@@ -241,7 +241,7 @@ describe('a session that the service does not know yet', () => {
 
 test.concurrent('a session that is always over: the error does not advise the role that is used already', async () => {
   await using cloud = await startCloud()
-  cloud.service.keepMisbehaving(expiredToken())
+  cloud.service.keepInjectingFault(expiredToken())
   const { step } = await reportTo(cloud.service, WITH_ROLE, { env: cloud.env })
   expect(step.errors).toHaveLength(1)
   expect(step.errors[0]).toMatch(/ExpiredTokenException.*AWS does not accept the session of the role/)
@@ -289,7 +289,7 @@ describe("GitHub's token service", () => {
 
   test.concurrent('is silent: a hint about the network', async () => {
     await using oidc = await LocalOidc.start()
-    oidc.keepMisbehaving(hang())
+    oidc.keepInjectingFault(hang())
     const { message } = await reportAsking(oidc.url)
     expect(message).toMatch(/no response/)
   })
@@ -305,7 +305,7 @@ describe("GitHub's token service", () => {
 
   test.concurrent('gives errors: a hint about GitHub', async () => {
     await using oidc = await LocalOidc.start()
-    oidc.keepMisbehaving(bare(500))
+    oidc.keepInjectingFault(bare(500))
     const { message } = await reportAsking(oidc.url)
     expect(message).toMatch(/status 500.*githubstatus\.com/)
   })

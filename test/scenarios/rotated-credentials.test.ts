@@ -26,7 +26,7 @@ describe('while heartbeats hold a task', () => {
       await held.beats(1)
       machine.rotate(rejection)
       // The first may have been sent before.
-      await held.beats(held.answered() + 3)
+      await held.beats(held.respondedBeats() + 3)
       const post = await held.post()
       expect(post).toMatchObject({ exitCode: 0, errors: [] })
       expect(heartbeatCounts(post).failed).toBeLessThanOrEqual(1)
@@ -63,11 +63,11 @@ describe('while a report is tried again', () => {
   test.concurrent.each(REJECTIONS)('a credentials file, the old ones are %s: it is reported', async (rejection) => {
     await using machine = await startSource(CREDENTIALS_FILE)
     const { service } = machine
-    service.keepMisbehaving(on('SetTaskStatus', throttle()))
+    service.keepInjectingFault(on('SetTaskStatus', throttle()))
     const reporting = reportTo(service, { status: 'FINISHED' }, { env: machine.env })
     await service.received('SetTaskStatus')
     machine.rotate(rejection)
-    service.behave()
+    service.clearFaults()
     const { step, taskId } = await reporting
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(machine.isOld(service.requests.at(-1)?.signedBy)).toBe(false)

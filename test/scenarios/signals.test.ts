@@ -34,7 +34,7 @@ onPosix.each([
   '%s while nobody answers: one error, before the runner goes on to the next means',
   async (signal, seconds, withinMs) => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(hang())
+    service.keepInjectingFault(hang())
     const { onStart, sinceSignal } = signalAfter(service, 1, 50, signal)
     const { step } = await reportTo(service, { status: 'FAILED' }, { onStart })
     expect(sinceSignal()).toBeLessThan(withinMs)
@@ -66,7 +66,7 @@ onPosix.each(['SIGINT', 'SIGTERM'] as const)(
 
 onPosix('SIGINT, then SIGTERM: the shorter time counts', async () => {
   await using service = await LocalDataPipeline.start()
-  service.keepMisbehaving(hang())
+  service.keepInjectingFault(hang())
   const { onStart, sinceSignal } = signalAfter(service, 1, 50, 'SIGINT', 'SIGTERM')
   const { step } = await reportTo(service, {}, { onStart })
   expect(sinceSignal()).toBeLessThan(LEFT_AFTER_SIGINT_MS)
@@ -75,7 +75,7 @@ onPosix('SIGINT, then SIGTERM: the shorter time counts', async () => {
 
 onPosix('SIGTERM, then SIGINT, and again: time once lost does not come back', async () => {
   await using service = await LocalDataPipeline.start()
-  service.keepMisbehaving(hang())
+  service.keepInjectingFault(hang())
   const { onStart, sinceSignal } = signalAfter(service, 1, 50, 'SIGTERM', 'SIGINT', 'SIGINT')
   const { step } = await reportTo(service, {}, { onStart })
   expect(sinceSignal()).toBeLessThan(LEFT_AFTER_SIGINT_MS)
@@ -98,7 +98,7 @@ test.concurrent.each([
   ['SIGBREAK', 2],
 ] as const)('%s as an event while nobody answers: one error in time', async (signal, seconds) => {
   await using service = await LocalDataPipeline.start()
-  service.keepMisbehaving(hang())
+  service.keepInjectingFault(hang())
   const send = whenListening(signal, 500, `process.emit('${signal}', '${signal}')`)
   const { step } = await reportTo(service, { status: 'FAILED' }, { env: preloading(send) })
   expect(step.stdout).toContain(`Received ${signal}: ending within ${seconds} s.`)

@@ -101,7 +101,7 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
   InvalidIdentityToken: reportWithRole({ inputs: { audience: 'octo-org' } }),
   "Couldn't retrieve verification key from your identity provider": reportWithRole({
     inputs: { 'timeout-seconds': '4' },
-    prepare: ({ sts }) => sts.keepMisbehaving(keysNotFetched()),
+    prepare: ({ sts }) => sts.keepInjectingFault(keysNotFetched()),
   }),
   'which this job has no permission to request': reportWith(
     { 'role-to-assume': TEST_ROLE.arn },
@@ -221,7 +221,7 @@ function reportWithRole({ inputs, env, sts: options, prepare }: RoleMistake): ()
 function reportTrouble(fault: Fault, inputs: Inputs = {}): () => Promise<StepResult> {
   return async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepMisbehaving(on('SetTaskStatus', fault))
+    service.keepInjectingFault(on('SetTaskStatus', fault))
     return (await reportTo(service, inputs)).step
   }
 }

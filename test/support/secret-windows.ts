@@ -2,7 +2,7 @@
 const WINDOW = 12
 
 /** What is looked up of a form; none is shorter. */
-const SHORTEST = 6
+const MIN_FORM_CHARACTERS = 6
 
 function percent(text: string, kept: RegExp): string {
   const encode = (byte: number): string => `%${byte.toString(16).padStart(2, '0').toUpperCase()}`
@@ -73,7 +73,7 @@ export function windowFinder(secrets: Iterable<string>): (text: string) => strin
       const length = Math.min(size, secret.length)
       for (let start = 0; start + length <= secret.length; start++) {
         const form = encode(secret.slice(start, start + length))
-        const beginning = form.slice(0, SHORTEST)
+        const beginning = form.slice(0, MIN_FORM_CHARACTERS)
         byBeginning.set(beginning, (byBeginning.get(beginning) ?? new Set()).add(form))
       }
     }
@@ -81,7 +81,7 @@ export function windowFinder(secrets: Iterable<string>): (text: string) => strin
   return (text) => {
     const visible = new Set<string>()
     for (let start = 0; start < text.length; start++) {
-      for (const form of byBeginning.get(text.slice(start, start + SHORTEST)) ?? []) {
+      for (const form of byBeginning.get(text.slice(start, start + MIN_FORM_CHARACTERS)) ?? []) {
         if (text.startsWith(form, start)) visible.add(form)
       }
     }

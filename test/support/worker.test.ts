@@ -35,7 +35,7 @@ describe('a worker', () => {
   onLinux('passes on how a step ends, texts of any language, and signals', async () => {
     await using service = await LocalDataPipeline.start()
     await using worker = await Worker.start()
-    service.keepMisbehaving(hang())
+    service.keepInjectingFault(hang())
     const inputs = { 'task-id': service.addTask().taskId, status: 'größer, 更大' }
     expect((await runStep({ inputs, env: service.env(), worker })).errors[0]).toContain('größer, 更大')
     const onStart = (step: RunningStep): void => {
@@ -49,7 +49,7 @@ describe('a worker', () => {
   onLinux('that is killed leaves its steps, which end without an exit code', async () => {
     await using service = await LocalDataPipeline.start()
     await using worker = await Worker.start()
-    service.keepMisbehaving(hang())
+    service.keepInjectingFault(hang())
     let running: RunningStep | undefined
     const onStart = (step: RunningStep): void => {
       running = step

@@ -51,7 +51,7 @@ export class Worker {
 
   private constructor(process: ChildProcess) {
     this.#process = process
-    process.on('message', (message: Message) => this.#steps.get(message.id)?.heard(message))
+    process.on('message', (message: Message) => this.#steps.get(message.id)?.onMessage(message))
     process.once('exit', () => {
       for (const step of this.#steps.values()) void step.waitForLoss()
     })
@@ -123,7 +123,7 @@ class WorkerStep extends EventEmitter implements RunningStep {
     return this.pid !== undefined && exists(this.pid) && process.kill(this.pid, signal)
   }
 
-  heard({ pid, stream, text = '', error, exitCode }: Message): void {
+  onMessage({ pid, stream, text = '', error, exitCode }: Message): void {
     if (pid !== undefined) {
       this.pid = pid
       this.#outcome.started()

@@ -94,11 +94,11 @@ test.each([
   const client = new DataPipelineClient({ endpoint: service.url, region: 'us-east-1', credentials: TEST_CREDENTIALS })
   const { taskId } = service.addTask()
   const command = new SetTaskStatusCommand({ taskId, taskStatus: 'FAILED', errorStackTrace: 's'.repeat(length) })
-  const said = client.send(command).then(
+  const code = client.send(command).then(
     () => 'ok',
     ({ name }) => name,
   )
-  await expect(said).resolves.toBe(response)
+  await expect(code).resolves.toBe(response)
   expect(service.task(taskId).state).toBe(response === 'ok' ? 'failed' : 'waiting')
 })
 

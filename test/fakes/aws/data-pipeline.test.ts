@@ -173,9 +173,9 @@ test('a queued fault strikes once, a standing one until the service behaves', as
   service.injectFault(...times(2, throttle()))
   expect([await report(), await report(), await report()]).toEqual(['ThrottlingException', 'ThrottlingException', 'ok'])
 
-  service.keepMisbehaving(throttle('Throttling'))
+  service.keepInjectingFault(throttle('Throttling'))
   expect([await report(), await report()]).toEqual(['Throttling', 'Throttling'])
-  service.behave()
+  service.clearFaults()
   expect(await report()).toBe('ok')
 
   service.injectFault(on('SetTaskStatus', throttle()))
@@ -187,7 +187,7 @@ test('a standing fault ends when its time is over on the clock of the service', 
   await using service = await LocalDataPipeline.start({ clock: () => now })
   const client = clientOf(service)
   const { taskId } = service.addTask()
-  service.keepMisbehaving(throttle(), { forMs: 30_000 })
+  service.keepInjectingFault(throttle(), { forMs: 30_000 })
   await expect(client.send(new ReportTaskProgressCommand({ taskId }))).rejects.toThrow('Rate exceeded')
   now += 30_000
   await expect(client.send(new ReportTaskProgressCommand({ taskId }))).resolves.toMatchObject({ canceled: false })
@@ -195,7 +195,7 @@ test('a standing fault ends when its time is over on the clock of the service', 
 
 test('stop ends, although requests hang and polls are held for longer than a test may take', async () => {
   const service = await LocalDataPipeline.start({ pollHoldMs: 3_600_000 })
-  service.keepMisbehaving(on('SetTaskStatus', hang()))
+  service.keepInjectingFault(on('SetTaskStatus', hang()))
   const client = clientOf(service)
   const calls = [
     client.send(new PollForTaskCommand({ workerGroup: 'ci' })),

@@ -54,7 +54,7 @@ export async function respond(
     case 'dribble':
       sendSlowly(response, reply, fault.everyMs)
       break
-    case 'answer':
+    case 'body':
       send(response, { ...reply, status: 200, text: fault.text })
       return { status: 200 }
     default:
@@ -82,7 +82,7 @@ function hasEffect(fault: FaultKind): boolean {
     case 'cut':
     case 'dribble':
     case 'late':
-    case 'answer':
+    case 'body':
       return true
   }
 }

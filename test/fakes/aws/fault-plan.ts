@@ -5,7 +5,7 @@
 export class FaultPlan<Fault> {
   readonly #clock: () => number
   #queue: Fault[] = []
-  #standing: Array<{ fault: Fault; until: number }> = []
+  #lasting: Array<{ fault: Fault; until: number }> = []
 
   constructor(clock: () => number) {
     this.#clock = clock
@@ -16,19 +16,19 @@ export class FaultPlan<Fault> {
   }
 
   /** @param forMs how long it stands, by the clock of the service */
-  stand(fault: Fault, forMs = Number.POSITIVE_INFINITY): void {
-    this.#standing.push({ fault, until: this.#clock() + forMs })
+  addLasting(fault: Fault, forMs = Number.POSITIVE_INFINITY): void {
+    this.#lasting.push({ fault, until: this.#clock() + forMs })
   }
 
   clear(): void {
     this.#queue = []
-    this.#standing = []
+    this.#lasting = []
   }
 
   /** The fault that the next `take` would give. */
   peek(applies: (fault: Fault) => boolean = () => true): Fault | undefined {
     const now = this.#clock()
-    return this.#queue.find(applies) ?? this.#standing.find((each) => now < each.until && applies(each.fault))?.fault
+    return this.#queue.find(applies) ?? this.#lasting.find((each) => now < each.until && applies(each.fault))?.fault
   }
 
   /** The first fault that applies; a queued one is used up by this. */

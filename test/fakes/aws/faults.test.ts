@@ -6,7 +6,7 @@ import { type RawResponse, sendRaw, signedRequest } from './raw-request.ts'
 import type { TaskState } from './tasks.ts'
 
 /** A progress report that meets the fault: what is on the wire, and what has become of the task. */
-async function struckBy(
+async function withFault(
   fault: faults.Fault,
   isEnough?: (text: string, service: LocalDataPipeline) => boolean,
 ): Promise<RawResponse & { state: TaskState; status: number }> {
@@ -40,14 +40,14 @@ test.each<[faults.Fault, number, string]>([
   [faults.pipelineNotFound(), 400, 'PipelineNotFoundException'],
   [faults.pipelineDeleted(), 400, 'PipelineDeletedException'],
 ])('%j: an error in the form of the service, without effect', async (fault, status, code) => {
-  const response = await struckBy(fault)
+  const response = await withFault(fault)
   expect(response).toMatchObject({ end: 'closed', state: 'waiting', status })
   expect(response.text).toContain('Content-Type: application/x-amz-json-1.1\r\n')
   expect(JSON.parse(bodyOf(response))).toEqual({ __type: code, message: expect.stringMatching(/./) })
 })
 
 test('accessDenied says what IAM says', async () => {
-  expect(bodyOf(await struckBy(faults.accessDenied('ReportTaskProgress')))).toContain(
+  expect(bodyOf(await withFault(faults.accessDenied('ReportTaskProgress')))).toContain(
     'User: arn:aws:sts::123456789012:assumed-role/ci/github is not authorized to perform: datapipeline:ReportTaskProgress ',
   )
 })
@@ -59,7 +59,7 @@ test.each<[string, faults.Fault, number, string | RegExp]>([
   ['html(200)', faults.html(200), 200, /^<html>/],
   ['notJson()', faults.notJson(), 200, 'OK, thank you'],
 ])('%s: an answer that is none of the service, without effect', async (_, fault, status, body) => {
-  const response = await struckBy(fault)
+  const response = await withFault(fault)
   expect(response).toMatchObject({ end: 'closed', state: 'waiting', status })
   expect(bodyOf(response)).toMatch(body)
 })
@@ -69,7 +69,7 @@ test.each<[string, faults.Fault, TaskState]>([
   ['after the request is read', faults.reset('after reading'), 'waiting'],
   ['after the request took effect', faults.lostReply(), 'running'],
 ])('a reset %s leaves the task %s', async (_, fault, state) => {
-  await expect(struckBy(fault)).resolves.toMatchObject({ text: '', end: 'reset', state })
+  await expect(withFault(fault)).resolves.toMatchObject({ text: '', end: 'reset', state })
 })
 
 test('a request that is reset before it is read leaves no body', async () => {
@@ -89,7 +89,7 @@ test('a request that is reset before it is read leaves no body', async () => {
 test('hang: nothing comes, and nothing happens', async () => {
   let looks = 0
   const isEnough = (_: string, { requests }: LocalDataPipeline) => requests.length > 0 && ++looks > 5
-  await expect(struckBy(faults.hang(), isEnough)).resolves.toMatchObject({
+  await expect(withFault(faults.hang(), isEnough)).resolves.toMatchObject({
     text: '',
     end: 'still open',
     state: 'waiting',
@@ -97,31 +97,31 @@ test('hang: nothing comes, and nothing happens', async () => {
 })
 
 test('truncated: less than announced, then the connection ends; the effect took place', async () => {
-  const response = await struckBy(faults.truncated())
+  const response = await withFault(faults.truncated())
   expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
   expect(bodyOf(response)).toBe('{"canceled":false')
   expect(lengthOf(response)).toBeGreaterThan(bodyOf(response).length)
 })
 
 test('truncatedJson: as long as announced, but no JSON; the effect took place', async () => {
-  const response = await struckBy(faults.truncatedJson())
+  const response = await withFault(faults.truncatedJson())
   expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
   expect(bodyOf(response)).toBe('{"canceled":false')
   expect(lengthOf(response)).toBe(bodyOf(response).length)
 })
 
 test('dribble: a byte at a time until all is there; the effect took place', async () => {
-  const response = await struckBy(faults.dribble(1))
+  const response = await withFault(faults.dribble(1))
   expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
   expect(bodyOf(response)).toBe('{"canceled":false}')
-  const soFar = await struckBy(faults.dribble(20), (text) => bodyOf({ text }) !== '')
+  const soFar = await withFault(faults.dribble(20), (text) => bodyOf({ text }) !== '')
   expect(soFar.end).toBe('still open')
   expect('{"canceled":false'.startsWith(bodyOf(soFar))).toBe(true)
 })
 
 test('late: the whole answer after the time; the effect took place', async () => {
   const before = performance.now()
-  const response = await struckBy(faults.late(60))
+  const response = await withFault(faults.late(60))
   expect(performance.now() - before).toBeGreaterThan(55)
   expect(response).toMatchObject({ end: 'closed', state: 'running', status: 200 })
 })
@@ -131,13 +131,13 @@ test.each<['reset' | 'gateway', object]>([
   ['gateway', { status: 504, end: 'closed', state: 'waiting' }],
 ])('cutOff by a %s: after the time, without effect', async (by, expected) => {
   const before = performance.now()
-  const response = await struckBy(faults.cutOff(by, 60))
+  const response = await withFault(faults.cutOff(by, 60))
   expect(performance.now() - before).toBeGreaterThan(55)
   expect(response).toMatchObject(expected)
 })
 
 test.each(['{}', ''] as const)('emptyAnswer(%j): nothing is said; the effect took place', async (text) => {
-  const response = await struckBy(faults.emptyResponse(text))
+  const response = await withFault(faults.emptyResponse(text))
   expect(response).toMatchObject({ state: 'running', status: 200 })
   expect(bodyOf(response)).toBe(text)
 })
@@ -151,7 +151,7 @@ test.each<[string, faults.Fault, Record<string, string>, 'ValidationException' |
   ['no error field', faults.refuseErrorFields(), {}, undefined],
 ])('a service that dislikes some error fields, sent %s', async (_, fault, fields, error) => {
   await using service = await LocalDataPipeline.start()
-  service.keepMisbehaving(fault)
+  service.keepInjectingFault(fault)
   const { taskId } = service.addTask()
   const status = new SetTaskStatusCommand({ taskId, taskStatus: 'FAILED', ...fields })
   await sendRaw(service.url, await signedRequest(service.url, (client) => client.send(status)))

@@ -24,7 +24,7 @@ export type FaultKind =
   /** The request takes effect; its answer comes late. */
   | { kind: 'late'; byMs: number }
   /** The request takes effect; it is answered with status 200 and this text. */
-  | { kind: 'answer'; text: string }
+  | { kind: 'body'; text: string }
 
 /** The same fault for the requests of one operation only. */
 export function on(operation: Operation, fault: Fault): Fault {
@@ -169,5 +169,5 @@ export function late(byMs: number): Fault {
 
 /** Status 200 and an answer without members: `{}`, or nothing at all. */
 export function emptyResponse(text: '{}' | '' = '{}'): Fault {
-  return { kind: 'answer', text }
+  return { kind: 'body', text }
 }

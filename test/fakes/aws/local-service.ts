@@ -50,12 +50,12 @@ export abstract class LocalService<Fault extends FaultKind = FaultKind> {
    * Lets a fault strike every request it applies to, until `behave()` or until `forMs` have passed on the clock of
    * the service. Queued faults come first.
    */
-  keepMisbehaving(fault: Fault, { forMs }: { forMs?: number } = {}): void {
-    this.faults.stand(fault, forMs)
+  keepInjectingFault(fault: Fault, { forMs }: { forMs?: number } = {}): void {
+    this.faults.addLasting(fault, forMs)
   }
 
   /** Forgets all faults, queued and standing. */
-  behave(): void {
+  clearFaults(): void {
     this.faults.clear()
   }
 }

@@ -18,7 +18,7 @@ test('a token is for the audience asked for, and holds five minutes', async () =
   const response = await ask(oidc, { audience: 'a & b' })
   const { value } = (await response.json()) as { value: string }
   expect(oidc.read(value)).toMatchObject({ iss: ISSUER, aud: 'a & b', iat: now / 1000, exp: now / 1000 + 300 })
-  expect(oidc.tokensGiven).toBe(1)
+  expect(oidc.tokensIssued).toBe(1)
   expect(oidc.requests).toEqual([{ audience: 'a & b', at: now, status: 200 }])
 })
 
@@ -34,7 +34,7 @@ test('the toolkit of GitHub gets a token from it', async () => {
 test('a wrong request token gets none', async () => {
   await using oidc = await LocalOidc.start()
   expect((await ask(oidc, { token: 'wrong' })).status).toBe(401)
-  expect(oidc.tokensGiven).toBe(0)
+  expect(oidc.tokensIssued).toBe(0)
 })
 
 test('it fails once, is late, or hangs, as told', async () => {

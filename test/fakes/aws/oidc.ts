@@ -33,7 +33,7 @@ export class LocalOidc extends LocalService {
   readonly #options: LocalOidcOptions
   readonly #requestToken = randomBytes(32).toString('hex')
   readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  #tokensGiven = 0
+  #tokensIssued = 0
 
   private constructor(options: LocalOidcOptions) {
     super(options)
@@ -45,8 +45,8 @@ export class LocalOidc extends LocalService {
   }
 
   /** How many tokens were asked for with success. */
-  get tokensGiven(): number {
-    return this.#tokensGiven
+  get tokensIssued(): number {
+    return this.#tokensIssued
   }
 
   /** What the runner puts into the environment of a job with `id-token: write`. */
@@ -106,7 +106,7 @@ export class LocalOidc extends LocalService {
     if (request.headers.authorization?.replace(/^bearer /i, '') !== this.#requestToken) {
       return json(401, { message: 'Unauthorized' })
     }
-    this.#tokensGiven += 1
+    this.#tokensIssued += 1
     return json(200, { value: this.token(audience ?? 'https://github.com/octo-org') })
   }
 }

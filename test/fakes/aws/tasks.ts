@@ -210,11 +210,11 @@ export class TaskQueue {
     if (!hasEnded(task) && !wentBack) return task
     const { lostTask } = this.#options
     if (lostTask === 'accepted') return undefined
-    const said = {
+    const REASONS = {
       TaskNotFoundException: 'was not found',
       InvalidRequestException: 'is not in a state to be reported on',
     }
-    throw new ServiceError(lostTask, `The specified task ${said[lostTask]}.`)
+    throw new ServiceError(lostTask, `The specified task ${REASONS[lostTask]}.`)
   }
 }
 

@@ -9,7 +9,7 @@ beforeEach(async () => {
 })
 afterEach(() => github.stop())
 
-interface Seen {
+interface ExpectedResponse {
   status?: number
   type?: string | null
   body?: string
@@ -20,7 +20,7 @@ interface Seen {
 
 const apiJson = 'application/json; charset=utf-8'
 
-const expected: Record<Exclude<FaultName, 'hang' | 'hang-midway'>, Seen> = {
+const expected: Record<Exclude<FaultName, 'hang' | 'hang-midway'>, ExpectedResponse> = {
   'bad-credentials': { status: 401, type: apiJson, body: '"Bad credentials"' },
   forbidden: { status: 403, type: apiJson, body: '"Resource not accessible by integration"' },
   'rate-limited': { status: 403, body: 'API rate limit exceeded', headers: { 'x-ratelimit-remaining': '0' } },
@@ -42,7 +42,7 @@ const expected: Record<Exclude<FaultName, 'hang' | 'hang-midway'>, Seen> = {
   reset: { error: /fetch failed/ },
 }
 
-test.each(Object.entries(expected))('%s', async (name, seen) => {
+test.each(Object.entries(expected))('%s', async (name, expectedResponse) => {
   const job = github.addJob({ name: 'build', steps: [{ name: 'Set up job', conclusion: 'success' }] })
   github.injectFault(name as FaultName)
 
@@ -50,15 +50,15 @@ test.each(Object.entries(expected))('%s', async (name, seen) => {
     headers: { authorization: `Bearer ${github.token}` },
   }).then(async (response) => ({ response, body: await response.text() }))
 
-  if (seen.error) {
-    await expect(reply).rejects.toThrow(seen.error)
+  if (expectedResponse.error) {
+    await expect(reply).rejects.toThrow(expectedResponse.error)
     return
   }
   const { response, body } = await reply
-  expect(response.status).toBe(seen.status)
-  if (seen.type) expect(response.headers.get('content-type')).toBe(seen.type)
-  expect(body).toContain(seen.body ?? '')
-  expect(Object.fromEntries(response.headers)).toMatchObject(seen.headers ?? {})
+  expect(response.status).toBe(expectedResponse.status)
+  if (expectedResponse.type) expect(response.headers.get('content-type')).toBe(expectedResponse.type)
+  expect(body).toContain(expectedResponse.body ?? '')
+  expect(Object.fromEntries(response.headers)).toMatchObject(expectedResponse.headers ?? {})
 })
 
 test('every fault is in the table, or hangs', () => {
@@ -95,7 +95,7 @@ test('can be of one route, and ended', async () => {
 
   expect((await look()).status).toBe(200)
   expect((await look('/check-runs/1/annotations')).status).toBe(500)
-  github.behave()
+  github.clearFaults()
   expect((await look('/check-runs/1/annotations')).status).toBe(200)
 })
 

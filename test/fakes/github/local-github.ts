@@ -182,7 +182,7 @@ export class LocalGitHub {
   }
 
   /** Ends all faults. */
-  behave(): void {
+  clearFaults(): void {
     this.#rules.length = 0
   }
 

@@ -158,7 +158,8 @@ export class LogStorage {
 
   async #serve(source: LogSource, download: Download, response: ServerResponse, fault: StorageFault | undefined) {
     const size = this.#size(source)
-    const range = this.ranges === 'none' ? undefined : wantedRange(download.range, size, this.ranges === 'every-form')
+    const range =
+      this.ranges === 'none' ? undefined : requestedRange(download.range, size, this.ranges === 'every-form')
     if (range === 'unsatisfiable') {
       response.setHeader('content-range', `bytes */${size}`)
       this.#refuse(download, response, 416, 'InvalidRange')
@@ -216,7 +217,7 @@ function roomIn(response: ServerResponse): Promise<void> {
   })
 }
 
-function wantedRange(header: string | undefined, size: number, suffixes: boolean) {
+function requestedRange(header: string | undefined, size: number, suffixes: boolean) {
   const [, from = '', to = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? []
   if (from === '') {
     if (to === '' || !suffixes) return undefined

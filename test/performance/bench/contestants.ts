@@ -134,10 +134,10 @@ async function report(
   const { taskId } = service.addTask()
   const result = await runStep({ ...options, ...plain(service, env), inputs: { 'task-id': taskId, ...inputs } })
   const body = service.requestsFor('SetTaskStatus').at(-1)?.body ?? {}
-  for (const [name, wanted] of Object.entries(expected)) {
+  for (const [name, expectedValue] of Object.entries(expected)) {
     const is = String(body[name])
-    if (typeof wanted === 'string' ? is !== wanted : !wanted.test(is)) {
-      throw new Error(`${name} is ${JSON.stringify(is)}, not ${wanted}:\n${result.stdout}`)
+    if (typeof expectedValue === 'string' ? is !== expectedValue : !expectedValue.test(is)) {
+      throw new Error(`${name} is ${JSON.stringify(is)}, not ${expectedValue}:\n${result.stdout}`)
     }
   }
   return expectGreen(result).tookMs

@@ -116,8 +116,8 @@ function sizeOf(name: string): number {
   return statSync(join(REPOSITORY, 'dist', name)).size
 }
 
-function median(measured: readonly Measured[], wanted: string): number | undefined {
-  const found = measured.find(({ key }) => key === wanted)
+function median(measured: readonly Measured[], contestantKey: string): number | undefined {
+  const found = measured.find(({ key }) => key === contestantKey)
   return found && quantile(found.times, 0.5)
 }
 

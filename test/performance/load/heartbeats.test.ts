@@ -39,8 +39,8 @@ interface HoldOptions {
 /** What a job with activity does, as far as the service sees it: the acknowledgement of the step, then the heartbeats. */
 async function runHeartbeatProcess(taskId: string, options: HoldOptions): Promise<void> {
   const { dataPipeline, clock, random } = options
-  const say = (): void => undefined
-  const log = { info: say, debug: say, notice: say, warning: say, group: say }
+  const ignore = (): void => undefined
+  const log = { info: ignore, debug: ignore, notice: ignore, warning: ignore, group: ignore }
   const deadline = new Deadline(clock, BUDGET_MS)
   await callWithRetry((call) => dataPipeline.reportTaskProgress(taskId, call), {
     dataPipeline,
@@ -63,14 +63,14 @@ async function runHeartbeatProcess(taskId: string, options: HoldOptions): Promis
       isJobOver: () => false,
       lookAtRunner: () => 'there',
       ...wakeableSleep(clock),
-      save: say,
-      log: say,
+      save: ignore,
+      log: ignore,
     },
   )
 }
 
 /** The longest time between two of these moments. */
-function longestGap(moments: readonly number[]): number {
+function maxGap(moments: readonly number[]): number {
   return Math.max(0, ...moments.slice(1).map((at, index) => at - (moments[index] ?? at)))
 }
 
@@ -98,7 +98,7 @@ describe('simulated: the true acknowledgements and heartbeat loops, on a virtual
 
       const arrivals = new Map(tasks.map((taskId) => [taskId, [0]]))
       for (const { taskId, at, throttled } of account.calls) if (!throttled) arrivals.get(taskId)?.push(at)
-      const silence = [...arrivals.values()].map((moments) => longestGap([...moments, end]))
+      const silence = [...arrivals.values()].map((moments) => maxGap([...moments, end]))
       const throttled = account.calls.filter((call) => call.throttled).length
       const arrived = account.calls.length - throttled
       // When the common beginning is over they are spread, and seldom one too many.
@@ -190,7 +190,7 @@ describe('in real time', () => {
     const throttled = calls.filter(({ response }) => response?.error === 'ThrottlingException').length
     const moments = service.tasks.map(({ progressReports }) => progressReports.map(({ at }) => at))
     const acknowledged = Math.max(...moments.map(([first = Number.POSITIVE_INFINITY]) => first - began))
-    const silence = Math.max(...moments.map((each) => longestGap([...each, Math.max(end, ...each)])))
+    const silence = Math.max(...moments.map((each) => maxGap([...each, Math.max(end, ...each)])))
     printLine(
       `${PROCESSES} heartbeat processes and the loops of ${JOBS - PROCESSES} more simulated in one process, a beat every ` +
         `${seconds(intervalMs)} for ${seconds(end - began)}, ${RATE.perSecond} a second and bursts of ${Math.round(RATE.burst)}: ` +

@@ -18,7 +18,7 @@ export interface ManySteps {
   /** Milliseconds from the start of the first process until the last was up. */
   readonly startingTookMs: number
   /** The most processes that were there at a time. */
-  readonly mostAtOnce: number
+  readonly maxAtOnce: number
 }
 
 /**
@@ -39,7 +39,7 @@ export async function runTogether(
   const endings: Promise<void>[] = []
   const began = performance.now()
   let startingTookMs = 0
-  let mostAtOnce = 0
+  let maxAtOnce = 0
   let next = 0
   const endAll = (): void => {
     next = all.length
@@ -53,7 +53,7 @@ export async function runTogether(
       limitMs: LIMIT_MS,
       onStart(child) {
         running.add(child)
-        mostAtOnce = Math.max(mostAtOnce, running.size)
+        maxAtOnce = Math.max(maxAtOnce, running.size)
         child.on('close', () => running.delete(child))
       },
     })
@@ -75,5 +75,5 @@ export async function runTogether(
   }
   await Promise.all(Array.from({ length: atOnce }, startInTurn))
   await Promise.all(endings).finally(() => Promise.allSettled(endings))
-  return { steps, startingTookMs, mostAtOnce }
+  return { steps, startingTookMs, maxAtOnce }
 }

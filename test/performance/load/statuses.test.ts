@@ -45,12 +45,12 @@ test.each(LOADS)(
   '$jobs jobs at $rate.perSecond a second, bursts of $rate.burst: all reports arrive',
   async ({ jobs, rate, callsPerJob }) => {
     await using service = await LocalDataPipeline.start({ rates: { SetTaskStatus: rate } })
-    const answered = new Set<unknown>()
-    let seen = 0
-    const isAnswered = (taskId: string): boolean => {
-      for (; service.requests[seen]?.response !== undefined; seen++)
-        answered.add(service.requests[seen]?.body['taskId'])
-      return answered.has(taskId)
+    const respondedTasks = new Set<unknown>()
+    let checkedCount = 0
+    const isResponded = (taskId: string): boolean => {
+      for (; service.requests[checkedCount]?.response !== undefined; checkedCount++)
+        respondedTasks.add(service.requests[checkedCount]?.body['taskId'])
+      return respondedTasks.has(taskId)
     }
     const work = Array.from({ length: jobs }, (_, index) => ({
       taskId: service.addTask().taskId,
@@ -59,9 +59,9 @@ test.each(LOADS)(
         ? { jobStatus: 'failure', status: 'FAILED', state: 'failed' }
         : { jobStatus: 'success', status: 'FINISHED', state: 'finished' }),
     }))
-    const { steps, startingTookMs, mostAtOnce } = await runTogether(
+    const { steps, startingTookMs, maxAtOnce } = await runTogether(
       work.map(({ taskId, jobStatus }) => ({ inputs: { 'task-id': taskId }, jobStatus, env: service.env() })),
-      { atOnce: STARTING_AT_ONCE, isUp: (index) => isAnswered(work[index]?.taskId ?? '') },
+      { atOnce: STARTING_AT_ONCE, isUp: (index) => isResponded(work[index]?.taskId ?? '') },
     )
 
     const calls = service.requestsFor('SetTaskStatus')
@@ -73,7 +73,7 @@ test.each(LOADS)(
       `${jobs} reports, ${rate.perSecond} a second and bursts of ${rate.burst}: ${calls.length} calls ` +
         `(${(calls.length / jobs).toFixed(2)} a job), ${throttled} throttled, the latest report ` +
         `${seconds(Math.max(...took))} after its step began; starting took ${seconds(startingTookMs)}, ` +
-        `${mostAtOnce} processes at a time${startingTookMs > START_WITHIN_MS ? TOO_SLOW : ''}`,
+        `${maxAtOnce} processes at a time${startingTookMs > START_WITHIN_MS ? TOO_SLOW : ''}`,
     )
     for (const [index, { taskId, status, state }] of work.entries()) {
       expect(service.task(taskId)).toMatchObject({ status, state })
@@ -92,8 +92,8 @@ async function simulate({ jobs, rate }: Load, withinMs: number, seed: number) {
   const clock = new VirtualClock()
   const random = chance(seed)
   const account = new LocalAccount(clock, random, { SetTaskStatus: rate })
-  const say = (): void => undefined
-  const log = { info: say, debug: say, notice: say, warning: say, group: say }
+  const ignore = (): void => undefined
+  const log = { info: ignore, debug: ignore, notice: ignore, warning: ignore, group: ignore }
   const took: number[] = []
   const report = async (index: number): Promise<boolean> => {
     await clock.sleep((index / jobs) * withinMs)
@@ -130,14 +130,14 @@ describe('simulated, with the true retries on a virtual clock, as no machine of 
     '$jobs jobs within $withinMs ms, at $rate.perSecond a second, bursts of $rate.burst: all reports arrive',
     async ({ withinMs, ...load }) => {
       const results = await Promise.all(SEEDS.map((seed) => simulate(load, withinMs, seed)))
-      const most = Math.max(...results.map(({ calls }) => calls))
+      const maxCalls = Math.max(...results.map(({ calls }) => calls))
       printLine(
         `${load.jobs} reports simulated ${SEEDS.length} times, begun within ${seconds(withinMs)}, ${load.rate.perSecond} ` +
-          `a second and bursts of ${load.rate.burst}: at most ${most} calls (${(most / load.jobs).toFixed(2)} a job), ` +
+          `a second and bursts of ${load.rate.burst}: at most ${maxCalls} calls (${(maxCalls / load.jobs).toFixed(2)} a job), ` +
           `the latest report after ${seconds(Math.max(...results.map(({ latest }) => latest)))}`,
       )
       expect(results.map(({ unreported }) => unreported)).toEqual(SEEDS.map(() => 0))
-      expect(most).toBeLessThan(load.callsPerJob * load.jobs)
+      expect(maxCalls).toBeLessThan(load.callsPerJob * load.jobs)
     },
   )
 })

@@ -54,7 +54,7 @@ async function run(course: Course) {
   let renewals = 0
   let cancellations = 0
   let underWay = 0
-  let mostUnderWay = 0
+  let maxConcurrent = 0
   const reason = await clock.run(
     keepBeating(
       {
@@ -71,7 +71,7 @@ async function run(course: Course) {
           started.push(clock.now())
           signals.push(signal)
           underWay += 1
-          mostUnderWay = Math.max(mostUnderWay, underWay)
+          maxConcurrent = Math.max(maxConcurrent, underWay)
           try {
             await (Number.isFinite(takesMs) ? clock.sleep(takesMs, signal) : clock.sleep(1e13, signal))
             if (signal.aborted) throw new Error('aborted')
@@ -117,7 +117,7 @@ async function run(course: Course) {
     signals,
     renewals,
     cancellations,
-    mostUnderWay,
+    maxConcurrent,
     endedAt: clock.now(),
   }
 }
@@ -144,12 +144,12 @@ describe('beats', () => {
   })
 
   test('that hang are given up, aborted, counted as failed, and tried again; one at a time', async () => {
-    const { last, signals, started, mostUnderWay } = await run({
+    const { last, signals, started, maxConcurrent } = await run({
       beats: (index) => (index % 2 === 0 ? hangs : held),
       intervalMs: 5_000,
       stopAt: 200_000,
     })
-    expect(mostUnderWay).toBe(1)
+    expect(maxConcurrent).toBe(1)
     expect(last.failures).toBeGreaterThan(5)
     expect(last.beats).toBeGreaterThan(5)
     expect(signals[0]?.aborted).toBe(true)
@@ -428,7 +428,7 @@ test('any course of things: one beat at a time, soon enough, and an end in time'
       fc.integer({ min: 0, max: 1_000_000 }),
       fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
       async (beats, intervalMs, stopAt, number) => {
-        const { started, gaps, last, reason, endedAt, mostUnderWay } = await run({
+        const { started, gaps, last, reason, endedAt, maxConcurrent } = await run({
           beats: (index) => beats[index % beats.length] ?? held,
           intervalMs,
           stopAt,
@@ -436,7 +436,7 @@ test('any course of things: one beat at a time, soon enough, and an end in time'
         })
         expect(reason).toBe('activities-over')
         expect(endedAt).toBeLessThanOrEqual(stopAt + 1_000)
-        expect(mostUnderWay).toBeLessThanOrEqual(1)
+        expect(maxConcurrent).toBeLessThanOrEqual(1)
         for (const gap of gaps) expect(gap).toBeLessThanOrEqual(intervalMs + 1)
         expect(last.beats + last.failures).toBeGreaterThanOrEqual(started.length - 1)
         expect(last.beats + last.failures).toBeLessThanOrEqual(started.length)

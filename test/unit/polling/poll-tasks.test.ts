@@ -59,14 +59,14 @@ async function take(course: Course) {
   /** Reported on with an answer that nobody waited for. */
   const unanswered = new Set<string>()
   let underWay = 0
-  let mostUnderWay = 0
+  let maxConcurrent = 0
 
   async function call(what: Omit<Done, 'from' | 'to'>, turn: Turn, { signal, onSend }: Call): Promise<Turn['gives']> {
     onSend?.()
     const done: Done = { ...what, from: clock.now(), to: Number.POSITIVE_INFINITY }
     calls.push(done)
     if (what.operation === 'poll') underWay += 1
-    mostUnderWay = Math.max(mostUnderWay, underWay)
+    maxConcurrent = Math.max(maxConcurrent, underWay)
     await clock.sleep(turn.takesMs ?? 10, signal)
     if (what.operation === 'poll') underWay -= 1
     done.to = clock.now()
@@ -167,7 +167,7 @@ async function take(course: Course) {
     lines,
     log: lines.join('\n'),
     warnings: lines.filter((line) => line.startsWith('warning')),
-    mostUnderWay,
+    maxConcurrent,
     endedAt: clock.now(),
   }
 }
@@ -178,7 +178,7 @@ const nothing: Turn = { gives: 'nothing' }
 const heldOpen: Turn = { takesMs: 90 * SECOND, gives: 'nothing' }
 
 /** The longest time between two of these moments. */
-function longestGap(moments: readonly number[]): number {
+function maxGap(moments: readonly number[]): number {
   return Math.max(...moments.slice(1).map((at, index) => at - (moments[index] ?? 0)))
 }
 
@@ -398,7 +398,7 @@ describe('tasks that are held while others are waited for', () => {
     expect(ids).toHaveLength(12)
     for (const id of ids) {
       const beats = progress(id).map(({ to }) => to)
-      expect(longestGap([...beats, endedAt])).toBeLessThanOrEqual(2.5 * MINUTE)
+      expect(maxGap([...beats, endedAt])).toBeLessThanOrEqual(2.5 * MINUTE)
     }
     expect(progress('task-0').length).toBeGreaterThan(5)
   })
@@ -446,7 +446,7 @@ describe('tasks that are held while others are waited for', () => {
       progress: (id, now) => (now > MINUTE && id === 'task-0' ? { gives: BUSY } : {}),
     })
     for (const id of ids.filter((each) => each !== 'task-0'))
-      expect(longestGap([...progress(id).map(({ to }) => to), endedAt])).toBeLessThanOrEqual(5 * MINUTE)
+      expect(maxGap([...progress(id).map(({ to }) => to), endedAt])).toBeLessThanOrEqual(5 * MINUTE)
   })
 })
 
@@ -457,7 +457,7 @@ describe('the heartbeat of the task runner', () => {
     expect(heartbeats.length).toBeGreaterThanOrEqual(4)
     expect(heartbeats.length).toBeLessThanOrEqual(5)
     // A poll that is held makes it later.
-    expect(longestGap(heartbeats.map(({ from }) => from))).toBeLessThanOrEqual(15 * MINUTE + 100 * SECOND)
+    expect(maxGap(heartbeats.map(({ from }) => from))).toBeLessThanOrEqual(15 * MINUTE + 100 * SECOND)
   })
 
   test('is not sent without an id', async () => {
@@ -523,7 +523,7 @@ test('any course of things: each task that is acknowledged and not cancelled is 
       async (polls, progress, maxTasks, waitMs, number) => {
         const cancelled = new Set<string>()
         let turns = 0
-        const { ids, acknowledged, unanswered, mostUnderWay } = await take({
+        const { ids, acknowledged, unanswered, maxConcurrent } = await take({
           // Not without end, where all are cancelled.
           polls: (index) => (index < 60 ? polls[index % polls.length] : undefined) ?? nothing,
           progress: (id) => {
@@ -535,7 +535,7 @@ test('any course of things: each task that is acknowledged and not cancelled is 
           waitMs,
           random: () => number,
         })
-        expect(mostUnderWay).toBeLessThanOrEqual(1)
+        expect(maxConcurrent).toBeLessThanOrEqual(1)
         expect(ids.length).toBeLessThanOrEqual(maxTasks)
         expect(new Set(ids).size).toBe(ids.length)
         for (const id of acknowledged) if (!cancelled.has(id)) expect(ids).toContain(id)

@@ -64,7 +64,7 @@ async function run(script: readonly Attempt[], budgetMs: number, attemptTimeoutM
     attemptTimeoutMs,
     onAttemptTimeout: (ms) => new Error(`took ${ms} ms`),
     decide: (_error, attempts) => script[attempts - 1]?.decision ?? 'retry-with-backoff',
-    onWait: (_error, _tries, waitMs) => events.push({ kind: 'wait', at: clock.now() - started, ms: waitMs }),
+    onWait: (_error, _attempts, waitMs) => events.push({ kind: 'wait', at: clock.now() - started, ms: waitMs }),
   }
   const outcome = await retry(async (attempts) => {
     events.push({ kind: 'try', at: clock.now() - started })
