@@ -1,4 +1,4 @@
-// All of AWS and GitHub that a role needs, each as a local server.
+// The services of AWS and GitHub that a role needs, as local servers.
 import { CredentialStore } from './credentials.ts'
 import { LocalDataPipeline } from './data-pipeline.ts'
 import { LocalOidc } from './oidc.ts'
@@ -11,13 +11,13 @@ export const NO_CREDENTIALS = {
   AWS_SESSION_TOKEN: undefined,
 }
 
-/** A Data Pipeline that accepts what an STS gives out for the tokens of an OIDC issuer. */
+/** A Data Pipeline that accepts the credentials that an STS issues for the tokens of an OIDC issuer. */
 export interface Cloud extends AsyncDisposable {
   readonly service: LocalDataPipeline
   readonly sts: LocalSts
   readonly oidc: LocalOidc
   readonly credentials: CredentialStore
-  /** For a step that finds all of them, and no keys. */
+  /** The environment of a step that can reach all of them, and has no keys. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 

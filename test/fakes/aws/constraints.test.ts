@@ -89,7 +89,7 @@ test.each([
   [{}, 4096, 'InvalidRequestException'],
   [{ stackTraceLimit: 1024 }, 1024, 'ok'],
   [{ stackTraceLimit: 1024 }, 1025, 'InvalidRequestException'],
-])('a service with %j answers a stack trace of %d characters with %s', async (options, length, response) => {
+])('a service with %j responds to a stack trace of %d characters with %s', async (options, length, response) => {
   await using service = await LocalDataPipeline.start(options)
   const client = new DataPipelineClient({ endpoint: service.url, region: 'us-east-1', credentials: TEST_CREDENTIALS })
   const { taskId } = service.addTask()
@@ -106,7 +106,7 @@ function progress(...fields: unknown[]): Record<string, unknown> {
   return { taskId: 't', fields }
 }
 
-/** Error fields with so many bytes together; letters of two bytes keep each within its own limit. */
+/** Error fields with this number of bytes together. Letters of two bytes keep each field within its own limit. */
 function errorFieldsOf(total: number): Record<string, unknown> {
   const errorStackTrace = 'é'.repeat(total - 1024 - 10_240 - 4095).padEnd(4095, 's')
   return { ...failed, errorId: 'e'.repeat(1024), errorMessage: 'm'.repeat(10_240), errorStackTrace }

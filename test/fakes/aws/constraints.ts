@@ -1,7 +1,7 @@
 import type { Operation } from './operations.ts'
 import { ServiceError } from './service-error.ts'
 
-/** What a text member of a request must keep to. Lengths count UTF-16 units, the strictest reading of "length". */
+/** The constraints of a text member of a request. Lengths count UTF-16 units, the strictest reading of "length". */
 interface TextConstraint {
   required?: true
   min?: number
@@ -62,7 +62,7 @@ const FIELD_MEMBERS: Record<string, TextConstraint> = {
 }
 
 export interface ConstraintOptions {
-  /** 4095 in the API reference, SetTaskStatus; 1024 in the service model of the SDKs. Which one holds is unknown. */
+  /** 4095 in the API reference, SetTaskStatus; 1024 in the service model of the SDKs. Which one applies is unknown. */
   stackTraceLimit: number
 }
 

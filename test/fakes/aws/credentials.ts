@@ -3,17 +3,17 @@ export interface Credentials {
   accessKeyId: string
   secretAccessKey: string
   sessionToken?: string
-  /** Milliseconds since 1970; without it they hold for ever. */
+  /** Milliseconds since 1970. Default: they never expire. */
   expiresAt?: number
 }
 
-/** The example keys of the AWS documentation, which secret scanners know and let pass. */
+/** The example keys of the AWS documentation, which secret scanners ignore. */
 export const TEST_CREDENTIALS: Credentials = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 }
 
-/** The credentials of the one account there is. Shared by the services that issue them and those that check them. */
+/** The credentials of the account. The services that issue them and those that check them share one store. */
 export class CredentialStore {
   readonly #byAccessKey = new Map<string, Credentials>()
 
@@ -29,13 +29,13 @@ export class CredentialStore {
     return this.#byAccessKey.get(accessKeyId)
   }
 
-  /** From now on requests signed with this key are answered with ExpiredTokenException. */
+  /** Later requests signed with this key get ExpiredTokenException. */
   expire(accessKeyId: string): void {
     const credentials = this.#byAccessKey.get(accessKeyId)
     if (!credentials) throw new Error(`no credentials with the access key ${accessKeyId}`)
     credentials.expiresAt = 0
   }
-  /** From now on requests signed with this key are answered with UnrecognizedClientException. */
+  /** Later requests signed with this key get UnrecognizedClientException. */
   remove(accessKeyId: string): void {
     this.#byAccessKey.delete(accessKeyId)
   }

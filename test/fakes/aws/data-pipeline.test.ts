@@ -44,13 +44,13 @@ test('a task is polled for, acknowledged and ended', async () => {
   expect(service.task(task.taskId)).toMatchObject({ state: 'failed', status: 'FAILED', ...error })
 })
 
-test('a heartbeat of a task runner is answered', async () => {
+test('ReportTaskRunnerHeartbeat gets a response', async () => {
   await using service = await LocalDataPipeline.start()
   const response = await clientOf(service).send(new ReportTaskRunnerHeartbeatCommand({ taskrunnerId: 'runner-1' }))
   expect(response.terminate).toBe(false)
 })
 
-test('a canceled task says so, and takes a status without ending a second time', async () => {
+test('reports on a canceled task show that, and its status does not end it a second time', async () => {
   await using service = await LocalDataPipeline.start()
   const client = clientOf(service)
   const { taskId } = service.addTask()
@@ -60,7 +60,7 @@ test('a canceled task says so, and takes a status without ending a second time',
   expect(service.task(taskId)).toMatchObject({ state: 'canceled', status: 'FAILED' })
 })
 
-test('a default task id is as long as the sample of the API reference and has every odd character of it', async () => {
+test('a default task id is as long as the sample of the API reference and has each of its special characters', async () => {
   await using service = await LocalDataPipeline.start()
   const ids = [service.addTask(), service.addTask()].map(({ taskId }) => taskId)
   expect(new Set(ids).size).toBe(2)
@@ -75,7 +75,7 @@ test.each([
   ['empty body', undefined],
   ['null', undefined],
   ['empty task', {}],
-] as const)('no task, said as %s, reaches a client as %j', async (emptyPoll, taskObject) => {
+] as const)('no task, sent as %s, reaches a client as %j', async (emptyPoll, taskObject) => {
   await using service = await LocalDataPipeline.start({ emptyPoll, pollHoldMs: 0 })
   const response = await clientOf(service).send(new PollForTaskCommand({ workerGroup: 'ci' }))
   expect(response.taskObject).toEqual(taskObject)
@@ -112,7 +112,7 @@ test.each([
   },
 )
 
-test('each request is kept, with who signed it and what was answered', async () => {
+test('each request is kept, with its signer and its response', async () => {
   const clock = () => Date.parse('2026-03-01T12:00:00Z')
   await using service = await LocalDataPipeline.start({ clock })
   const client = new DataPipelineClient({
@@ -160,7 +160,7 @@ test('more requests than the rate allows are throttled, until time has passed', 
   expect([await beat(), await beat()]).toEqual(['ok', 'ThrottlingException'])
 })
 
-test('a queued fault strikes once, a standing one until the service behaves', async () => {
+test('a queued fault affects one request, a lasting one each request until faults are cleared', async () => {
   await using service = await LocalDataPipeline.start()
   const client = clientOf(service)
   const { taskId } = service.addTask()
@@ -182,7 +182,7 @@ test('a queued fault strikes once, a standing one until the service behaves', as
   expect(await report()).toBe('ok')
 })
 
-test('a standing fault ends when its time is over on the clock of the service', async () => {
+test('a lasting fault ends when its time is over on the clock of the service', async () => {
   let now = Date.now()
   await using service = await LocalDataPipeline.start({ clock: () => now })
   const client = clientOf(service)
@@ -208,14 +208,14 @@ test('stop ends, although requests hang and polls are held for longer than a tes
   await expect(fetch(service.url)).rejects.toThrow('fetch failed')
 })
 
-test('received says how many requests came when too few do', async () => {
+test('received reports the number of requests when too few arrive', async () => {
   await using service = await LocalDataPipeline.start()
   await expect(service.received('SetTaskStatus', 2, 20)).rejects.toThrow(
     '0 of 2 SetTaskStatus requests arrived within 20 ms',
   )
 })
 
-test('the environment it offers suffices for a client', async () => {
+test('its environment is all that a client needs', async () => {
   const credentials = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'token' }
   await using service = await LocalDataPipeline.start({
     credentials: new CredentialStore([credentials]),
@@ -236,7 +236,7 @@ test.each([
   ['another content type', 'SerializationException', { headers: { 'content-type': 'application/json' } }],
   ['no JSON', 'SerializationException', { body: '{"taskId":' }],
   ['JSON, but no object', 'SerializationException', { body: '[]' }],
-])('a request with %s is answered with %s', async (_, code, { headers, body }: Change) => {
+])('a request with %s gets %s', async (_, code, { headers, body }: Change) => {
   await using service = await LocalDataPipeline.start()
   const change = (request: HttpRequest) => {
     Object.assign(request.headers, headers)

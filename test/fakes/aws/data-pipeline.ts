@@ -16,7 +16,7 @@ import { type LostTaskResponse, type NewTask, type Outcome, type Task, TaskQueue
 
 const JSON_1_1 = 'application/x-amz-json-1.1'
 
-/** How the absence of a task is said. The real service's way is unknown. */
+/** The response when there is no task. That of the real service is unknown. */
 const EMPTY_POLL = {
   'empty object': '{}',
   'empty body': '',
@@ -25,35 +25,35 @@ const EMPTY_POLL = {
 } as const
 
 export interface LocalDataPipelineOptions extends LocalServiceOptions {
-  /** Who may call: the credentials, or a store that is shared with a LocalSts. Default TEST_CREDENTIALS. */
+  /** The accepted credentials, or a store that is shared with a LocalSts. Default TEST_CREDENTIALS. */
   credentials?: Credentials[] | CredentialStore
   /** The only region that signatures may be scoped to. Default any. */
   region?: string
   /** How long an empty poll is held, in real time. Default 200 ms; API reference, PollForTask: 90 s. */
   pollHoldMs?: number
-  /** What an empty poll is answered with. Default `empty object`. */
+  /** The response to an empty poll. Default `empty object`. */
   emptyPoll?: keyof typeof EMPTY_POLL
-  /** Whether a task may be given to a poll whose client has gone meanwhile. Default false. */
+  /** Whether a poll can get a task after its client has disconnected. Default false. */
   pollsOutliveClients?: boolean
   /** Default two minutes: API reference, ReportTaskProgress. */
   acknowledgeWithinMs?: number
-  /** How long a running task may be silent before it is given to the next poll. Default for ever. */
+  /** How long a running task may be silent before it is given to the next poll. Default: without limit. */
   silentForMs?: number
-  /** What reports on an ended or reassigned task are answered with. Default TaskNotFoundException. */
+  /** The response to a report on an ended or reassigned task. Default TaskNotFoundException. */
   lostTask?: LostTaskResponse
-  /** Longest errorStackTrace. Default 4095: API reference, SetTaskStatus. The SDKs' service model says 1024. */
+  /** Maximum length of errorStackTrace. Default 4095: API reference, SetTaskStatus. The SDKs' service model has 1024. */
   stackTraceLimit?: number
   /** Limits on requests. Default none; PUBLISHED_RATES has those of the Developer Guide. */
   rates?: Partial<Record<Operation, Rate>>
-  /** Called for each request when its answer was sent, or when it is certain that none will be. */
+  /** Called for each request when its response was sent, or when it is certain that it gets none. */
   onRequest?: (request: ReceivedRequest) => void
 }
 
-/** A request the service got, whatever became of it. */
+/** A request that the service received, with any outcome. */
 export interface ReceivedRequest {
-  /** What X-Amz-Target named; undefined when it is none of the four. */
+  /** The operation in X-Amz-Target; undefined when it is none of the four. */
   readonly operation: Operation | undefined
-  /** The parsed body; empty when it was no JSON object or was not read. */
+  /** The parsed body; empty when it was not a JSON object or was not read. */
   readonly body: Readonly<Record<string, unknown>>
   readonly rawBody: string
   readonly headers: IncomingHttpHeaders
@@ -62,9 +62,9 @@ export interface ReceivedRequest {
   /** The access key of a good signature, and the region it is scoped to. */
   readonly signedBy?: string
   readonly region?: string
-  /** The fault it met. */
+  /** The fault that it got. */
   readonly fault?: Fault['kind']
-  /** What was sent; undefined while it is being worked on, and for ever when it hangs or its connection was reset. */
+  /** What was sent; undefined while the request is in progress, and when it hangs or its connection was reset. */
   readonly response?: Sent
 }
 
@@ -73,7 +73,7 @@ type OpenRequest = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] 
 /**
  * A small AWS Data Pipeline on 127.0.0.1: the four operations of a task runner, over the real protocol.
  *
- * What it knows is the published documentation. Where that is silent it takes the choice its comments name.
+ * It follows the published documentation. Comments name the choices where the documentation has gaps.
  */
 export class LocalDataPipeline extends LocalService<Fault> {
   /** Every request, in the order of arrival. */
@@ -108,7 +108,7 @@ export class LocalDataPipeline extends LocalService<Fault> {
     await super.stop()
   }
 
-  /** What a process needs in its environment to call this service with these credentials. */
+  /** The environment that a process needs to call this service with these credentials. */
   env(credentials: Credentials = TEST_CREDENTIALS): Record<string, string> {
     return {
       AWS_ENDPOINT_URL_DATA_PIPELINE: this.url,
@@ -125,8 +125,8 @@ export class LocalDataPipeline extends LocalService<Fault> {
   }
 
   /**
-   * The task with this id; what it says changes as the task goes on. That a deadline has passed shows at the next
-   * request, or the next call of this.
+   * The task with this id, whose fields change with the task. Deadlines are checked at each request and each call of
+   * this.
    * @throws Error when there is none
    */
   task(taskId: string): Task {
@@ -137,7 +137,7 @@ export class LocalDataPipeline extends LocalService<Fault> {
     return this.#tasks.all
   }
 
-  /** From now on ReportTaskProgress answers `canceled: true` for this task. */
+  /** Later ReportTaskProgress calls for this task get `canceled: true`. */
   cancelTask(taskId: string): void {
     this.#tasks.cancel(taskId)
   }
@@ -147,8 +147,8 @@ export class LocalDataPipeline extends LocalService<Fault> {
   }
 
   /**
-   * Waits until so many requests for the operation have arrived, and gives them. What they do to a task is done by
-   * then; their answers may still be under way.
+   * Waits until this number of requests for the operation have arrived, and returns them. They have taken effect by
+   * then. Their responses may not have been sent yet.
    * @throws Error when they have not arrived within `withinMs` of real time
    */
   async received(operation: Operation, count = 1, withinMs = 30_000): Promise<ReceivedRequest[]> {
@@ -184,7 +184,7 @@ export class LocalDataPipeline extends LocalService<Fault> {
     if (sent) received.response = sent
   }
 
-  /** Notes who signed the request; gives the error if nobody did so properly. */
+  /** Notes the signer of the request; returns the error if the signature is not valid. */
   #identify(request: IncomingMessage, received: OpenRequest): ServiceError | undefined {
     try {
       const signer = verifySignature(request, received.rawBody, {
@@ -218,7 +218,7 @@ export class LocalDataPipeline extends LocalService<Fault> {
     return this.#response(200, await this.#perform(operation, body, signal))
   }
 
-  /** Carries out a request that is known to be good, and gives the text of its answer. */
+  /** Carries out a valid request, and returns the text of its response. */
   async #perform(operation: Operation, body: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<string> {
     switch (operation) {
       case 'PollForTask': {

@@ -21,7 +21,7 @@ export interface Sent {
 export interface Work {
   /**
    * Carries the request out.
-   * @param gone says that the client has gone
+   * @param gone aborts when the client disconnects
    * @throws ServiceError when the service refuses it
    */
   carryOut(gone: AbortSignal): Response | Promise<Response>
@@ -29,7 +29,7 @@ export interface Work {
   refuse(error: ServiceError): Response
 }
 
-/** Answers a request, in the way the fault wants it if there is one. Gives what was sent; undefined for nothing. */
+/** Responds to a request, with the fault if there is one. Returns what was sent; undefined for nothing. */
 export async function respond(
   response: ServerResponse,
   fault: FaultKind | undefined,
@@ -64,13 +64,13 @@ export async function respond(
   return error === undefined ? { status } : { status, error }
 }
 
-/** The milliseconds after which something is done about a request that meets the fault. */
+/** The milliseconds before the response or the reset that the fault causes. */
 function waitOf(fault: FaultKind | undefined): number {
   if (fault?.kind === 'late') return fault.byMs
   return fault?.kind === 'reset' || fault?.kind === 'page' ? (fault.afterMs ?? 0) : 0
 }
 
-/** Whether a request that meets the fault is carried out all the same. */
+/** Whether a request with this fault is still carried out. */
 function hasEffect(fault: FaultKind): boolean {
   switch (fault.kind) {
     case 'error':
@@ -96,7 +96,7 @@ async function properResponse({ carryOut, refuse }: Work, gone: AbortSignal): Pr
   }
 }
 
-/** What a fault without an effect answers; undefined when it sends nothing. */
+/** The response of a fault without an effect; undefined when it sends nothing. */
 function responseInstead(fault: FaultKind, { refuse }: Work): Response | undefined {
   if (fault.kind === 'error') return refuse(new ServiceError(fault.code, fault.message, fault.status))
   if (fault.kind !== 'page') return undefined
@@ -115,7 +115,7 @@ function sendHalf(response: ServerResponse, reply: Response): void {
   response.write(allButTheEnd(reply.text), () => response.socket?.end())
 }
 
-/** A byte at a time, beginning after the first pause. */
+/** One byte at a time, starting after the first pause. */
 function sendSlowly(response: ServerResponse, reply: Response, everyMs: number): void {
   const bytes = Buffer.from(reply.text)
   writeHead(response, reply)
@@ -129,7 +129,7 @@ function sendSlowly(response: ServerResponse, reply: Response, everyMs: number):
 }
 
 function writeHead(response: ServerResponse, reply: Response, { missing = 0 } = {}): void {
-  response.sendDate = false // the Date header, if any, is the service's own
+  response.sendDate = false // The service sets its own Date header.
   response.writeHead(reply.status, { ...reply.headers, 'Content-Length': Buffer.byteLength(reply.text) + missing })
 }
 

@@ -1,6 +1,6 @@
 /**
- * Which request is to meet which fault. Queued faults come first, each for one request; then the standing ones,
- * which hold until they run out or are cleared.
+ * Which fault each request gets. Queued faults come first, each for one request. Then come the lasting ones, until
+ * their time is over or they are cleared.
  */
 export class FaultPlan<Fault> {
   readonly #clock: () => number
@@ -15,7 +15,7 @@ export class FaultPlan<Fault> {
     this.#queue.push(...faults)
   }
 
-  /** @param forMs how long it stands, by the clock of the service */
+  /** @param forMs how long it lasts, by the clock of the service */
   addLasting(fault: Fault, forMs = Number.POSITIVE_INFINITY): void {
     this.#lasting.push({ fault, until: this.#clock() + forMs })
   }
@@ -25,13 +25,13 @@ export class FaultPlan<Fault> {
     this.#lasting = []
   }
 
-  /** The fault that the next `take` would give. */
+  /** The fault that the next `take` would return. */
   peek(applies: (fault: Fault) => boolean = () => true): Fault | undefined {
     const now = this.#clock()
     return this.#queue.find(applies) ?? this.#lasting.find((each) => now < each.until && applies(each.fault))?.fault
   }
 
-  /** The first fault that applies; a queued one is used up by this. */
+  /** The first fault that applies; removes it from the queue. */
   take(applies: (fault: Fault) => boolean = () => true): Fault | undefined {
     const fault = this.peek(applies)
     const index = this.#queue.findIndex(applies)

@@ -5,7 +5,7 @@ import * as faults from './faults.ts'
 import { type RawResponse, sendRaw, signedRequest } from './raw-request.ts'
 import type { TaskState } from './tasks.ts'
 
-/** A progress report that meets the fault: what is on the wire, and what has become of the task. */
+/** Sends a progress report that gets the fault, and returns what was received and the state of the task. */
 async function withFault(
   fault: faults.Fault,
   isEnough?: (text: string, service: LocalDataPipeline) => boolean,
@@ -46,7 +46,7 @@ test.each<[faults.Fault, number, string]>([
   expect(JSON.parse(bodyOf(response))).toEqual({ __type: code, message: expect.stringMatching(/./) })
 })
 
-test('accessDenied says what IAM says', async () => {
+test('accessDenied has the text of IAM', async () => {
   expect(bodyOf(await withFault(faults.accessDenied('ReportTaskProgress')))).toContain(
     'User: arn:aws:sts::123456789012:assumed-role/ci/github is not authorized to perform: datapipeline:ReportTaskProgress ',
   )
@@ -58,7 +58,7 @@ test.each<[string, faults.Fault, number, string | RegExp]>([
   ['html(502)', faults.html(502), 502, /^<html>/],
   ['html(200)', faults.html(200), 200, /^<html>/],
   ['notJson()', faults.notJson(), 200, 'OK, thank you'],
-])('%s: an answer that is none of the service, without effect', async (_, fault, status, body) => {
+])('%s: a response that is not from the service, without effect', async (_, fault, status, body) => {
   const response = await withFault(fault)
   expect(response).toMatchObject({ end: 'closed', state: 'waiting', status })
   expect(bodyOf(response)).toMatch(body)
@@ -86,7 +86,7 @@ test('a request that is reset before it is read leaves no body', async () => {
   ])
 })
 
-test('hang: nothing comes, and nothing happens', async () => {
+test('hang: no response, and no effect', async () => {
   let looks = 0
   const isEnough = (_: string, { requests }: LocalDataPipeline) => requests.length > 0 && ++looks > 5
   await expect(withFault(faults.hang(), isEnough)).resolves.toMatchObject({
@@ -119,7 +119,7 @@ test('dribble: a byte at a time until all is there; the effect took place', asyn
   expect('{"canceled":false'.startsWith(bodyOf(soFar))).toBe(true)
 })
 
-test('late: the whole answer after the time; the effect took place', async () => {
+test('late: the whole response after the time; the effect took place', async () => {
   const before = performance.now()
   const response = await withFault(faults.late(60))
   expect(performance.now() - before).toBeGreaterThan(55)
@@ -136,7 +136,7 @@ test.each<['reset' | 'gateway', object]>([
   expect(response).toMatchObject(expected)
 })
 
-test.each(['{}', ''] as const)('emptyAnswer(%j): nothing is said; the effect took place', async (text) => {
+test.each(['{}', ''] as const)('emptyResponse(%j): nothing in it; the effect took place', async (text) => {
   const response = await withFault(faults.emptyResponse(text))
   expect(response).toMatchObject({ state: 'running', status: 200 })
   expect(bodyOf(response)).toBe(text)
@@ -149,7 +149,7 @@ test.each<[string, faults.Fault, Record<string, string>, 'ValidationException' |
   ['a message', faults.refuseErrorFields(), { errorMessage: 'm' }, 'ValidationException'],
   ['a trace', faults.refuseErrorFields(), { errorStackTrace: 's' }, 'ValidationException'],
   ['no error field', faults.refuseErrorFields(), {}, undefined],
-])('a service that dislikes some error fields, sent %s', async (_, fault, fields, error) => {
+])('a service that refuses some error fields, sent %s', async (_, fault, fields, error) => {
   await using service = await LocalDataPipeline.start()
   service.keepInjectingFault(fault)
   const { taskId } = service.addTask()

@@ -1,29 +1,29 @@
 import type { Operation } from './operations.ts'
 
-/** What goes wrong with a request, and for which requests. Made by the functions below. */
+/** What fails in a request, and for which requests. The functions below create it. */
 export type Fault = FaultKind & {
-  /** Only requests for this operation meet the fault. */
+  /** Only requests for this operation get the fault. */
   operation?: Operation
-  /** Only requests with such a body meet the fault. */
+  /** Only requests with such a body get the fault. */
   when?: (body: Record<string, unknown>) => boolean
 }
 
 export type FaultKind =
   /** The service refuses the request. No effect. */
   | { kind: 'error'; code: string; message: string; status: number }
-  /** Something else than the service answers, after some time. No effect. */
+  /** Something other than the service responds, after some time. No effect. */
   | { kind: 'page'; status: number; contentType?: string; text: string; afterMs?: number }
   /** The connection is reset (RST), after some time. No effect, unless it is reset after that. */
   | { kind: 'reset'; moment: 'before reading' | 'after reading' | 'after the effect'; afterMs?: number }
-  /** There is never an answer. No effect. */
+  /** No response. No effect. */
   | { kind: 'hang' }
-  /** The request takes effect; its answer does not arrive whole. */
+  /** The request takes effect. Its response is incomplete. */
   | { kind: 'cut'; where: 'head' | 'connection' | 'json' }
-  /** The request takes effect; its answer comes a byte at a time. */
+  /** The request takes effect. Its response arrives one byte at a time. */
   | { kind: 'dribble'; everyMs: number }
-  /** The request takes effect; its answer comes late. */
+  /** The request takes effect. Its response is late. */
   | { kind: 'late'; byMs: number }
-  /** The request takes effect; it is answered with status 200 and this text. */
+  /** The request takes effect. Its response is status 200 with this body. */
   | { kind: 'body'; text: string }
 
 /** The same fault for the requests of one operation only. */
@@ -52,7 +52,7 @@ export function internalError(): Fault {
   return error('InternalServiceError', 'An internal service error occurred.', 500)
 }
 
-/** What IAM answers when no policy allows the call. */
+/** The response of IAM when no policy allows the call. */
 export function accessDenied(operation: Operation = 'SetTaskStatus'): Fault {
   return error(
     'AccessDeniedException',
@@ -130,7 +130,7 @@ export function reset(moment: 'before reading' | 'after reading' = 'after readin
   return { kind: 'reset', moment }
 }
 
-/** What a proxy does to a request that is idle for too long: the connection is reset, or a gateway answers. No effect. */
+/** What a proxy does to a request that is idle for too long: it resets the connection, or responds as a gateway. No effect. */
 export function cutOff(by: 'reset' | 'gateway', afterMs: number): Fault {
   return { ...(by === 'reset' ? reset() : html(504)), afterMs } as Fault
 }
@@ -144,17 +144,17 @@ export function hang(): Fault {
   return { kind: 'hang' }
 }
 
-/** The connection is closed before the announced length of the answer was sent. */
+/** The connection is closed before the announced length of the response was sent. */
 export function truncated(): Fault {
   return { kind: 'cut', where: 'connection' }
 }
 
-/** The beginning of the answer is missing, so that it is no HTTP. */
+/** The start of the response is missing, so that it is not HTTP. */
 export function headless(): Fault {
   return { kind: 'cut', where: 'head' }
 }
 
-/** The answer is complete HTTP, but its JSON stops in the middle. */
+/** The response is complete HTTP, but its JSON is truncated. */
 export function truncatedJson(): Fault {
   return { kind: 'cut', where: 'json' }
 }
@@ -167,7 +167,7 @@ export function late(byMs: number): Fault {
   return { kind: 'late', byMs }
 }
 
-/** Status 200 and an answer without members: `{}`, or nothing at all. */
+/** Status 200 and a response without members: `{}`, or no text. */
 export function emptyResponse(text: '{}' | '' = '{}'): Fault {
   return { kind: 'body', text }
 }

@@ -10,7 +10,7 @@ export interface LocalServiceOptions {
   port?: number
 }
 
-/** What the local services have in common: an address, an end, and faults. */
+/** The common parts of the local services: an address, a stop, and faults. */
 export abstract class LocalService<Fault extends FaultKind = FaultKind> {
   protected readonly clock: () => number
   protected readonly faults: FaultPlan<Fault>
@@ -41,20 +41,20 @@ export abstract class LocalService<Fault extends FaultKind = FaultKind> {
     await this.stop()
   }
 
-  /** Queues faults: each strikes one request, the next that it applies to. */
+  /** Queues faults. Each affects one request, the next that it applies to. */
   injectFault(...faults: Fault[]): void {
     this.faults.enqueue(...faults)
   }
 
   /**
-   * Lets a fault strike every request it applies to, until `behave()` or until `forMs` have passed on the clock of
-   * the service. Queued faults come first.
+   * Injects a fault into every request that it applies to, until `clearFaults()` or until `forMs` have passed on the
+   * clock of the service. Queued faults come first.
    */
   keepInjectingFault(fault: Fault, { forMs }: { forMs?: number } = {}): void {
     this.faults.addLasting(fault, forMs)
   }
 
-  /** Forgets all faults, queued and standing. */
+  /** Removes all faults, queued and lasting. */
   clearFaults(): void {
     this.faults.clear()
   }

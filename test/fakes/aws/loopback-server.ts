@@ -29,7 +29,7 @@ export class LoopbackServer {
     })
     server.on('connection', (socket) => {
       sockets.add(socket)
-      socket.on('error', () => {}) // a client that goes away is no matter for the server
+      socket.on('error', () => {}) // A client that disconnects is not an error of the server.
       socket.on('close', () => sockets.delete(socket))
     })
     await new Promise<void>((resolve, reject) => {
@@ -39,7 +39,7 @@ export class LoopbackServer {
     return new LoopbackServer(server, sockets, failures)
   }
 
-  /** Closes the port and every connection. Rejects with the first mistake of the server itself, if it made one. */
+  /** Closes the port and every connection. Rejects with the first error of the server itself, if there was one. */
   async stop(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const socket of this.#sockets) socket.destroy()
@@ -48,7 +48,7 @@ export class LoopbackServer {
   }
 }
 
-/** The whole body as text; rejects when the client goes away before its end. */
+/** The whole body as text; rejects when the client disconnects before its end. */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)

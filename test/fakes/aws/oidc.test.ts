@@ -12,7 +12,7 @@ async function ask(
   return fetch(url, { headers: { authorization: `bearer ${token}` } })
 }
 
-test('a token is for the audience asked for, and holds five minutes', async () => {
+test('a token is for the requested audience, and is valid for five minutes', async () => {
   const now = Date.parse('2026-03-01T12:00:00Z')
   await using oidc = await LocalOidc.start({ clock: () => now })
   const response = await ask(oidc, { audience: 'a & b' })
@@ -37,7 +37,7 @@ test('a wrong request token gets none', async () => {
   expect(oidc.tokensIssued).toBe(0)
 })
 
-test('it fails once, is late, or hangs, as told', async () => {
+test('it fails once, is late, or hangs, as injected', async () => {
   const oidc = await LocalOidc.start()
   oidc.injectFault(bare(500), late(1), hang())
   expect([(await ask(oidc)).status, (await ask(oidc)).status]).toEqual([500, 200])

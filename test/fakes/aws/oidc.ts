@@ -6,7 +6,7 @@ import { LocalService, type LocalServiceOptions } from './local-service.ts'
 export interface LocalOidcOptions extends LocalServiceOptions {
   /** Claims to add or replace, such as `sub`. */
   claims?: Record<string, unknown>
-  /** How long a token holds. Default 5 minutes, as GitHub's do. */
+  /** How long a token is valid. Default 5 minutes, as on GitHub. */
   lifetimeMs?: number
 }
 
@@ -14,7 +14,7 @@ export interface LocalOidcOptions extends LocalServiceOptions {
 export interface TokenRequest {
   readonly audience: string | undefined
   readonly at: number
-  /** Undefined when no answer was sent. */
+  /** Undefined when no response was sent. */
   readonly status?: number
 }
 
@@ -44,12 +44,12 @@ export class LocalOidc extends LocalService {
     return new LocalOidc(options).listen(options.port)
   }
 
-  /** How many tokens were asked for with success. */
+  /** The number of issued tokens. */
   get tokensIssued(): number {
     return this.#tokensIssued
   }
 
-  /** What the runner puts into the environment of a job with `id-token: write`. */
+  /** The variables that the runner sets in a job with `id-token: write`. */
   env(): Record<string, string> {
     return {
       ACTIONS_ID_TOKEN_REQUEST_URL: `${this.url}/token?api-version=2.0`,
@@ -57,7 +57,7 @@ export class LocalOidc extends LocalService {
     }
   }
 
-  /** A signed token for the audience, as a job would be given it. */
+  /** A signed token for the audience, as a job would get it. */
   token(audience: string): string {
     const now = Math.floor(this.clock() / 1000)
     const lifetimeMs = this.#options.lifetimeMs ?? 5 * 60_000

@@ -25,7 +25,7 @@ export class RateLimiter {
 
   /**
    * Takes a token for one request.
-   * @throws ServiceError ThrottlingException when there is none left
+   * @throws ServiceError ThrottlingException when no token is left
    */
   spend(operation: Operation, now: number): void {
     const rate = this.#rates[operation]

@@ -38,18 +38,18 @@ export async function signedRequest(
   return captured
 }
 
-/** What came back for bytes that were sent: all that was read, and how the connection ended. */
+/** The response to the bytes that were sent: everything that was read, and how the connection ended. */
 export interface RawResponse {
   text: string
   end: 'closed' | 'reset' | 'still open'
 }
 
-/** Milliseconds between two looks. Between them the server and the socket have had their turn, on a busy machine too. */
+/** Milliseconds between two checks, in which the server and the socket can work, also on a slow machine. */
 const LOOK_EVERY_MS = 10
 
 /**
  * Sends a request over a socket of its own and reads until the connection ends.
- * @param isEnough asked again and again: whether to wait for that no longer, with what has come so far
+ * @param isEnough called repeatedly with what has arrived: whether to stop waiting
  */
 export async function sendRaw(
   url: string,

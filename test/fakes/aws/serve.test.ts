@@ -81,13 +81,13 @@ test('it writes its variables and each request into files', async () => {
   }
 })
 
-test('it says what is wrong with an option', async () => {
+test('it reports an invalid option', async () => {
   using tool = serve('--tasks', 'many')
   expect(await tool.ended).toBe(1)
   expect(tool.printed.text).toBe('--tasks must be a whole number from 0 to 10000, not "many"\n')
 })
 
-test('it says when the port is taken', async () => {
+test('it reports a port that is in use', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const { port } = other.address() as { port: number }
@@ -97,7 +97,7 @@ test('it says when the port is taken', async () => {
   await new Promise((resolve) => other.close(resolve))
 })
 
-test('it explains itself', async () => {
+test('it prints its usage', async () => {
   using tool = serve('--help')
   expect(await tool.ended).toBe(0)
   expect(tool.printed.text).toMatch(/^Usage: npm run local-aws -- \[options\]\n/)

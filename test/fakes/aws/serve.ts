@@ -6,14 +6,14 @@ import { PUBLISHED_RATES } from './rates.ts'
 
 const USAGE = `Usage: npm run local-aws -- [options]
 
-Starts a local AWS Data Pipeline on 127.0.0.1 and prints each request it gets.
+Starts a local AWS Data Pipeline on 127.0.0.1 and prints each request that it receives.
 
   --port <n>          port to listen on (default: any free one)
   --tasks <n>         tasks to put into the queue (default: 1)
   --worker-group <g>  worker group of these tasks (default: ci)
   --hold <ms>         how long an empty poll is held (default: 90000, as documented)
   --write-env <f>     file to add the variables to, a line each, as GITHUB_ENV takes them
-  --log <f>           file to add each answered request to, a line of JSON each
+  --log <f>           file to add each request to, a line of JSON each
   --help              this text
 `
 
@@ -25,7 +25,7 @@ function parseOptions(args: string[]) {
       tasks: { type: 'string', default: '1' },
       'worker-group': { type: 'string', default: 'ci' },
       hold: { type: 'string', default: '90000' },
-      // Not env-file: Node takes that for itself, behind the script, too.
+      // Not env-file: Node uses that option itself, even after the script.
       'write-env': { type: 'string' },
       log: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -49,7 +49,7 @@ function wholeNumber(name: string, text: string, max: number): number {
   return number
 }
 
-/** One line: the time, the operation, the end of the task id, what was said, and the answer. */
+/** One line: the time, the operation, the end of the task id, the rest of the body, and the response. */
 function line({ at, operation, body, fault, response }: ReceivedRequest): string {
   const { taskId, ...rest } = body
   return [
@@ -58,7 +58,7 @@ function line({ at, operation, body, fault, response }: ReceivedRequest): string
     ...(typeof taskId === 'string' ? [`task …${taskId.slice(-12)}`] : []),
     ...(Object.keys(rest).length > 0 ? [shorten(JSON.stringify(rest))] : []),
     '→',
-    response ? `${response.status}${response.error ? ` ${response.error}` : ''}` : 'no answer',
+    response ? `${response.status}${response.error ? ` ${response.error}` : ''}` : 'no response',
     ...(fault ? [`(${fault})`] : []),
   ].join(' ')
 }
@@ -78,7 +78,7 @@ async function serve(args: string[]): Promise<void> {
     rates: PUBLISHED_RATES,
     onRequest: (request) => {
       const { operation, body, response } = request
-      // First into the file: who sees the line printed finds it there.
+      // First into the file, so that it is there when the line is printed.
       if (log) appendFileSync(log, `${JSON.stringify({ operation, body, response: response?.status })}\n`)
       console.log(line(request))
     },
@@ -93,7 +93,7 @@ async function serve(args: string[]): Promise<void> {
     const task = service.addTask({ workerGroup })
     console.log(`\ntask for the worker group ${workerGroup}:\n${task.taskId}`)
   }
-  // Before it is offered: who reads it may do so at once.
+  // Before the message that offers it.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       service.stop().then(() => console.log('Stopped.'))

@@ -1,4 +1,4 @@
-/** An error that a service answers with: its code, the text for people, and the HTTP status. */
+/** An error response of a service: its code, its message, and the HTTP status. */
 export class ServiceError extends Error {
   readonly code: string
   readonly status: number

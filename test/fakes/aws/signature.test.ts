@@ -10,7 +10,7 @@ const setStatus = (client: DataPipelineClient) =>
   client.send(new SetTaskStatusCommand({ taskId: 'unknown', taskStatus: 'FINISHED' }))
 const TEMPORARY: Credentials = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'a/b+c=' }
 
-/** Signs with the SDK, lets the request be altered, and gives the code and the text of the answer. */
+/** Signs with the SDK, changes the request, and returns the code and the text of the response. */
 async function responseTo({
   credentials = TEST_CREDENTIALS,
   region = 'us-east-1',
@@ -28,7 +28,7 @@ async function responseTo({
     { ...TEMPORARY, accessKeyId: 'OLD', expiresAt: NOON },
   ])
   await using service = await LocalDataPipeline.start({ credentials: store, region: 'us-east-1', clock: () => NOON })
-  // The clock of the SDK stands still: a second more or less decides.
+  // The clock of the SDK does not advance: one second decides.
   const now = jest.spyOn(Date, 'now').mockReturnValue(signedAt)
   const request = await signedRequest(service.url, setStatus, { credentials, region }).finally(() => now.mockRestore())
   for (const [name, value] of Object.entries(alter)) {
@@ -40,7 +40,7 @@ async function responseTo({
   return `${__type}: ${message}`
 }
 
-/** A good signature gets as far as the task, which does not exist. */
+/** With a valid signature, the task is looked up, and does not exist. */
 const ACCEPTED = 'TaskNotFoundException: The specified task was not found.'
 const MISMATCH = /^InvalidSignatureException: The request signature we calculated does not match/
 const INVALID_TOKEN = 'UnrecognizedClientException: The security token included in the request is invalid.'

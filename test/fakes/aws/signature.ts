@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { CredentialStore, Credentials } from './credentials.ts'
 import { ServiceError } from './service-error.ts'
 
-/** IAM User Guide, "Signature Version 4": a request is good for five minutes around the time it was signed at. */
+/** IAM User Guide, "Signature Version 4": a request is valid for five minutes around the time of its signature. */
 const VALID_FOR_MS = 5 * 60_000
 
 /** The parts of a request that are signed. */
@@ -34,9 +34,9 @@ interface Authorization {
 }
 
 /**
- * Checks a Signature Version 4 in the Authorization header and gives who signed.
+ * Checks a Signature Version 4 in the Authorization header and returns the signer.
  * Source: IAM User Guide, "Create a signed AWS API request".
- * @throws ServiceError with the code and the text AWS uses for what is wrong
+ * @throws ServiceError with the code and the text that AWS uses
  */
 export function verifySignature(request: SignedRequest, body: string, rules: SignatureRules): Signer {
   const authorization = parseAuthorization(request.headers.authorization)

@@ -17,7 +17,7 @@ import {
 
 const NOON = Date.parse('2026-03-01T12:00:00Z')
 
-/** All three services with one clock and one store of credentials, and the SDK's provider to go through them. */
+/** All three services with one clock and one store of credentials, and the SDK's provider that calls them. */
 async function startAll(options: Partial<LocalStsOptions> = {}) {
   const time = { now: NOON }
   const clock = () => time.now
@@ -38,7 +38,7 @@ async function startAll(options: Partial<LocalStsOptions> = {}) {
   return { time, oidc, service, sts, assume, [Symbol.asyncDispose]: () => services.disposeAsync() }
 }
 
-test('a token of the issuer becomes credentials that Data Pipeline takes until they expire', async () => {
+test('a token of the issuer is exchanged for credentials that Data Pipeline accepts until they expire', async () => {
   await using all = await startAll()
   const { time, service, sts } = all
   const credentials = await all.assume()
@@ -68,7 +68,7 @@ test('a session may last as long as the role allows', async () => {
   await expect(all.assume({ durationSeconds: 3600 })).resolves.toMatchObject({ expiration: new Date(NOON + 3_600_000) })
 })
 
-test('a chosen lifetime goes before the one asked for', async () => {
+test('a configured lifetime overrides the requested one', async () => {
   await using all = await startAll({ sessionMs: 1500 })
   await expect(all.assume()).resolves.toMatchObject({ expiration: new Date(NOON + 1500) })
 })
@@ -118,7 +118,7 @@ test.each<[string, FaultKind, string]>([
   ['noIdentityProvider', noIdentityProvider(), 'No OpenIDConnect provider'],
   ['internalFailure', internalFailure(), 'unknown error'],
   ['bare(500)', bare(500), ''],
-])('%s strikes once', async (_, fault, message) => {
+])('%s affects one request', async (_, fault, message) => {
   await using all = await startAll()
   all.sts.injectFault(fault)
   await expect(all.assume()).rejects.toThrow(message)

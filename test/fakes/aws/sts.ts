@@ -12,7 +12,7 @@ import { verifySignature } from './signature.ts'
 /** A role, and who may assume it. */
 export interface Role {
   arn: string
-  /** The `sub` claims its trust policy lets in. Default all. */
+  /** The `sub` claims that its trust policy allows. Default all. */
   subject?: RegExp
   /** Default one hour, as IAM's. */
   maxSessionSeconds?: number
@@ -21,24 +21,24 @@ export interface Role {
 export const TEST_ROLE: Role = { arn: 'arn:aws:iam::123456789012:role/ci' }
 
 export interface LocalStsOptions extends LocalServiceOptions {
-  /** Whose tokens it trusts. */
+  /** The issuer that it trusts. */
   issuer: LocalOidc
-  /** Where new credentials go: the store of the LocalDataPipeline that shall accept them. */
+  /** The store for new credentials, shared with the LocalDataPipeline that accepts them. */
   credentials: CredentialStore
   /** Default TEST_ROLE alone. */
   roles?: Role[]
   /** Default `sts.amazonaws.com`. */
   audience?: string
-  /** How long sessions last, whatever is asked for. Default what DurationSeconds asks for, else one hour. */
+  /** How long sessions last, regardless of the request. Default DurationSeconds of the request, else one hour. */
   sessionMs?: number
 }
 
 export interface StsRequest {
   readonly parameters: Readonly<Record<string, string>>
   readonly at: number
-  /** Undefined when no answer was sent. */
+  /** Undefined when no response was sent. */
   readonly response?: Sent
-  /** The access key that was given out. */
+  /** The access key that was issued. */
   readonly accessKeyId?: string
   /** Who signed it: AssumeRole only. */
   readonly signedBy?: string
@@ -46,7 +46,7 @@ export interface StsRequest {
 
 type OpenStsRequest = { -readonly [K in keyof StsRequest]: StsRequest[K] }
 
-/** The trust policy of the role does not let the token in. */
+/** The trust policy of the role does not allow the token. */
 export function notAuthorized(): FaultKind {
   return error('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', 403)
 }
@@ -55,7 +55,7 @@ export function webTokenExpired(): FaultKind {
   return error('ExpiredTokenException', 'Token expired: current date/time must be before the expiration date/time', 400)
 }
 
-/** STS could not fetch the keys of the issuer, as happens for a moment when many jobs ask at once. */
+/** STS could not fetch the keys of the issuer, as can happen briefly when many jobs call at once. */
 export function keysNotFetched(): FaultKind {
   const text =
     "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"
@@ -85,7 +85,7 @@ export class LocalSts extends LocalService {
     return new LocalSts(options).listen(options.port)
   }
 
-  /** What a process needs in its environment to call this service. */
+  /** The environment that a process needs to call this service. */
   env(): Record<string, string> {
     return { AWS_ENDPOINT_URL_STS: this.url }
   }
@@ -123,7 +123,7 @@ export class LocalSts extends LocalService {
     return assumedRole(session, { action, role, sessionName, claims })
   }
 
-  /** STS has its own names for what is wrong with the keys that sign a request. */
+  /** STS has its own codes for invalid keys of a signature. */
   #signerOf(request: IncomingMessage, body: string): string {
     const { credentials } = this.#options
     try {
@@ -184,7 +184,7 @@ interface Assumption {
   readonly action: string
   readonly role: Role
   readonly sessionName: string
-  /** Of the token, where there is one. */
+  /** The subject of the token, if there is one. */
   readonly claims: { readonly subject: string; readonly audience: string } | undefined
 }
 

@@ -16,7 +16,7 @@ function queueWith(options: { silentForMs?: number; lostTask?: LostTaskResponse 
   return { queue, time, poll }
 }
 
-test('tasks are given out in their order, each to one poll', async () => {
+test('tasks are assigned in their order, each to one poll', async () => {
   const { queue, poll } = queueWith()
   const tasks = [queue.add(), queue.add()]
   expect([await poll(), await poll(), await poll()]).toEqual([...tasks, undefined])
@@ -28,14 +28,14 @@ test('a worker group matches exactly', async () => {
   expect([await poll('build*'), await poll('Build'), await poll('Build*')]).toEqual([undefined, undefined, task])
 })
 
-test('of two polls that are held the older one gets the task', async () => {
+test('of two held polls, the older one gets the task', async () => {
   const { queue, poll } = queueWith()
   const polls = [poll('ci', 200), poll('ci', 50)]
   const task = queue.add()
   await expect(Promise.all(polls)).resolves.toEqual([task, undefined])
 })
 
-test('a poll whose caller gives up waits no longer', async () => {
+test('a poll whose caller gives up stops waiting', async () => {
   const { queue } = queueWith()
   const caller = new AbortController()
   const poll = queue.poll('ci', { hostname: undefined, holdMs: 60_000, signal: caller.signal })
@@ -55,7 +55,7 @@ test('a task that is not acknowledged in time goes to a later poll', async () =>
   expect(task).toMatchObject({ state: 'assigned', assignments: 2, assignedTo: { at: 2 * MINUTE + 1 } })
 })
 
-test('a poll that is held gets a task that comes back', async () => {
+test('a held poll gets a task that returns to the queue', async () => {
   const { queue, time, poll } = queueWith()
   const task = queue.add()
   await poll()
@@ -64,7 +64,7 @@ test('a poll that is held gets a task that comes back', async () => {
   await expect(held).resolves.toBe(task)
 })
 
-test('an acknowledged task stays with its holder for ever, unless silence is limited', async () => {
+test('an acknowledged task stays with its holder, unless silence is limited', async () => {
   const { queue, time, poll } = queueWith()
   const { taskId } = queue.add()
   await poll()
@@ -91,7 +91,7 @@ test.each<[LostTaskResponse, string | undefined]>([
   ['TaskNotFoundException', 'TaskNotFoundException'],
   ['InvalidRequestException', 'InvalidRequestException'],
   ['accepted', undefined],
-])('with lostTask %s reports on an ended and on a reassigned task give %s', async (lostTask, code) => {
+])('with lostTask %s, reports on an ended and on a reassigned task get %s', async (lostTask, code) => {
   const { queue, time, poll } = queueWith({ lostTask })
   const [ended, back] = [queue.add(), queue.add()]
   await poll()
@@ -107,21 +107,21 @@ test.each<[LostTaskResponse, string | undefined]>([
   expect(back.state).toBe('waiting')
 })
 
-test('an unknown task is not found, whatever is said of lost ones', () => {
+test('an unknown task is not found, with any setting of lostTask', () => {
   const { queue } = queueWith({ lostTask: 'accepted' })
   expect(codeOf(() => queue.setStatus('none', { taskStatus: 'FINISHED' }))).toBe('TaskNotFoundException')
   expect(codeOf(() => queue.reportProgress('none', []))).toBe('TaskNotFoundException')
   expect(() => queue.get('none')).toThrow('there is no task none')
 })
 
-test('a task that was never polled for can be reported on by whoever has its id', () => {
+test('a task that was never polled for can be reported on by anyone with its id', () => {
   const { queue } = queueWith()
   const task = queue.add()
   queue.setStatus(task.taskId, { taskStatus: 'FALSE' })
   expect(task.state).toBe('false')
 })
 
-test('a canceled task is not given out, and an ended one is not canceled', async () => {
+test('a canceled task is not assigned, and an ended one is not canceled', async () => {
   const { queue, poll } = queueWith()
   const [canceled, ended] = [queue.add(), queue.add()]
   queue.cancel(canceled.taskId)

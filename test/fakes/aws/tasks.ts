@@ -19,10 +19,10 @@ export interface Task {
   readonly state: TaskState
   /** Who polled for it last, and when (milliseconds since 1970). */
   readonly assignedTo?: { readonly hostname: string | undefined; readonly at: number }
-  /** How often PollForTask gave it away. */
+  /** How often PollForTask assigned it. */
   readonly assignments: number
   readonly progressReports: ReadonlyArray<{ readonly at: number; readonly fields: Field[] }>
-  /** What SetTaskStatus said. */
+  /** The status and error fields of SetTaskStatus. */
   readonly status?: TaskStatus
   readonly errorId?: string
   readonly errorMessage?: string
@@ -31,7 +31,7 @@ export interface Task {
 }
 
 export type NewTask = Partial<Pick<Task, 'taskId' | 'pipelineId' | 'attemptId' | 'workerGroup' | 'objects'>> & {
-  /** Fields of its attempt, where no objects are given: besides those of the sample, or in place of them. */
+  /** Fields of its attempt, without `objects`: added to those of the sample, or replacing them. */
   texts?: Readonly<Record<string, string>>
 }
 
@@ -43,8 +43,8 @@ export interface Outcome {
 }
 
 /**
- * What a caller is told about a task that has ended or went back to the queue.
- * What the real service says is unknown. `accepted` means: a success, and nothing changes.
+ * The response for a task that has ended or went back to the queue. That of the real service is unknown.
+ * `accepted` means: a success, and nothing changes.
  */
 export type LostTaskResponse = 'TaskNotFoundException' | 'InvalidRequestException' | 'accepted'
 
@@ -52,7 +52,7 @@ export interface TaskQueueOptions {
   clock: () => number
   /** API reference, ReportTaskProgress: two minutes. */
   acknowledgeWithinMs: number
-  /** Off when undefined. API reference, ReportTaskProgress: both 15 and 5 minutes are said. */
+  /** Off when undefined. API reference, ReportTaskProgress: both 15 and 5 minutes are documented. */
   silentForMs: number | undefined
   lostTask: LostTaskResponse
 }
@@ -64,7 +64,7 @@ type OpenTask = Writable<Omit<Task, 'progressReports'>> & { progressReports: Arr
 export class TaskQueue {
   readonly #options: TaskQueueOptions
   readonly #tasks = new Map<string, OpenTask>()
-  /** Polls that are being held, the oldest first. Calling one lets it look for a task. */
+  /** Held polls, the oldest first. Calling one makes it look for a task. */
   readonly #polls = new Set<() => void>()
 
   constructor(options: TaskQueueOptions) {
@@ -107,7 +107,7 @@ export class TaskQueue {
     return task
   }
 
-  /** From now on ReportTaskProgress says `canceled: true` for it. A task that has ended stays as it is. */
+  /** Later ReportTaskProgress calls for it get `canceled: true`. A task that has ended does not change. */
   cancel(taskId: string): void {
     const task = this.get(taskId) as OpenTask
     if (!hasEnded(task)) task.state = 'canceled'
@@ -115,7 +115,7 @@ export class TaskQueue {
 
   /**
    * PollForTask: the oldest waiting task of the worker group, or the next one within `holdMs` (real time).
-   * @param signal gives up waiting
+   * @param signal stops waiting
    */
   async poll(
     workerGroup: string,
@@ -157,7 +157,7 @@ export class TaskQueue {
   }
 
   /**
-   * SetTaskStatus: ends the task. On a canceled one it is noted, without ending it again.
+   * SetTaskStatus: ends the task. For a canceled one it is noted, without ending it again.
    * @throws ServiceError TaskNotFoundException
    */
   setStatus(taskId: string, outcome: Outcome): void {
@@ -198,9 +198,9 @@ export class TaskQueue {
   }
 
   /**
-   * The task, when a report on it counts; undefined when it is lost but the answer shall be a success.
+   * The task, when a report on it counts; undefined when it is lost and the response is still a success.
    * A task that was never polled for counts as held, so that its id can be handed out by other means.
-   * The id is all that says who holds a task: after a reassignment the former holder is not told apart.
+   * A holder is known by the task id only: after a reassignment, the former holder is not distinguished.
    */
   #held(taskId: string): OpenTask | undefined {
     this.#takeBackOverdue()
@@ -210,11 +210,11 @@ export class TaskQueue {
     if (!hasEnded(task) && !wentBack) return task
     const { lostTask } = this.#options
     if (lostTask === 'accepted') return undefined
-    const REASONS = {
+    const reasons = {
       TaskNotFoundException: 'was not found',
       InvalidRequestException: 'is not in a state to be reported on',
     }
-    throw new ServiceError(lostTask, `The specified task ${REASONS[lostTask]}.`)
+    throw new ServiceError(lostTask, `The specified task ${reasons[lostTask]}.`)
   }
 }
 

@@ -14,7 +14,7 @@ interface ExpectedResponse {
   type?: string | null
   body?: string
   headers?: Record<string, string>
-  /** What `fetch` or reading the body fails with. */
+  /** The error of `fetch` or of reading the body. */
   error?: RegExp
 }
 
@@ -65,7 +65,7 @@ test('every fault is in the table, or hangs', () => {
   expect(Object.keys(faults).toSorted()).toEqual([...Object.keys(expected), 'hang', 'hang-midway'].toSorted())
 })
 
-test.each<FaultName>(['hang', 'hang-midway'])('%s never comes to an end', async (fault) => {
+test.each<FaultName>(['hang', 'hang-midway'])('%s never ends', async (fault) => {
   const job = github.addJob({ name: 'build' })
   github.injectFault(fault)
   const reply = fetch(`${github.apiUrl}/repos/octo/pipes/actions/jobs/${job.id}`, {
@@ -79,7 +79,7 @@ test.each<FaultName>(['hang', 'hang-midway'])('%s never comes to an end', async 
 const look = (path = '/actions/jobs/1') =>
   fetch(`${github.apiUrl}/repos/octo/pipes${path}`, { headers: { authorization: `Bearer ${github.token}` } })
 
-test('lasts as many requests as wanted, in the order of asking', async () => {
+test('lasts for a number of requests, in their order', async () => {
   github.addJob({ name: 'build', id: 1 })
   github.injectFault('bad-gateway', { times: 2 })
   github.injectFault('too-many-requests', { times: 1 })
@@ -99,7 +99,7 @@ test('can be of one route, and ended', async () => {
   expect((await look('/check-runs/1/annotations')).status).toBe(200)
 })
 
-test('can be an answer of one’s own, or a late one', async () => {
+test('can be a custom response, or a late one', async () => {
   github.addJob({ name: 'build', id: 1 })
   github.injectFault({ status: 418, headers: { 'x-teapot': 'yes' }, body: 'short and stout' }, { times: 1 })
   github.injectFault({ delayMs: 50 }, { times: 1 })
@@ -111,7 +111,7 @@ test('can be an answer of one’s own, or a late one', async () => {
   expect(performance.now() - before).toBeGreaterThan(40)
 })
 
-test('is not kept from octokit by retries of its own', async () => {
+test('reaches octokit’s caller without retries', async () => {
   const octokit = getOctokit(github.token, { baseUrl: github.apiUrl })
   github.addJob({ name: 'build', id: 1 })
   github.injectFault('bad-gateway', { times: 1 })

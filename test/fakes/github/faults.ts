@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 
-/** An answer of the API before it is sent. */
+/** A response of the API before it is sent. */
 export interface Response {
   status: number
   headers?: Record<string, string>
@@ -10,24 +10,24 @@ export interface Response {
   raw?: { type: string; text: string }
 }
 
-/** An answer of one's own. A string body is sent as it is, anything else as JSON. */
+/** A custom response. A string body is sent as it is, anything else as JSON. */
 export interface CustomFault {
   status: number
   headers?: Record<string, string>
   body?: unknown
 }
 
-/** The right answer, but late. */
+/** The right response, but late. */
 export interface DelayFault {
   delayMs: number
 }
 
-/** What a fault can use. */
+/** The request and response that a fault changes. */
 export interface FaultContext {
   response: ServerResponse
   /** The page of GitHub's documentation that the operation's errors link to. */
   documentationUrl: string | undefined
-  /** The answer that the request would have had. */
+  /** The response without the fault. */
   wellBehaved(): Promise<Response>
   send(response: Response): void
 }
@@ -66,9 +66,9 @@ const rateLimited =
   ({ send }) =>
     send({ status, headers: headers(), json: { message, documentation_url: limits, status: String(status) } })
 
-/** What can be wrong with GitHub, or with what lies between. */
+/** Faults of GitHub, or of the network in between. */
 export const faults = {
-  /** The token is no good, or no longer. */
+  /** The token is not valid, or no longer. */
   'bad-credentials': error(401, 'Bad credentials'),
   /** The token lacks a permission. */
   forbidden: error(403, 'Resource not accessible by integration'),
@@ -80,14 +80,14 @@ export const faults = {
     'x-ratelimit-reset': soon(),
     'x-ratelimit-resource': 'core',
   })),
-  /** Too many at once; some requests are left of the hour's. */
+  /** Too many at once, with requests of the hour left. */
   'too-many-requests': rateLimited(
     429,
     'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.',
     () => ({ 'retry-after': '60' }),
   ),
   'not-found': error(404, 'Not Found'),
-  /** The run has ended already, or is not yet begun. */
+  /** The run has ended, or has not started. */
   conflict: error(409, 'Cannot cancel a workflow run that is completed.'),
   gone: error(410, 'Gone'),
   'server-error': error(500, 'Server Error'),
@@ -96,20 +96,20 @@ export const faults = {
   unavailable: html(503, 'Unicorn! · GitHub'),
   /** A captive portal, or a proxy's page. */
   html: html(200, 'Please sign in'),
-  /** Whole, but cut within. */
+  /** Complete HTTP with truncated JSON. */
   'truncated-json': async ({ wellBehaved, send }) => {
     const text = JSON.stringify((await wellBehaved()).json ?? {})
     const half = text.slice(0, Math.ceil(text.length / 2))
     send({ status: 200, raw: { type: 'application/json; charset=utf-8', text: half } })
   },
-  /** JSON, with nothing in it as it should be. */
+  /** JSON with the wrong type in every place. */
   'wrong-shape': async ({ wellBehaved, send }) => send({ status: 200, json: misshapen((await wellBehaved()).json) }),
   /** `{"jobs": null}` */
   'null-jobs': json({ total_count: 1, jobs: null }),
   array: json([]),
   null: json(null),
   text: json('OK'),
-  /** Says how long it is, sends half, and closes the connection. */
+  /** Announces its length, sends half, and closes the connection. */
   'cut-off': async (context) => {
     const text = await halfOf(context)
     context.response.write(text, () => context.response.socket?.end())
@@ -118,7 +118,7 @@ export const faults = {
   'hang-midway': async (context) => {
     context.response.write(await halfOf(context))
   },
-  /** Never answers. */
+  /** No response. */
   hang: () => undefined,
   /** Resets the connection (ECONNRESET). */
   reset: ({ response }) => {
@@ -142,7 +142,7 @@ export async function commitFault(fault: FaultName | CustomFault, context: Fault
   })
 }
 
-/** Writes the head of the right answer, and gives half of its body. */
+/** Writes the head of the right response, and returns half of its body. */
 async function halfOf({ wellBehaved, response }: FaultContext): Promise<string> {
   const text = JSON.stringify((await wellBehaved()).json ?? {})
   response.writeHead(200, {
@@ -152,7 +152,7 @@ async function halfOf({ wellBehaved, response }: FaultContext): Promise<string> 
   return text.slice(0, Math.floor(text.length / 2))
 }
 
-/** The same value with each text a number, each number a text, each list null, and each flag turned. */
+/** The same value with each text a number, each number a text, each list null, and each flag inverted. */
 function misshapen(value: unknown): unknown {
   if (typeof value === 'string') return value.length
   if (typeof value === 'number') return String(value)

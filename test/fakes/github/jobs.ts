@@ -26,14 +26,14 @@ export interface AnnotationInput {
   message: string
   level?: 'notice' | 'warning' | 'failure'
   title?: string
-  /** '.github' is what GitHub says of a message without a file. */
+  /** '.github' is GitHub's path of a message without a file. */
   path?: string
   /** For such a message, the line within the log of its step. */
   startLine?: number
   endLine?: number
 }
 
-/** The text of a log, or what makes it piece by piece; called once for its size and again for each download. */
+/** The text of a log, or a function that yields its pieces. It is called once for the size and again for each download. */
 export type LogSource = string | (() => Iterable<string | Uint8Array>)
 
 export interface JobInput {
@@ -47,7 +47,7 @@ export interface JobInput {
   runnerName?: string | null
   runAttempt?: number
   steps?: StepInput[]
-  /** Without one the log is not found. */
+  /** Default: the log is not found. */
   log?: LogSource
   /** The log was deleted after its retention: 410. */
   logExpired?: boolean
@@ -67,7 +67,7 @@ export interface Step {
   completedAt: string | null
 }
 
-/** A job as the server knows it. Change its fields at any time: the next answer shows it. */
+/** A job as the server knows it. Change its fields at any time: the next response shows it. */
 export interface Job {
   /** The id of the job, and of its check run. */
   readonly id: number
@@ -88,7 +88,7 @@ export interface Job {
   completedAt: string | null
 }
 
-/** Where a job is: what its URLs are made of. */
+/** Where a job is, for its URLs. */
 export interface Place {
   apiUrl: string
   serverUrl: string
@@ -96,7 +96,7 @@ export interface Place {
   runId: number
 }
 
-/** Ids are of the size they have on github.com: above 2^32, so that nothing may take them for an int32. */
+/** Ids have the size of those on github.com: above 2^32, so that nothing treats them as an int32. */
 const firstJobId = 90_251_632_269
 const headSha = '96867411d5895d39339b48157661fea50fdd801f'
 const defaultStart = '2026-01-02T03:04:05Z'

@@ -6,11 +6,11 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => Pr
 export interface Listener {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string
-  /** Ends every connection at once, those with an unanswered request too. */
+  /** Ends every connection at once, including those with a pending request. */
   stop(): Promise<void>
 }
 
-/** Listens on a free port of 127.0.0.1. What `handle` throws becomes a 500 with the error's text. */
+/** Listens on a free port of 127.0.0.1. An error of `handle` becomes a 500 with its text. */
 export async function listen(handle: Handler): Promise<Listener> {
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {

@@ -18,7 +18,7 @@ afterEach(async () => {
   }
 })
 
-test('gives a running job with its steps', async () => {
+test('shows a running job with its steps', async () => {
   const { github, octokit, owner, repo } = await start({ attempt: 2 })
   const job = github.addJob({
     name: 'build (ubuntu-latest, 24)',
@@ -75,7 +75,7 @@ test('pages through the jobs of an attempt', async () => {
   expect(small.data.jobs).toHaveLength(30)
 })
 
-test('knows which attempt ran a job', async () => {
+test('shows which attempt ran a job', async () => {
   const { github, octokit, owner, repo } = await start({ attempt: 2 })
   github.addJob({ name: 'lint', conclusion: 'success', runAttempt: 1 })
   const failed = github.addJob({ name: 'build', conclusion: 'failure', runAttempt: 1 })
@@ -110,7 +110,7 @@ test('shows a skipped and a queued job as jobs without a runner', async () => {
   ])
 })
 
-test('gives the annotations of a completed job only, page by page', async () => {
+test('shows the annotations of a completed job only, page by page', async () => {
   const { github, octokit, owner, repo } = await start()
   const annotations = Array.from({ length: 31 }, (_, n) => ({ message: `error ${n}` }))
   const job = github.addJob({ name: 'build', annotations })
@@ -133,7 +133,7 @@ test('cancels a run with the permission to write only', async () => {
   expect(github.cancellations).toEqual([])
   github.grant(['actions: write'])
   expect(await cancel()).toMatchObject({ status: 202, data: {} })
-  // To write includes to read.
+  // The write permission includes read.
   expect((await octokit.rest.actions.listJobsForWorkflowRun({ owner, repo, run_id: github.runId })).status).toBe(200)
   expect(github.cancellations).toHaveLength(1)
   github.injectFault('conflict', { route: 'cancel' })
@@ -141,7 +141,7 @@ test('cancels a run with the permission to write only', async () => {
   expect(github.cancellations).toHaveLength(1)
 })
 
-test('says which permission is missing', async () => {
+test('names the missing permission', async () => {
   const { github, octokit, owner, repo } = await start({ permissions: ['actions: read'] })
   const job = github.addJob({ name: 'build', conclusion: 'failure' })
 
@@ -203,7 +203,7 @@ test.each([
   expect(await response.json()).toMatchObject({ message: 'Not Found' })
 })
 
-test('lets the state change at the n-th look', async () => {
+test('lets the state change at the n-th request', async () => {
   const { github, octokit, owner, repo } = await start()
   const job = github.addJob({ name: 'build', steps: [{ name: 'Run make', status: 'in_progress' }] })
   const [step] = job.steps
@@ -231,7 +231,7 @@ test('refuses to send what GitHub would not', async () => {
   ])
 })
 
-test('ends, whatever hangs', async () => {
+test('stops while requests hang', async () => {
   const { github } = await start()
   github.injectFault('hang')
   const hanging = fetch(github.apiUrl).catch((error: Error) => error.message)

@@ -15,28 +15,28 @@ export interface LocalGitHubOptions {
   /** `owner/name` */
   repository?: string
   runId?: number
-  /** The run's latest attempt, to which a job belongs that names no other. */
+  /** The run's latest attempt, the default of a job. */
   attempt?: number
   token?: string
   /** '' as on api.github.com, or '/api/v3' as on GitHub Enterprise Server. */
   basePath?: string
-  /** Where links for people go. */
+  /** The base of links for people. */
   serverUrl?: string
-  /** The repository is private: GitHub does not tell a stranger (no token) that it exists, 404 instead of 401. */
+  /** The repository is private: without a token GitHub does not show that it exists, and sends 404 instead of 401. */
   private?: boolean
   permissions?: Permission[]
   /** See RangeSupport. Default `every-form`; github.com is `no-suffix`. */
   ranges?: RangeSupport
   logLinkLifetimeMs?: number
-  /** The description that answers are checked against. Default: by the base path. False: no check. */
+  /** The description that responses are checked against. Default: by the base path. False: no check. */
   description?: DescriptionName | false
 }
 
 /** A request to the API. */
 interface RecordedRequest {
-  /** Undefined where nothing is served. */
+  /** Undefined for a path that is not served. */
   readonly route: Route | undefined
-  /** The how-manieth of its route, from 1. */
+  /** Its number among the requests of its route, from 1. */
   readonly nth: number
   readonly method: string
   readonly path: string
@@ -45,7 +45,7 @@ interface RecordedRequest {
   readonly authorization: 'valid' | 'wrong' | 'none'
   /** Milliseconds since 1970. */
   readonly at: number
-  /** Of the answer; undefined while there is none. */
+  /** Of the response; undefined while there is none. */
   status: number | undefined
 }
 
@@ -57,13 +57,13 @@ interface FaultRule {
 }
 
 /**
- * GitHub, as far as it takes to find out why a job failed: jobs and their steps, logs, annotations, and cancelling.
- * Answers are checked against GitHub's own OpenAPI description; faults can be asked for.
+ * The parts of GitHub that show why a job failed: jobs and their steps, logs, annotations; and cancelling.
+ * Responses are checked against GitHub's own OpenAPI description. Faults can be injected.
  */
 export class LocalGitHub {
   /** The requests to the API, in order. Downloads of logs are in `downloads`. */
   readonly requests: RecordedRequest[] = []
-  /** Well-behaved answers that GitHub's description does not allow: errors of this server or of the test's data. */
+  /** Responses without a fault that GitHub's description does not allow: errors of this server or of the test's data. */
   readonly violations: string[] = []
   readonly jobs: Job[] = []
   readonly token: string
@@ -100,12 +100,12 @@ export class LocalGitHub {
     return github
   }
 
-  /** What `GITHUB_API_URL` is. */
+  /** The value of `GITHUB_API_URL`. */
   get apiUrl(): string {
     return `${this.#api.origin}${this.#basePath}`
   }
 
-  /** What `GITHUB_SERVER_URL` is. */
+  /** The value of `GITHUB_SERVER_URL`. */
   get serverUrl(): string {
     return this.#options.serverUrl ?? (this.#basePath ? 'https://github.example.com' : 'https://github.com')
   }
@@ -135,12 +135,12 @@ export class LocalGitHub {
     return this.#storage.downloads
   }
 
-  /** Bytes of logs that all downloads together were sent. */
+  /** Bytes of logs that were sent to all downloads together. */
   get logBytesSent(): number {
     return this.downloads.reduce((sum, download) => sum + download.bytesSent, 0)
   }
 
-  /** The requests for cancelling that were granted. */
+  /** The accepted requests to cancel. */
   get cancellations(): readonly RecordedRequest[] {
     return this.requests.filter((request) => request.route === 'cancel' && request.status === 202)
   }
@@ -173,10 +173,10 @@ export class LocalGitHub {
     }
   }
 
-  /** Adds a fault. Of those that apply to a request the first added is committed. */
+  /** Adds a fault. Of those that apply to a request, the first added one is injected. */
   injectFault(fault: Fault, { route, times = Number.POSITIVE_INFINITY }: FaultRule = {}): void {
     if (route === 'log-storage' && !isStorageFault(fault)) {
-      throw new Error(`The log storage knows the faults ${storageFaults.join(', ')}, and delays`)
+      throw new Error(`The log storage has the faults ${storageFaults.join(', ')}, and delays`)
     }
     this.#rules.push({ fault, route, left: times })
   }
@@ -186,13 +186,13 @@ export class LocalGitHub {
     this.#rules.length = 0
   }
 
-  /** Calls `listener` for each request of the API before it is answered; what it changes shows in the answer. */
+  /** Calls `listener` for each request of the API before its response, which shows what the listener changes. */
   onRequest(listener: (request: RecordedRequest) => void | Promise<void>): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  /** Ends the server and every connection at once, hanging ones too. */
+  /** Stops the server and ends every connection at once, including hanging ones. */
   async stop(): Promise<void> {
     await Promise.all([this.#api.stop(), this.#storage.stop()])
   }
@@ -260,10 +260,10 @@ export class LocalGitHub {
     return findOperation(method, url.pathname.slice(this.#basePath.length), this.repository)
   }
 
-  /** The right answer, checked; a 500 that says what is wrong with it where GitHub's description does not allow it. */
+  /** The right response, checked; a 500 with the violations where GitHub's description does not allow it. */
   async #wellBehaved(found: Found | undefined, record: RecordedRequest, url: URL): Promise<Response> {
     if (!url.pathname.startsWith(`${this.#basePath}/`)) {
-      // What a GitHub Enterprise Server shows to one who forgot the base path.
+      // The response of a GitHub Enterprise Server without the base path.
       return { status: 404, raw: { type: 'text/html; charset=utf-8', text: '<!DOCTYPE html><title>404</title>' } }
     }
     const reply = this.#reply(found, record, url.searchParams)

@@ -15,7 +15,7 @@ afterEach(async () => {
 const where = { owner: 'octo', repo: 'pipes' }
 const octokit = () => getOctokit(github.token, { baseUrl: github.apiUrl })
 
-/** The link that the API gives, not followed. */
+/** The link of the API's redirect, not followed. */
 async function linkTo(jobId: number): Promise<string> {
   const { status, headers } = await octokit().rest.actions.downloadJobLogsForWorkflowRun({
     ...where,
@@ -52,7 +52,7 @@ test('refuses a token, as Azure Blob Storage does', async () => {
   expect([response.status, response.headers.get('x-ms-error-code')]).toEqual([401, 'InvalidAuthenticationInfo'])
 })
 
-test('refuses a link that was changed or is too old', async () => {
+test('refuses a link that was changed or has expired', async () => {
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: 'text' })
   const link = await linkTo(job.id)
   expect((await read(link.replace(String(job.id), '1'))).status).toBe(403)
@@ -71,7 +71,7 @@ test.each([
   { what: 'of a running job', input: { log: 'text' }, status: 404 },
   { what: 'of a job without one', input: { conclusion: 'skipped' as const }, status: 404 },
   { what: 'past its retention', input: { conclusion: 'failure' as const, log: 'text', logExpired: true }, status: 410 },
-])('does not give the log $what', async ({ input, status }) => {
+])('does not send the log $what', async ({ input, status }) => {
   const job = github.addJob({ name: 'build', ...input })
   await expect(
     octokit().rest.actions.downloadJobLogsForWorkflowRun({ ...where, job_id: job.id }),
@@ -90,7 +90,7 @@ test.each([
   { range: 'bytes=1-2,4-5', status: 200, content: null, text: digits },
   { range: 'bytes=5-2', status: 200, content: null, text: digits },
   { range: 'lines=1-2', status: 200, content: null, text: digits },
-])('answers the range $range', async ({ range, status, content, text }) => {
+])('serves the range $range', async ({ range, status, content, text }) => {
   // In two pieces, so that ranges lie across them.
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: () => ['01234', Buffer.from('56789')] })
   const reply = await read(await linkTo(job.id), range)
@@ -100,7 +100,7 @@ test.each([
   expect(github.downloads).toMatchObject([{ range, status }])
 })
 
-test('can ignore the range from the end alone, or every range', async () => {
+test('can ignore suffix ranges only, or every range', async () => {
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: digits })
   const link = await linkTo(job.id)
 
@@ -112,7 +112,7 @@ test('can ignore the range from the end alone, or every range', async () => {
   expect((await fetch(link)).headers.get('content-length')).toBeNull()
 })
 
-test('tells the size by HEAD', async () => {
+test('shows the size by HEAD', async () => {
   const job = github.addJob({ name: 'build', conclusion: 'failure', log: 'größer\n' })
   const { headers, status } = await fetch(await linkTo(job.id), { method: 'HEAD' })
 
@@ -145,7 +145,7 @@ test('serves 50 MB whole', async () => {
   expect(github.downloads).toMatchObject([{ bytesSent: size, complete: true }])
 })
 
-test('makes no more of a log than is read', async () => {
+test('generates no more of a log than is read', async () => {
   const piece = Buffer.alloc(megabyte, 'x')
   let made = 0
   const job = github.addJob({
@@ -203,14 +203,14 @@ test.each([
   const reply = fetch(link, { signal: patience.signal }).then((response) => response.text())
   const settled = reply.catch((error: Error) => error.message)
   while (github.downloads[0]?.bytesSent !== bytesSent) await new Promise(setImmediate)
-  // What may come yet has its turns to do so.
+  // Later events get their turns.
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 10))
-  patience.abort(new Error('no patience left'))
+  patience.abort(new Error('gave up'))
 
   expect(await settled).toBe('no patience left')
   expect(github.downloads).toMatchObject([{ complete: false, bytesSent }])
 })
 
-test('knows the faults of a storage only', () => {
+test('has the faults of a storage only', () => {
   expect(() => github.injectFault('null-jobs', { route: 'log-storage' })).toThrow('The log storage knows the faults')
 })

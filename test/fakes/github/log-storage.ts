@@ -4,17 +4,17 @@ import type { LogSource } from './jobs.ts'
 import { type Listener, listen } from './listener.ts'
 
 /**
- * Which `Range` headers the storage honours.
+ * Which `Range` headers the storage supports.
  * - `every-form`: `bytes=a-b`, `bytes=a-` and `bytes=-N`, as most servers do.
- * - `no-suffix`: not `bytes=-N`, which is answered with the whole log. The logs of github.com lie in Azure Blob
+ * - `no-suffix`: not `bytes=-N`, for which it sends the whole log. The logs of github.com are in Azure Blob
  *   Storage, whose documentation names the first two forms only
  *   (https://learn.microsoft.com/rest/api/storageservices/specifying-the-range-header-for-blob-service-operations),
  *   and whose clients refuse to send the third (object_store: "Azure does not support suffix range requests").
- * - `none`: the whole log, chunked, its length unknown beforehand.
+ * - `none`: the whole log, chunked, without a length.
  */
 export type RangeSupport = 'every-form' | 'no-suffix' | 'none'
 
-/** What can be wrong with the storage; each as Azure Blob Storage answers it, where it answers. */
+/** The faults of the storage, each with the response of Azure Blob Storage if there is one. */
 export const storageFaults = [
   'not-found',
   'forbidden',
@@ -31,27 +31,27 @@ export interface Download {
   readonly jobId: number
   readonly method: string
   readonly range: string | undefined
-  /** What the request said in `Authorization`; it must say nothing. */
+  /** The `Authorization` of the request; there must be none. */
   readonly authorization: string | undefined
   status: number
-  /** Bytes of the log handed to the operating system so far. What the reader left unread may be among them. */
+  /** Bytes of the log passed to the operating system so far, including those that the reader has not read. */
   bytesSent: number
-  /** All that was asked for was sent. */
+  /** Everything that was requested was sent. */
   complete: boolean
 }
 
 export interface LogStorageOptions {
   ranges: RangeSupport
-  /** How long a link can be used. GitHub's last a minute. */
+  /** How long a link is valid. Those of GitHub last one minute. */
   linkLifetimeMs: number
   find(jobId: number): LogSource | undefined
-  /** Called once for each request: the fault to commit, if any. */
+  /** Called once for each request: the fault to inject, if any. */
   nextFault(): StorageFault | { delayMs: number } | undefined
 }
 
 /**
- * The storage that a job's log is downloaded from: another origin than the API, reached by a signed link that works
- * without, and only without, an `Authorization` header
+ * The storage that a job's log is downloaded from: another origin than the API. Its signed link works only without an
+ * `Authorization` header
  * (https://github.com/KnpLabs/php-github-api/issues/1156, https://github.com/rapid7/metakitty/pull/30).
  */
 export class LogStorage {
@@ -134,7 +134,7 @@ export class LogStorage {
     }
     if (typeof fault === 'object') await new Promise((resolve) => setTimeout(resolve, fault.delayMs).unref())
     const source = this.#options.find(jobId)
-    // An `Authorization` header is refused before the signature in the link is looked at.
+    // An `Authorization` header is refused before the signature in the link is checked.
     if (download.authorization !== undefined) {
       this.#refuse(download, response, 401, 'InvalidAuthenticationInfo')
     } else if (fault === 'forbidden' || !this.#isSigned(url)) {
@@ -206,7 +206,7 @@ export class LogStorage {
   }
 }
 
-/** Resolves when the response takes more, or nothing any more. */
+/** Resolves when the response can take more, or has closed. */
 function roomIn(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
@@ -230,7 +230,7 @@ function requestedRange(header: string | undefined, size: number, suffixes: bool
   return last < first ? undefined : { first, last }
 }
 
-/** A log's pieces, small ones gathered so that a log of a million lines is not a million writes. */
+/** A log's pieces, with small ones joined, so that a log of a million lines does not need a million writes. */
 function* piecesOf(source: LogSource): Iterable<Buffer> {
   const gathered = 64 * 1024
   let waiting: Buffer[] = []

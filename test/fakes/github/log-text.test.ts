@@ -85,7 +85,7 @@ test('stamps the lines of a step within its time', () => {
   expect(line).toMatch(/^2026-01-02T03:04:07\.7000003Z /)
 })
 
-test('says less of an action that fails, and more of a step that is cancelled', () => {
+test('adds no error for an action that fails, and one for a step that is cancelled', () => {
   const { annotations } = writeJobLog({
     steps: [
       { name: 'Action', uses: 'octo/act@v1', errors: ['no such bucket'], conclusion: 'failure' },
@@ -100,13 +100,13 @@ test('can end its lines as Windows does, and have no byte order mark', () => {
   const text = writeJobLog({ ...failing, lineEnd: '\r\n', byteOrderMark: false }).text()
 
   expect(text).not.toContain('\ufeff')
-  // The line end within a message is its own.
+  // The line end within a message stays as it is.
   expect(text.split('\n').filter((line) => line && !line.endsWith('\r'))).toEqual([
     expect.stringMatching(/expected 1$/),
   ])
 })
 
-test('begins each block with a byte order mark', () => {
+test('starts each block with a byte order mark', () => {
   const output = () => manyLines(5000)
   const text = writeJobLog({ steps: [{ name: 'Run make', run: 'make', output }], blockBytes: 2000 }).text()
   const blocks = text.split('\ufeff').slice(1)
@@ -115,7 +115,7 @@ test('begins each block with a byte order mark', () => {
   for (const block of blocks.slice(0, -1)) expect(block).toMatch(/\n$/)
 })
 
-test('makes as many bytes of output as wanted', () => {
+test('generates a given number of bytes of output', () => {
   const size = (bytes: number) =>
     Buffer.byteLength(writeJobLog({ steps: [{ name: 'x', run: 'x', output: () => manyLines(bytes) }] }).text())
   const grown = size(1_000_000) - size(0)

@@ -1,19 +1,19 @@
 import type { AnnotationInput, Conclusion, JobInput, StepInput } from './jobs.ts'
 
 /*
- * A job's log as the runner writes it and `GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs` gives it.
+ * A job's log as the runner writes it and `GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs` returns it.
  *
  * From the runner's source:
  * - Each message becomes a line of `<UTC time with seven decimals>Z <message>`. A message with line ends in it (an
- *   `::error::` with %0A, as setFailed writes of a text of several lines) has a time stamp on its first line only
+ *   `::error::` with %0A, as setFailed writes of a text of several lines) has a timestamp on its first line only
  *   (https://github.com/actions/runner/blob/main/src/Runner.Common/Logging.cs, Write).
  * - The log is written in blocks of 2 MiB, each a file of its own that begins with a byte order mark and ends with a
- *   whole line, so a long log can have marks in its midst (same file, NewBlock). Lines end as the runner's system
+ *   whole line, so a long log can have marks in the middle (same file, NewBlock). Lines end as the runner's system
  *   ends them: CRLF on Windows, else LF.
  * - A script step begins with `##[group]Run <first line of the script>`, the script in bright cyan, `shell:`, `env:`,
- *   `##[endgroup]`; after its output, a failure says `##[error]Process completed with exit code N.`
+ *   `##[endgroup]`; after its output, a failure ends with `##[error]Process completed with exit code N.`
  *   (https://github.com/actions/runner/blob/main/src/Runner.Worker/Handlers/ScriptHandler.cs).
- * - A step's lines also go to the job's log, in the order of writing (ExecutionContext.cs, Write). Nothing in it tells
+ * - A step's lines also go to the job's log, in the order of writing (ExecutionContext.cs, Write). Nothing in it shows
  *   the step's name or its number.
  *
  * From real logs:
@@ -21,7 +21,7 @@ import type { AnnotationInput, Conclusion, JobInput, StepInput } from './jobs.ts
  *   30 lines of git among them (https://github.com/bborbe/go-skeleton/actions/runs/32670749762), and a `##[warning]`
  *   may follow as the last line. A whole log: https://github.com/pluhin/sa.it-academy.by/blob/f59b1f5/Andrei_Bakaushyn/04.GitOPS/README.md
  * - Steps follow each other within the same second (one ended at 39.840, the next ran from 39.857 to 39.892, and the
- *   first post step began at 39.900), while the API gives their times in whole seconds: times alone don't tell which
+ *   first post step began at 39.900), while the API gives their times in whole seconds: times alone don't show which
  *   line belongs to which step.
  * - Groups are no steps: actions open their own (`##[group]Fetching the repository`), and each step of a composite
  *   action prints its own `##[group]Run …` within one step of the job. `gh run view --log` calls such lines UNKNOWN
@@ -37,13 +37,13 @@ export interface LoggedStep {
   uses?: string
   with?: Record<string, string>
   env?: Record<string, string>
-  /** Lines, without line ends; ANSI colours are the caller's. Made anew for each reading. */
+  /** Lines, without line ends, with any ANSI colours. Generated again for each reading. */
   output?: string[] | (() => Iterable<string>)
-  /** `##[error]` lines after the output; a line end within one gives lines without time stamps. */
+  /** `##[error]` lines after the output; a line end within one starts a line without a timestamp. */
   errors?: string[]
   /** Default success. A skipped step writes nothing. */
   conclusion?: Exclude<Conclusion, null>
-  /** A failed script step says so last. Default 1. */
+  /** The exit code in the last line of a failed script step. Default 1. */
   exitCode?: number
   /** How long the step takes: its times in the API. 0 puts the next step into the same second. */
   seconds?: number
@@ -62,7 +62,7 @@ export interface JobLog {
 }
 
 export interface WrittenLog {
-  /** The log piece by piece, made anew at each call: nothing holds the whole of it. */
+  /** The log piece by piece, generated again at each call, and never kept as a whole. */
   pieces: () => Iterable<string>
   /** The whole log. */
   text(): string
@@ -70,14 +70,14 @@ export interface WrittenLog {
   steps: StepInput[]
   /** The annotations that the errors leave. */
   annotations: AnnotationInput[]
-  /** What `LocalGitHub.addJob` takes. */
+  /** The argument of `LocalGitHub.addJob`. */
   job: Required<Pick<JobInput, 'steps' | 'log' | 'annotations' | 'startedAt' | 'completedAt'>>
 }
 
 const runnerSteps = { first: 'Set up job', last: 'Complete job' }
 const blockSize = 2 * 1024 * 1024
 
-/** Writes the log of a completed job, and its steps and annotations to go with it. */
+/** Writes the log of a completed job, with matching steps and annotations. */
 export function writeJobLog(log: JobLog): WrittenLog {
   const start = Date.parse(log.startedAt ?? '2026-01-02T03:04:05Z')
   const steps = timedSteps(log, start)
@@ -182,7 +182,7 @@ const firstLine = (script = '') => script.trimStart().split('\n', 1)[0] ?? ''
 
 const outputOf = (step: LoggedStep) => (typeof step.output === 'function' ? step.output() : (step.output ?? []))
 
-/** What the runner itself says of a step that did not succeed. An action that fails says it by its own errors. */
+/** The runner's own error for a step that did not succeed. An action that fails writes its own errors. */
 function lastWord(step: LoggedStep): string | undefined {
   if (step.conclusion === 'cancelled') return 'The operation was canceled.'
   if (step.conclusion === 'failure' && !step.uses) return `Process completed with exit code ${step.exitCode ?? 1}.`
@@ -204,12 +204,12 @@ function* postLines(): Iterable<string> {
 function annotationsOf(step: LoggedStep): AnnotationInput[] {
   const last = lastWord(step)
   const messages = [...(step.errors ?? []), ...(last ? [last] : [])]
-  // The line is the one in the step's own log. Output that is made as it is read is not counted for it.
+  // The line is the one in the step's own log. Generated output is not counted.
   const before = [...group('', stepHeader(step))].length + (Array.isArray(step.output) ? step.output.length : 0)
   return messages.map((message, index) => ({ message, level: 'failure', startLine: before + index + 1 }))
 }
 
-/** Long enough that a large log is not a million pieces, short enough to be nothing in memory. */
+/** Characters of a piece: a large log has few pieces, and each needs little memory. */
 const pieceLength = 32 * 1024
 
 function* written(log: JobLog, steps: TimedStep[], start: number): Iterable<string> {
@@ -218,7 +218,7 @@ function* written(log: JobLog, steps: TimedStep[], start: number): Iterable<stri
   const limit = log.blockBytes ?? blockSize
   let block = limit
   let piece = ''
-  // Ticks of 100 ns, as .NET counts time; since the job's start, as all since 1970 are too many for a number.
+  // Ticks of 100 ns, as in .NET, since the job's start: those since 1970 are too many for a number.
   let ticks = 0
   for (const step of steps) {
     ticks = Math.max(ticks, (step.startedMs - start) * 10_000)
@@ -239,7 +239,7 @@ function* written(log: JobLog, steps: TimedStep[], start: number): Iterable<stri
   yield piece
 }
 
-// The last second's text, kept: a long log has many lines in each.
+// Caches the text of the last second, as a long log has many lines in each.
 let stampedSecond = -1
 let stampedText = ''
 
@@ -257,9 +257,9 @@ function timeStamp(start: number, ticks: number): string {
 
 const wholeSeconds = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`
 
-/** `bytes` or a little more of output lines, none like the other, for a log too large to hold. `line` is ASCII. */
+/** Output lines of `bytes` or a little more, all different, for a log too large for memory. `line` is ASCII. */
 export function* manyLines(bytes: number, line = 'compiling module'): Iterable<string> {
-  // The time stamp and the line end count too.
+  // The timestamp and the line end count as well.
   const overhead = 30
   const rest = '.'.repeat(200)
   for (let count = 0, sum = 0; sum < bytes; count++) {

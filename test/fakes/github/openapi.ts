@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 
-/** GitHub's OpenAPI descriptions in `@octokit/openapi`: github.com, and the servers of one's own. */
+/** GitHub's OpenAPI descriptions in `@octokit/openapi`: github.com, and GitHub Enterprise Server. */
 export type DescriptionName = 'api.github.com' | 'ghec' | 'ghes-3.17' | 'ghes-3.18' | 'ghes-3.19'
 
 type Schema = Record<string, unknown>
@@ -19,25 +19,25 @@ interface Response {
   content?: Record<string, { schema: Schema }>
 }
 
-/** What an answer has that GitHub's description does not allow. */
+/** What a response has that GitHub's description does not allow. */
 export class ResponseViolation extends Error {
-  override name = 'AnswerViolation'
+  override name = 'ResponseViolation'
 }
 
 /**
- * Statuses that any operation may answer but the description mentions for few: they come before the operation itself
+ * Statuses of any operation that the description has for few of them: they come before the operation itself
  * (https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api), with the body of a basic error.
  */
 const unmentioned = new Set([401, 403, 404, 410, 429])
 
-/** The problems of an answer's body; none where it is as described. */
+/** The problems of a response's body; none where it is as described. */
 type Check = (body: unknown) => string[]
 
 const loaded = new Map<DescriptionName, Promise<(operationId: string, status: number) => Check>>()
 
 /**
- * Throws an AnswerViolation if `body` (as parsed from the wire; undefined where there is none) is not what GitHub's
- * description says that the operation answers with this status. Stricter than the description in one way: a property
+ * Throws a ResponseViolation if `body` (as parsed from the wire; undefined where there is none) is not what GitHub's
+ * description has for the operation with this status. Stricter than the description in one way: a property
  * that it does not name is a violation, as a misspelt optional one would pass otherwise. The first call of a process
  * reads the description (13 MB, about a quarter of a second); the next ones take microseconds.
  */
@@ -74,18 +74,18 @@ async function load(name: DescriptionName) {
 }
 
 function checkOf(ajv: Ajv, schema: Schema | undefined): Check {
-  if (!schema) return (body) => (body === undefined ? [] : ['the answer has a body'])
+  if (!schema) return (body) => (body === undefined ? [] : ['the response has a body'])
   const validate = ajv.compile(schema)
   return (body) => {
     if (validate(body)) return []
     return (validate.errors ?? []).map((error) => {
       const detail = 'additionalProperty' in error.params ? ` (${String(error.params['additionalProperty'])})` : ''
-      return `${error.instancePath || 'the answer'} ${error.message}${detail}`
+      return `${error.instancePath || 'the response'} ${error.message}${detail}`
     })
   }
 }
 
-/** The schema of an answer's body, undefined where it has none. */
+/** The schema of a response's body, undefined where it has none. */
 function responseSchema(
   description: Description,
   operations: Map<string, Operation>,
@@ -98,7 +98,7 @@ function responseSchema(
   if (!found) {
     const basicError = description.components.schemas['basic-error']
     if (unmentioned.has(status) && basicError) return selfContained(basicError, description)
-    throw new ResponseViolation(`${operationId} does not answer ${status}`)
+    throw new ResponseViolation(`${operationId} has no status ${status}`)
   }
   const response = '$ref' in found ? (resolve(found.$ref, description) as Response) : found
   const json = response.content?.['application/json']
@@ -111,7 +111,7 @@ function resolve(reference: string, description: Description): unknown {
   return found
 }
 
-/** The schema with its references put in place, OpenAPI 3.0's `nullable` as JSON Schema says it, and objects closed. */
+/** The schema with its references resolved, OpenAPI 3.0's `nullable` as in JSON Schema, and objects closed. */
 function selfContained(schema: unknown, description: Description, composed = false): Schema {
   const { $ref } = schema as { $ref?: string }
   if ($ref) return selfContained(resolve($ref, description), description, composed)
@@ -132,7 +132,7 @@ function selfContained(schema: unknown, description: Description, composed = fal
   }
   if ((schema as Schema)['nullable'] === true) {
     if (typeof result['type'] === 'string') result['type'] = [result['type'], 'null']
-    // The description's enums leave null out where it is allowed, as in a job's conclusion.
+    // The description's enums omit null where it is allowed, as in a job's conclusion.
     if (Array.isArray(result['enum'])) result['enum'] = [...result['enum'], null]
   }
   if (!composed && result['properties'] && result['additionalProperties'] === undefined) {

@@ -6,7 +6,7 @@ export type Permission = 'actions: read' | 'actions: write' | 'checks: read' | '
 
 export type ApiRoute = 'job' | 'jobs' | 'logs' | 'annotations' | 'cancel'
 
-/** The run that the answers are about. */
+/** The run of the responses. */
 export interface Run extends Place {
   jobs: readonly Job[]
   /** The latest. */
@@ -18,7 +18,7 @@ export interface Operation {
   route: ApiRoute
   /** Method and path below the repository, with the ids as groups. */
   pattern: RegExp
-  /** As GitHub's OpenAPI description names it. */
+  /** Its name in GitHub's OpenAPI description. */
   id: string
   documentationUrl: string
   permission: Permission
@@ -113,7 +113,7 @@ const operations: Operation[] = [
 
 /** The operation for a path below the API's base; undefined where none is served, or not for this repository. */
 export function findOperation(method: string, path: string, repository: string): Found | undefined {
-  // Links to further pages name the repository by its id, whatever the first request said.
+  // Links to further pages always have the id of the repository.
   const parts = /^\/(?:repos\/([^/]+\/[^/]+)|repositories\/(\d+))(\/.*)$/.exec(path)
   if (!parts) return undefined
   const [, name, id, rest] = parts
@@ -126,7 +126,7 @@ export function findOperation(method: string, path: string, repository: string):
   return undefined
 }
 
-/** An error as GitHub words it. */
+/** An error in GitHub's form. */
 export function errorResponse(status: number, message: string, documentationUrl = documentation): Response {
   return { status, json: { message, documentation_url: documentationUrl, status: String(status) } }
 }
@@ -142,7 +142,7 @@ function jobList(run: Run, jobs: readonly Job[], path: string, query: URLSearchP
   }
 }
 
-/** One page, and the `Link` to the others. 30 items where the request says nothing, never more than 100. */
+/** One page, and the `Link` to the others. 30 items by default, 100 at most. */
 function page<Item>(run: Run, all: readonly Item[], path: string, query: URLSearchParams) {
   const size = Math.min(100, Number(query.get('per_page')) || 30)
   const nth = Math.max(1, Number(query.get('page')) || 1)

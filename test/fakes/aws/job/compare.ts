@@ -10,11 +10,11 @@ interface Request {
 }
 
 const log = process.env['STATE_log'] ?? ''
-// Without a number, 0 would be this very process and its like.
+// Without a number it would be 0, which is this process and its group.
 const pid = Number(process.env['STATE_pid'] || Number.NaN)
 try {
   process.kill(pid)
-  // It notes a request when the answer is sent: that of the last report may not be in the log yet.
+  // It logs a request when its response is sent: the last report may not be in the log yet.
   await eventually(() => !exists(pid), ENDS_WITHIN_MS)
 } catch {
   console.log('::error::The local Data Pipeline was gone before the job ended.')
@@ -25,7 +25,7 @@ const lines = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [
 const requests = lines.map((line) => JSON.parse(line) as Request)
 for (const { operation, body, response } of requests) {
   console.log(
-    `${operation} ${JSON.stringify({ ...body, taskId: body.taskId?.slice(-12) })} → ${response ?? 'no answer'}`,
+    `${operation} ${JSON.stringify({ ...body, taskId: body.taskId?.slice(-12) })} → ${response ?? 'no response'}`,
   )
 }
 

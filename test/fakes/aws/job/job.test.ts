@@ -40,7 +40,7 @@ test.each([
     expect(compared.stdout).toMatch(/PollForTask .*\n(.*\n)*SetTaskStatus .*"taskStatus":"FINISHED".* → 200\n/)
   }
   const pid = Number(started.state['pid'])
-  // Where nobody cares for orphans, one that has ended stays as a zombie.
+  // Where no process reaps orphans, one that has ended stays as a zombie.
   const isRunning = process.platform === 'linux' ? isAlive : exists
   expect(await eventually(() => !isRunning(pid))).toBe(true)
 })
