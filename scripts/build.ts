@@ -1,5 +1,5 @@
-// Builds the actions: TypeScript to JavaScript with tsc (ncc can't load TypeScript 7), then one bundle of all of them with
-// ncc, whose parts are loaded when they are needed, and beside it the entries of a few lines, one for each stage.
+// Builds the actions: compiles with tsc (ncc can't load TypeScript 7), then makes one bundle with ncc, whose chunks are loaded
+// when they are needed. The entries, one for each stage, stand beside the bundle.
 // Usage: node scripts/build.ts DIRECTORY
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,18 +12,18 @@ import { licencesOf, type Stats } from './licences.ts'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const require = createRequire(import.meta.url)
 
-/** What the runner and the activity start; their imports stay as they are, and lead to the bundle. */
+/** What the runner and the activity start. They import the bundle. */
 const ENTRIES = ['index.js', 'poll-for-task.js', 'activity.js', 'activity-post.js', 'heartbeat.js']
 
 /**
- * Packages whose modules do nothing when they are loaded, and don't say so in their package.json: without the word the
- * bundler keeps all they import, and @actions/core would bring undici (50 ms, 10 MB) for a function that is not used.
+ * Packages whose modules have no side effects, and no `sideEffects` in their package.json. Without it, the bundler keeps all their
+ * imports, and @actions/core would bring undici (50 ms, 10 MB) for a function that is not used.
  */
 const PURE_PACKAGES = ['@actions/core', '@actions/http-client']
 
 /**
- * Scopes of packages that have ES modules beside CommonJS. ncc takes the latter, and can neither drop what is not used
- * of them nor put what is imported late into a part of its own.
+ * Scopes of packages with ES modules beside CommonJS. ncc uses the latter, of which it can neither drop unused exports nor make
+ * chunks.
  */
 const ES_MODULE_SCOPES = ['@aws-sdk', '@smithy']
 
@@ -38,7 +38,7 @@ export const fetch = () => Promise.reject(new Error('undici is not in this bundl
   '@octokit/plugin-paginate-rest': 'export const paginateRest = () => ({})\n',
 }
 
-/** Wipes the directory and builds the bundle into it; with maps, also those from it, before it is minified, to its modules. */
+/** Builds into a directory, in place of its content. With `maps`, also source maps from the bundle before it is minified. */
 export async function build(directory: string, { maps = false } = {}): Promise<void> {
   const compiled = join(root, 'build')
   const bundled = `${directory}.new`
@@ -47,10 +47,10 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
   run(join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc'), '-p', join(root, 'tsconfig.build.json'))
   prepare(PURE_PACKAGES, (manifest) => ({ ...manifest, sideEffects: false }))
   prepare(ES_MODULE_SCOPES.flatMap(packagesOf), preferEsModules)
-  // A copy, for which the package below is the nearest of its name.
+  // A copy, for which the replaced packages are the nearest.
   prepare(['@actions/github'], (manifest) => manifest)
   const replaced = Object.entries(REPLACED_PACKAGES).map(([name, code]) => replacePackage(name, code))
-  // Otherwise ncc takes the files for CommonJS.
+  // Otherwise ncc reads the files as CommonJS.
   writeFileSync(join(compiled, 'package.json'), '{ "type": "module" }\n')
   const stats = join(compiled, 'stats.json')
   run(
@@ -76,12 +76,12 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
     const code = readFileSync(join(compiled, 'entries', entry), 'utf8').replace("'../actions/", "'./actions/")
     writeFileSync(join(bundled, entry), code)
   }
-  // Only now, so that a build that failed leaves the last one in place.
+  // At the end, so that a build that fails leaves the last one.
   rmSync(directory, { recursive: true, force: true })
   renameSync(bundled, directory)
 }
 
-/** Minifies the bundle and its parts; ncc would do so with the former only. */
+/** Minifies the bundle and its chunks. ncc minifies only the former. */
 async function minifyAll(directory: string): Promise<void> {
   for (const name of readdirSync(directory).filter((each) => each.endsWith('.js'))) {
     const file = join(directory, name)
@@ -96,7 +96,7 @@ async function minifyAll(directory: string): Promise<void> {
   }
 }
 
-/** Puts a package of ours in the place of another one; gives its folder. */
+/** Replaces a package by code of ours. Gives its folder. */
 function replacePackage(name: string, code: string): string {
   const folder = join(root, 'build', 'node_modules', name)
   mkdirSync(folder, { recursive: true })
@@ -107,14 +107,14 @@ function replacePackage(name: string, code: string): string {
 
 type Manifest = Record<string, unknown>
 
-/** Copies packages to where the bundler finds them first, with another package.json. */
-function prepare(names: readonly string[], mend: (manifest: Manifest) => Manifest): void {
+/** Copies packages to where the bundler finds them first, with a changed package.json. */
+function prepare(names: readonly string[], change: (manifest: Manifest) => Manifest): void {
   for (const name of names) {
     const original = realpathSync(join(root, 'node_modules', name))
     const copy = join(root, 'build', 'node_modules', name)
     cpSync(original, copy, { recursive: true })
     const manifest = JSON.parse(readFileSync(join(original, 'package.json'), 'utf8')) as Manifest
-    writeFileSync(join(copy, 'package.json'), JSON.stringify(mend(manifest)))
+    writeFileSync(join(copy, 'package.json'), JSON.stringify(change(manifest)))
   }
 }
 
@@ -122,7 +122,7 @@ function packagesOf(scope: string): string[] {
   return readdirSync(join(root, 'node_modules', scope)).map((name) => `${scope}/${name}`)
 }
 
-/** The main module and the exports lead to the ES modules, whatever the conditions. */
+/** Points the main module and all exports to ES modules. */
 function preferEsModules(manifest: Manifest): Manifest {
   return JSON.parse(JSON.stringify(manifest).replaceAll('./dist-cjs/', './dist-es/')) as Manifest
 }

@@ -1,6 +1,6 @@
-// Builds into an empty directory and compares it with dist/, byte by byte. Exit code 1, and a list, on any difference.
+// Builds into an empty directory and compares it with dist/, byte by byte. Exit code 1 and a list on any difference.
 // Usage: node scripts/check-dist.ts             says which files differ
-//        node scripts/check-dist.ts --diff F    and writes into F how, from dist/ to what src/ builds
+//        node scripts/check-dist.ts --diff F    also writes the differences into F, from dist/ to what src/ builds
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ try {
   const different = names.filter((name) => !built.get(name)?.equals(committed.get(name) ?? Buffer.alloc(0)))
   if (different.length > 0) {
     console.error(
-      `dist/ is not what src/ builds; run "npm run build" and commit it. Different: ${different.join(', ')}`,
+      `dist/ is not what src/ builds. Run "npm run build" and commit it. Different: ${different.join(', ')}`,
     )
     if (diff) writeFileSync(diff, differenceTo(join(directory, 'dist')))
     process.exitCode = 1

@@ -1,6 +1,6 @@
 // Writes the tables of inputs and outputs into the READMEs, between markers, from action.yml.
 // Usage: node scripts/docs.ts            writes them
-//        node scripts/docs.ts --check    exit code 1 if a README is not what this would write
+//        node scripts/docs.ts --check    exit code 1 if a README has another table
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ interface ActionFile {
   outputs: Record<string, { description: string }>
 }
 
-/** The README of a folder as it should be: the text that stands there, with the tables made anew. */
+/** The README of a folder with its tables generated again. */
 export function readmeOf(folder: string): string {
   const action = parse(readFileSync(join(root, folder, 'action.yml'), 'utf8')) as ActionFile
   const readme = readFileSync(join(root, folder, 'README.md'), 'utf8')

@@ -16,7 +16,7 @@ export interface Stats {
 }
 
 /**
- * The licences of the packages that are in a bundle: each text once, after the names of the packages that it is for.
+ * The licenses of the packages in a bundle: each text once, after the names of its packages.
  *
  * @param root the folder that the names of the modules begin at
  * @param without the folders of packages in `root` that are not the work of others

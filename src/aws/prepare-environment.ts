@@ -9,7 +9,7 @@ export function prepareAwsEnvironment(env: NodeJS.ProcessEnv): void {
 
 /**
  * Trims AWS variables, and removes empty ones. A secret that was pasted with a line end can't sign requests. An empty variable,
- * as of `env: AWS_REGION: ${{ vars.AWS_REGION }}`, counts as set for the SDK, which would not read the profile.
+ * such as from `env: AWS_REGION: ${{ vars.AWS_REGION }}`, counts as set for the SDK, which would not read the profile.
  */
 function tidyAwsVariables(env: NodeJS.ProcessEnv): void {
   for (const [name, value = ''] of Object.entries(env)) {

@@ -21,7 +21,7 @@ export interface ErrorInputs {
   readonly errorStackTraceFile: string | undefined
 }
 
-/** How a report is made; the same for every action that reports. */
+/** How a report is made. Every action that reports has these inputs. */
 export interface ReportingInputs {
   readonly timeoutSeconds: number
   readonly failOnError: boolean

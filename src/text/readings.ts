@@ -13,7 +13,7 @@ export interface Reading {
   toSource(range: Range): Range
 }
 
-/** Escapes within escapes within escapes, as of JSON in a URL in JSON. */
+/** Escapes within escapes within escapes, such as JSON in a URL in JSON. */
 const MAX_READINGS = 4
 
 // Invisible: soft hyphens, zero-width characters, marks of direction.

@@ -13,7 +13,7 @@ const BASE = 0x9e3779b1 | 0
 const BASE_TO_PIECE = Array.from({ length: PIECE }).reduce<number>((power) => imul(power, BASE), 1)
 const FILTER_BITS = 15
 
-/** A piece of a secret, with its surroundings in the secret. */
+/** A piece of a secret, with the characters around it. */
 interface Piece {
   /** The characters before it. */
   readonly before: string

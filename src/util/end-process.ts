@@ -11,7 +11,7 @@ const POOL_REQUEST = /^(FSReq|FileHandleCloseReq|GetAddrInfoReq|GetNameInfoReq)/
 /**
  * Ends this process with its exit code, whatever still runs. All output is written first.
  *
- * `process.exit` waits for threads of libuv, so a read that hangs, as of a network drive, keeps the process alive. In that case a
+ * `process.exit` waits for threads of libuv, so a read that hangs, such as from a network drive, keeps the process alive. In that case a
  * shell replaces the process and exits with its code. Windows has no `process.execve`: the step ends there when the read does.
  */
 export async function endProcess(): Promise<void> {
