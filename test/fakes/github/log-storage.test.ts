@@ -207,10 +207,10 @@ test.each([
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 10))
   patience.abort(new Error('gave up'))
 
-  expect(await settled).toBe('no patience left')
+  expect(await settled).toBe('gave up')
   expect(github.downloads).toMatchObject([{ complete: false, bytesSent }])
 })
 
 test('has the faults of a storage only', () => {
-  expect(() => github.injectFault('null-jobs', { route: 'log-storage' })).toThrow('The log storage knows the faults')
+  expect(() => github.injectFault('null-jobs', { route: 'log-storage' })).toThrow('The log storage has the faults')
 })
