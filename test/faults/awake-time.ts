@@ -1,5 +1,5 @@
 const TICK_MS = 20
-/** A tick that comes later than this was held up by a machine that let nobody run. */
+/** A tick that is later than this was delayed by a machine that ran no process. */
 const LATEST_TICK_MS = 100
 
 let awakeMs = 0
@@ -10,7 +10,7 @@ setInterval(() => {
   last = now
 }, TICK_MS).unref()
 
-/** Milliseconds since some fixed moment, without those in which the machine stood still: they are no fault of a step. */
+/** Milliseconds since a fixed moment, without those in which the machine ran no process: a step can't prevent them. */
 export function awakeTime(): number {
   return awakeMs
 }

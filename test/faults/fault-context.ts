@@ -14,14 +14,14 @@ import type { Action, FaultRow } from './fault-table.ts'
 import { SmallDisk } from './full-disk.ts'
 import { Gate } from './gate.ts'
 
-/** What a step is run with beside the usual. */
+/** Additional options of a step. */
 export type Setting = Pick<StepOptions, 'env' | 'onStart'>
 
-/** How long things take. */
+/** The durations of a run of the suite. */
 export interface Scale {
-  /** Milliseconds of a fault that passes. */
+  /** Milliseconds of a temporary fault. */
   readonly outageMs: number
-  /** The input timeout-seconds where a fault does not pass. */
+  /** The input timeout-seconds for a permanent fault. */
   readonly budgetSeconds: number
 }
 
@@ -43,11 +43,11 @@ const OPERATIONS: Readonly<Record<Action, Operation>> = {
   'activity: post': 'SetTaskStatus',
 }
 
-/** What an action meets in one row of the table: a job, and the services of a local AWS that it calls. */
+/** The environment of an action in one row of the table: a job, and the local AWS services that it calls. */
 export class FaultContext implements AsyncDisposable {
   readonly action: Action
   readonly scale: Scale
-  /** The call that the fault is for. */
+  /** The call that gets the fault. */
   readonly operation: Operation
   readonly service: LocalDataPipeline
   readonly sts: LocalSts
@@ -57,9 +57,9 @@ export class FaultContext implements AsyncDisposable {
   /** Without the fault. */
   readonly inputs: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** When the process was sent its signal (by `awakeTime`), and how many the runner leaves it then. */
+  /** When the process was sent its signal (by `awakeTime`), and the milliseconds that the runner then allows. */
   signalled: { at: number; limitMs: number } | undefined
-  /** Whether a request has to meet a fault of the service, or the row shows nothing. */
+  /** Whether the row is valid only if a request got a fault of the service. */
   mustStrike = false
   readonly #credentials: CredentialStore
   readonly #gate: Gate
@@ -114,7 +114,7 @@ export class FaultContext implements AsyncDisposable {
     }
   }
 
-  /** Something that ends with the scene. */
+  /** Disposes of something at the end of the context. */
   use<T extends AsyncDisposable | Disposable>(thing: T): T {
     this.#mine.push(thing)
     return thing
@@ -133,18 +133,18 @@ export class FaultContext implements AsyncDisposable {
     return this.#disk
   }
 
-  /** How long it takes at most until a passing fault is over: a beat that meets it is due 5 s after the last one. */
+  /** The maximum time until a temporary fault is over: a heartbeat that gets it is due 5 s after the last one. */
   get outageMs(): number {
     return this.scale.outageMs + (this.action === 'activity: heartbeat' ? 5_000 : 0)
   }
 
-  /** These requests of the action meet the faults, one each. */
+  /** The next requests of the action get the faults, one each. */
   next(...faults: Fault[]): void {
     this.mustStrike = true
     this.service.injectFault(...faults.map((fault) => on(this.operation, fault)))
   }
 
-  /** Every request of the action meets the fault, for as long as a passing one takes from the first of them on. */
+  /** Every request of the action gets the fault, from the first one on for the duration of a temporary fault. */
   outage(fault: Fault): void {
     this.always(fault)
     this.whenAsked(() => {
@@ -153,34 +153,34 @@ export class FaultContext implements AsyncDisposable {
     })
   }
 
-  /** Every request of the action meets the fault. */
+  /** Every request of the action gets the fault. */
   always(fault: Fault): void {
     this.mustStrike = true
     this.service.keepInjectingFault(on(this.operation, fault))
   }
 
-  /** Nobody listens for as long as a passing fault takes. */
+  /** Connections are refused for the duration of a temporary fault. */
   async nobodyListens(): Promise<void> {
     await this.#gate.closeFor(this.outageMs)
   }
 
-  /** When the next request of the action has arrived. */
+  /** Calls `then` when the next request of the action has arrived. */
   whenAsked(then: () => void): void {
     const before = this.service.requestsFor(this.operation).length
     this.service.received(this.operation, before + 1, 60_000).then(then, () => undefined)
   }
 
-  /** All credentials that the action has got so far are refused from now on. */
+  /** All credentials that the action has used so far are refused. */
   expireCredentials(): void {
     const keys = [TEMPORARY.accessKeyId, ...this.sts.requests.flatMap(({ accessKeyId }) => accessKeyId ?? [])]
     for (const key of keys) this.#credentials.expire(key)
   }
 
-  /** Sends the process a signal while its next request is under way; as a setting, because it must be known. */
+  /** Sends the process a signal while its next request is in progress. It is a setting, as it needs the process. */
   signal(signal: 'SIGINT' | 'SIGTERM'): Setting {
     const send = (kill: () => void): void =>
       this.whenAsked(() => {
-        // The runner kills 10 s after SIGINT and 2.5 s after SIGTERM; a second more is for a machine that is busy here.
+        // The runner kills 10 s after SIGINT and 2.5 s after SIGTERM. One more second allows for a slow machine.
         this.signalled = { at: awakeTime(), limitMs: signal === 'SIGINT' ? 10_000 : 3_500 }
         kill()
       })

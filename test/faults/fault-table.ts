@@ -18,10 +18,10 @@ import { internalFailure } from '../fakes/aws/sts.ts'
 import { LocalProxy, TlsFront } from '../support/proxy.ts'
 import type { FaultContext, Setting } from './fault-context.ts'
 
-// Each row is a fault, how it is provoked, and what must come of it: the status arrives, or the step fails in time with
-// the one right message. What is expected is what a user needs, not what was seen.
+// Each row is a fault, how it is injected, and the expected outcome: the status arrives, or the step fails in time with
+// the right message. Expectations are what a user needs, not what was observed.
 
-/** Where a fault strikes. An activity is a whole job; the fault strikes one part of it, the others are well. */
+/** What a fault affects. An activity is a whole job: the fault affects one part of it, and the others work. */
 export const ACTIONS = [
   'root',
   'poll-for-task',
@@ -33,8 +33,8 @@ export const ACTIONS = [
 export type Action = (typeof ACTIONS)[number]
 
 /**
- * Whether what the action is for was done. Root and post: the service has the status. poll-for-task: the task was
- * acknowledged and handed on. Main: the task is held. Heartbeat: a beat arrived again, and so did the status at the end.
+ * Whether the action achieved its purpose. Root and post: the service has the status. poll-for-task: the task was
+ * acknowledged and handed on. Main: the task is held. Heartbeat: a later heartbeat arrived, and so did the status at the end.
  */
 export type Arrived =
   | 'yes'
@@ -47,28 +47,28 @@ export type Arrived =
 
 export interface Expectation {
   readonly arrived: Arrived
-  /** What the one error or warning says; undefined: nothing may be said. */
+  /** The one error or warning; undefined: there must be none. */
   readonly message?: RegExp
-  /** The time it takes can't be made shorter: left out of the short version. */
+  /** It always takes long, and is omitted in the short version. */
   readonly isLong?: true
 }
 
 export interface FaultRow {
   readonly fault: string
-  /** Brings it about, when the action is about to begin (heartbeats: has begun). */
+  /** Injects it before the action starts (heartbeats: after the start). */
   readonly provoke: (context: FaultContext) => Setting | Promise<Setting>
   readonly expected: Partial<Record<Action, Expectation>>
-  /** What the action has; default keys that last. */
+  /** The credentials of the action. Default: lasting keys. */
   readonly credentials?: 'lasting' | 'temporary' | 'role'
   readonly service?: LocalDataPipelineOptions
   /** The input wait-seconds of poll-for-task; default 0. */
   readonly waitSeconds?: number
-  /** A gate stands before the service, which can be shut. */
+  /** The action reaches the service through a gate that can be closed. */
   readonly isBehindGate?: true
-  /** It does not pass, so the step has to end within the input timeout-seconds. */
+  /** It is permanent, so the step has to end within the input timeout-seconds. */
   readonly isEndless?: true
   readonly needsDisk?: true
-  /** Problems, if the fault did not strike as it should, or more than the action's word must be looked at. */
+  /** Problems: the fault did not have its effect, or the outcome is not the one that the action reported. */
   readonly proof?: (context: FaultContext) => string[]
 }
 
@@ -76,7 +76,7 @@ const ARRIVES: Expectation = { arrived: 'yes' }
 
 const arrivesWith = (message: RegExp): Expectation => ({ arrived: 'yes', message })
 
-/** The one error, with the message; what becomes of the task is the action's. */
+/** One error with this message. The outcome for the task depends on the action. */
 function fails(message: RegExp, ...actions: Action[]): FaultRow['expected'] {
   const ends: Readonly<Record<Action, Arrived>> = {
     root: 'no',
@@ -94,12 +94,12 @@ const EVERYWHERE: FaultRow['expected'] = Object.fromEntries(ACTIONS.map((action)
 const without = (...actions: Action[]): FaultRow['expected'] =>
   Object.fromEntries(Object.entries(EVERYWHERE).filter(([action]) => !actions.includes(action as Action)))
 
-/** The steps that call by themselves, with the environment of their moment; for post, the heartbeat process calls. */
+/** The steps that make calls themselves, with their own environment. For post, the heartbeat process calls. */
 const CALLERS = ['root', 'poll-for-task', 'activity: main'] as const
 
 const LIKELY = arrivesWith(/Most likely the report succeeded/)
 
-/** A poll whose answer is lost has been given the task; two minutes later (here five seconds) the next poll gets it. */
+/** A poll whose response is lost has taken the task. Two minutes later (here five seconds) the next poll gets it. */
 const LOST_POLL = { service: { acknowledgeWithinMs: 5_000 }, waitSeconds: 60 } as const
 
 const SHIFT_MS = 20 * 60_000
@@ -171,7 +171,7 @@ export const FAULTS: readonly FaultRow[] = [
     provoke: withFault((context) => context.outage(dribble(1_000))),
     expected: {
       ...EVERYWHERE,
-      // Some thousand bytes would take longer than the service may hold a poll; the task comes back by itself.
+      // Thousands of bytes would take longer than the service may hold a poll. The task returns to the queue.
       'poll-for-task': { arrived: 'no, another poll gets it', message: /no response within 110 s/, isLong: true },
     },
   },
@@ -194,7 +194,7 @@ export const FAULTS: readonly FaultRow[] = [
         'activity: main',
         'activity: post',
       ),
-      // A task that was perhaps acknowledged is better handed on than held by nobody.
+      // A task that may have been acknowledged is handed on, as otherwise no job would hold it.
       'poll-for-task: acknowledgement': {
         arrived: 'yes, unacknowledged',
         message: /handed on, though its acknowledgement got no response/,
@@ -298,7 +298,7 @@ export const FAULTS: readonly FaultRow[] = [
       proof: wasSignalled,
       expected: {
         root: ARRIVES,
-        // Nobody would go on with the task.
+        // No job would continue the task.
         'poll-for-task': { arrived: 'no, another poll gets it', message: /Could not poll worker group "ci"/ },
         'poll-for-task: acknowledgement': ARRIVES,
         'activity: main': ARRIVES,
@@ -312,7 +312,7 @@ export const FAULTS: readonly FaultRow[] = [
         return context.signal(signal)
       },
       proof: wasSignalled,
-      // For post, the heartbeat process goes on: that is a scenario.
+      // For post, the heartbeat process continues: a scenario tests that.
       expected: fails(/no response within/, 'root', 'activity: main'),
     },
   ]),
@@ -339,7 +339,7 @@ export const FAULTS: readonly FaultRow[] = [
   {
     fault: 'GITHUB_STATE on a full disk',
     provoke: () => ({ env: { GITHUB_STATE: '/dev/full' } }),
-    // The post step has no state then, but inputs of its own.
+    // The post step then has no state, but its own inputs.
     expected: fails(/Could not hold task .*ENOSPC/, 'activity: main'),
   },
   {
@@ -362,14 +362,14 @@ export const FAULTS: readonly FaultRow[] = [
       root: ARRIVES,
       'poll-for-task': ARRIVES,
       ...fails(/Could not write the files of the heartbeat process.*ENOSPC/, 'activity: main'),
-      // What they did, post hears from the process itself.
+      // Post gets the results of the heartbeats from the process.
       'activity: heartbeat': ARRIVES,
       'activity: post': ARRIVES,
     },
   },
 ]
 
-/** A fault of the services, which needs no setting of the step. */
+/** A fault of the services, without a setting of the step. */
 function withFault(strike: (context: FaultContext) => unknown): FaultRow['provoke'] {
   return async (context) => {
     await strike(context)
@@ -381,12 +381,12 @@ function clockOffBy(ms: number): Setting {
   return { env: { NODE_OPTIONS: importing('shifted-clock.mjs'), CLOCK_SHIFT_MS: String(ms) } }
 }
 
-/** The option of Node that loads a module of this folder first. */
+/** The Node option that loads a module of this folder first. */
 function importing(module: string): string {
   return `--import=${pathToFileURL(join(fileURLToPath(new URL('.', import.meta.url)), module))}`
 }
 
-/** The first request of the action was signed with the wrong time and refused, another with the right one was not. */
+/** The first request of the action was signed with the wrong time and refused; a later one with the right time was not. */
 function clockWasCorrected({ service, operation }: FaultContext, shiftMs: number): string[] {
   const requests = service.requestsFor(operation).map(({ headers, at, response }) => {
     const signedAt = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5')
@@ -404,11 +404,11 @@ function wasSignalled({ signalled }: FaultContext): string[] {
   return signalled === undefined ? ['the signal was not sent'] : []
 }
 
-/** Outputs only tell of a report; but a task that nobody hears of would hang its pipeline. */
+/** Without outputs a report is still made. A taken task without outputs would block its pipeline. */
 function unwritableOutputs(message: RegExp): FaultRow['expected'] {
   return {
     root: arrivesWith(message),
-    // It looks before it takes a task that could not be handed on.
+    // It checks the outputs before it takes a task.
     'poll-for-task': {
       arrived: 'no, another poll gets it',
       message: new RegExp(`${message.source}.*No task was taken`),

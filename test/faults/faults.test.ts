@@ -33,8 +33,8 @@ for (const row of FAULTS) {
   }
 }
 
-// Last, when all the others have come to their end.
-test('docs/RELIABILITY.md says what was seen', () => {
+// Last, after all others have ended.
+test('docs/RELIABILITY.md has the observed results', () => {
   process.stdout.write(`\n${tableOf(observations)}\n`)
   if (isWriting) writeReliability(observations)
   const documented = documentedRows()

@@ -17,7 +17,7 @@ export function canMountDisk(): boolean {
   }
 }
 
-/** A disk in memory that can be filled up. */
+/** A disk in memory that can be filled. */
 export class SmallDisk implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'disk-'))
 
@@ -43,7 +43,7 @@ export class SmallDisk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // Lazily: a process that is just about to end may still have a file open.
+    // Lazily, as a process that is ending may still have a file open.
     run('umount', '--lazy', this.folder)
     rmSync(this.folder, { recursive: true })
   }

@@ -16,7 +16,7 @@ export class Gate {
 
   static async start(behind: string): Promise<Gate> {
     const gate = new Gate(behind)
-    // Nobody else takes it while the gate is closed.
+    // A port that no other process takes while the gate is closed.
     gate.#port = await idlePort()
     await gate.open()
     return gate
@@ -54,7 +54,7 @@ export class Gate {
     await closed
   }
 
-  /** Refuses connections for so long. */
+  /** Refuses connections for this time. */
   async closeFor(ms: number): Promise<void> {
     await this.close()
     this.#opening = setTimeout(() => void this.open(), ms)

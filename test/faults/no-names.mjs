@@ -1,5 +1,5 @@
-// Loaded into an action (NODE_OPTIONS=--import) by the fault suite: no name is known, as on a machine whose DNS fails. What
-// the resolver of this machine makes of an unknown name, and how long it takes, is not part of it.
+// The fault suite loads this into an action (NODE_OPTIONS=--import): every name is unknown, as on a machine whose DNS
+// fails. The resolver of this machine is not used, as its result and time for an unknown name vary.
 import dns from 'node:dns'
 import { syncBuiltinESMExports } from 'node:module'
 

@@ -19,7 +19,7 @@ type Cells = readonly [
   message: string,
 ]
 
-/** What must be the same in each run: the row without attempts and seconds, which depend on chance and on the machine. */
+/** The part that must be the same in each run: the row without attempts and seconds, which vary. */
 export function rowOf(observation: Observation): string {
   return withoutChance(cellsOf(observation))
 }
@@ -33,7 +33,7 @@ export function tableOf(observations: readonly Observation[]): string {
   return [HEADER, ...rows.map((cells) => `| ${cells.join(' | ')} |`)].join('\n')
 }
 
-/** The rows of the document, as `rowOf` gives them. */
+/** The rows of the document, in the form of `rowOf`. */
 export function documentedRows(): string[] {
   if (!existsSync(FILE)) return []
   const [, , ...rows] = readFileSync(FILE, 'utf8')
@@ -55,7 +55,7 @@ function cellsOf({ fault, action, attempts, arrived, seconds, messages }: Observ
   return [fault, action, String(attempts), arrived, String(Math.round(seconds)), message]
 }
 
-/** Without what differs from run to run, in one line, and not too long. */
+/** Without the parts that vary, in one line, truncated. */
 function shortened(message: string): string {
   const text = message
     .replaceAll('|', '/')
@@ -74,13 +74,13 @@ function documentOf(observations: readonly Observation[]): string {
   const summary = [...counts].map(([arrived, count]) => `${arrived}: ${count}`).join(' · ')
   return `# What happens when things fail
 
-Made by \`npm run test:faults -- --write\`, which runs the built actions as processes against a local AWS that fails as each row says. Don't edit it by hand.
+\`npm run test:faults -- --write\` generates this file. It runs the built actions as processes against a local AWS with the fault of each row. Don't edit it by hand.
 
-A fault that lasts "a while" lasts ${FULL.outageMs / 1000} seconds, under the default \`timeout-seconds\` of 120; where one lasts for ever, \`timeout-seconds\` is ${FULL.budgetSeconds}. An activity is a whole job: the fault strikes the part that is named, the other parts are well.
+A fault "for a while" lasts ${FULL.outageMs / 1000} seconds, with the default \`timeout-seconds\` of 120. For a permanent fault, \`timeout-seconds\` is ${FULL.budgetSeconds}. An activity is a whole job: the fault affects the named part, and the other parts work.
 
 - **attempts**: the calls in question that the service received. Refused and misdirected connections do not reach it.
-- **arrived**: root and post: the service has the status. poll-for-task: the task was acknowledged and handed on. Main: the task is held; "FAILED by post" means that the post step then told the service that the job failed. Heartbeat: beats arrived again, and so did the status at the end.
-- **seconds**: how long the step took, or a beat needed to arrive again. They differ from run to run.
+- **arrived**: root and post: the service has the status. poll-for-task: the task was acknowledged and handed on. Main: the task is held; "FAILED by post" means that the post step then reported FAILED. Heartbeat: later heartbeats arrived, and so did the status at the end.
+- **seconds**: the time of the step, or until a later heartbeat arrived. They differ from run to run.
 - **message**: the errors and warnings of the step, shortened; – for none.
 
 ${observations.length} rows. ${summary}.
@@ -89,15 +89,15 @@ ${tableOf(observations)}
 
 ## What this does not cover
 
-- **A machine that is lost whole.** A task that \`activity\` holds is reported as FAILED when its runner is lost, by the process that is left (test/scenarios/runner-loss.test.ts). When the machine, the pod or the container goes with it, nobody is left to call. Set \`reportProgressTimeout\` on the activity in the pipeline: the heartbeats end, and the service gives the task up by itself.
-- **The environment of a post step.** The heartbeat process makes its report, with the environment and the credentials that the task is held with. So rows whose fault is in the environment of a step have no row for it.
-- **After a cancel** GitHub gives a job 5 minutes until it ends it by force. A report that has not arrived by then is lost, unless \`activity\` holds the task: then the heartbeat process goes on trying. A step that is running then has 10 seconds from SIGINT to its end, of which the action uses 7 at the most.
-- **The step never runs.** A report in a step without \`if: always()\` is skipped when one before it fails; no code here can see that.
-- **The real service was never called.** The local one follows AWS's published documentation; where that is silent (the answer for an ended task, the throttling code, how long a silent task is held) it makes a choice, named in [test/fakes/aws/README.md](../test/fakes/aws/README.md).
-- **Other systems.** All rows were run on Linux. Windows and macOS were not run. Windows has no signals: its runner sends Ctrl+C and Ctrl+Break instead, which are treated like SIGINT and SIGTERM, and that was not run, either.
-- **Outages that outlast the budget.** After \`timeout-seconds\` the step fails and nothing tries again. Run the job again, or report by hand: \`aws datapipeline set-task-status\`.
-- **A task that was polled and never acknowledged** waits for the two minutes after which the service gives it to the next poll (five seconds in the rows in which a poll's reply is lost).
-- **GitHub's own API.** What happens when it fails while the evidence of a failure is gathered is in [test/scenarios](../test/scenarios), not here: it never stops a report.
-- **Lies.** A proxy that answers as Data Pipeline would, with status 200 and the right headers, is believed.
+- **Loss of the machine.** When the runner of a task that \`activity\` holds is lost, the heartbeat process reports FAILED (test/scenarios/runner-loss.test.ts). When the machine, the pod or the container is lost as well, no process can report. Set \`reportProgressTimeout\` on the activity in the pipeline: the heartbeats end, and AWS Data Pipeline times the task out.
+- **The environment of a post step.** The heartbeat process reports for it, with the environment and the credentials of the main step. So faults in the environment of a step have no row for post.
+- **Cancellation.** GitHub terminates a cancelled job after 5 minutes. A report that has not arrived by then is lost, unless \`activity\` holds the task: then the heartbeat process continues. A running step has 10 seconds from SIGINT to its end, of which the action uses at most 7.
+- **A step that does not run.** A step without \`if: always()\` is skipped when an earlier one fails. The action can't detect that.
+- **The real service.** It was never called. The local one follows AWS's published documentation. Where that has gaps (the response for an ended task, the throttling code, how long a silent task is held), [test/fakes/aws/README.md](../test/fakes/aws/README.md) names the choices.
+- **Other systems.** All rows were run on Linux. Windows and macOS were not run. Windows has no signals: its runner sends Ctrl+C and Ctrl+Break instead, which the action handles like SIGINT and SIGTERM.
+- **Outages longer than the budget.** After \`timeout-seconds\` the step fails, without further attempts. Run the job again, or report by hand: \`aws datapipeline set-task-status\`.
+- **A task that was polled and not acknowledged.** The service assigns it to the next poll after two minutes (five seconds in the rows in which a poll's response is lost).
+- **GitHub's own API.** Its faults are in [test/scenarios](../test/scenarios). They never prevent a report.
+- **Forged responses.** A proxy that responds as AWS Data Pipeline would, with status 200 and the right headers, is trusted.
 `
 }

@@ -4,33 +4,33 @@ import { awakeTime } from './awake-time.ts'
 import { FaultContext, type Scale, type Setting } from './fault-context.ts'
 import type { Action, Arrived, FaultRow } from './fault-table.ts'
 
-/** What was seen of one fault at one action. */
+/** The result of one fault at one action. */
 export interface Observation {
   readonly fault: string
   readonly action: Action
-  /** Calls of the operation in question that the service saw from the fault's beginning to the end. */
+  /** Calls of the operation that the service received from the start of the fault to the end. */
   readonly attempts: number
   readonly arrived: Arrived
-  /** From the fault's beginning to the end of the step; for heartbeats, to the next beat that arrived. */
+  /** From the start of the fault to the end of the step; for heartbeats, to the next one that arrived. */
   readonly seconds: number
   /** The errors and warnings of the step. */
   readonly messages: readonly string[]
-  /** What contradicts what must hold whatever the fault is. */
+  /** Violations of what must hold for every fault. */
   readonly problems: readonly string[]
 }
 
-/** Beside the budget, for starting a process on a busy machine. */
+/** In addition to the budget, for starting a process on a slow machine. */
 const ALLOWANCE_MS = 10_000
-/** Beside the outage, for the next beat: due in 5 s, given up after 15 s where it has no answer; and a busy machine. */
+/** In addition to the outage, for the next heartbeat: due in 5 s, given up after 15 s without a response; on a slow machine. */
 const NEXT_BEAT_MS = 60_000
-/** The same where none is expected: one that came all the same would be seen, and nothing fails as it is not waited for. */
+/** The same where no heartbeat is expected, long enough to detect one. */
 const NO_BEAT_MS = 25_000
-/** A step is killed, and its row fails, when it goes on for so long. */
+/** A step is killed, and its row fails, after this time. */
 const LIMIT_MS = 200_000
 
 const FAILED_TEXTS = { 'error-id': 'E', 'error-message': 'M', 'error-stack-trace': 'T' }
 
-/** Runs the action with the fault, and gives what came of it. */
+/** Runs the action with the fault, and returns the result. */
 export async function runFault(row: FaultRow, action: Action, scale: Scale): Promise<Observation> {
   await using context = await FaultContext.start(row, action, scale)
   const stage = await (action === 'root'
@@ -55,7 +55,7 @@ export async function runFault(row: FaultRow, action: Action, scale: Scale): Pro
   }
 }
 
-/** What a stage of an action came to. */
+/** The result of one stage of an action. */
 interface Stage extends Pick<Observation, 'attempts' | 'arrived' | 'messages' | 'problems'> {
   readonly tookMs: number
   /** By `awakeTime`. */
@@ -122,7 +122,7 @@ async function atActivity(row: FaultRow, context: FaultContext): Promise<Stage> 
   const post = await job.post('activity', { ...step(postSetting), jobStatus: isHeld ? 'success' : 'failure' })
   const expected = isHeld ? 'FINISHED' : 'FAILED'
   const isReported = service.task(taskId).status === expected
-  const problems = (await job.heartbeatsEnd()) ? [] : ['the heartbeats go on after the post step']
+  const problems = (await job.heartbeatsEnd()) ? [] : ['the heartbeats continue after the post step']
 
   switch (action) {
     case 'activity: main':
@@ -165,7 +165,7 @@ async function atActivity(row: FaultRow, context: FaultContext): Promise<Stage> 
   }
 }
 
-/** Waits for a beat that arrives after one that met the fault, or for the end of the heartbeats. */
+/** Waits for a heartbeat that arrives after one that got the fault, or for the end of the heartbeats. */
 async function nextBeat(
   { expected }: FaultRow,
   context: FaultContext,
@@ -180,7 +180,7 @@ async function nextBeat(
   const withinMs = context.outageMs + (expected[context.action]?.arrived === 'yes' ? NEXT_BEAT_MS : NO_BEAT_MS)
   await eventually(() => arrived() || context.job.heartbeats().length === 0, withinMs)
   const tookMs = performance.now() - startedAt
-  // The answer has to reach the process.
+  // The response has to reach the process.
   await eventually(() => false, 300)
   return { isBeating: arrived() && context.job.heartbeats().length === 1, tookMs }
 }
@@ -212,7 +212,7 @@ function seen(step: StepResult, context: FaultContext, before: number): Omit<Sta
   }
 }
 
-/** What must hold of every step, whatever the fault is. */
+/** What must hold for every step and every fault. */
 function problemsOf(step: StepResult, isDone: boolean, row: FaultRow, context: FaultContext): string[] {
   const problems: string[] = []
   const check = (problem: string, holds: boolean): void => {
@@ -224,7 +224,7 @@ function problemsOf(step: StepResult, isDone: boolean, row: FaultRow, context: F
   )
   check('an error and exit code 0, or none and 1', (step.errors.length === 1) !== (step.exitCode === 1))
   check(
-    `an error that does not say what failed: ${step.errors}`,
+    `an error that does not name what failed: ${step.errors}`,
     step.errors.some((error) => !/^Could not /.test(error)),
   )
   check(`something on standard error: ${step.stderr}`, step.stderr !== '')
@@ -236,7 +236,7 @@ function problemsOf(step: StepResult, isDone: boolean, row: FaultRow, context: F
   return problems
 }
 
-/** Outputs that say something else than what happened, where they could be written. */
+/** Outputs that differ from what happened, where they could be written. */
 function contradictions(step: StepResult, { env }: Setting, flags: Readonly<Record<string, boolean>>): string[] {
   if (env?.['GITHUB_OUTPUT'] !== undefined) return []
   return Object.entries(flags)

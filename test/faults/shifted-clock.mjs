@@ -1,5 +1,5 @@
-// Loaded into an action (NODE_OPTIONS=--import) by the fault suite: its time of day is off by CLOCK_SHIFT_MS, as on a
-// machine whose clock is wrong. Timers and performance.now() go on as they are, as they do there.
+// The fault suite loads this into an action (NODE_OPTIONS=--import): its time of day is off by CLOCK_SHIFT_MS, as on a
+// machine with a wrong clock. Timers and performance.now() do not change.
 const shift = Number(process.env.CLOCK_SHIFT_MS)
 const RealDate = Date
 globalThis.Date = class extends RealDate {

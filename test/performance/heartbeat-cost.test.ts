@@ -1,4 +1,4 @@
-// What a heartbeat process costs the machine that a job runs on.
+// The CPU time and memory of a heartbeat process on the machine of the job.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -17,10 +17,10 @@ const BEATS = SHORT ? 2_000 : 10_000
 const IDLE_SECONDS = 6
 
 /**
- * Loaded into the heartbeat process: its sleeps of a second at the most take some milliseconds, and five times as long by
- * its clock, so that a beat of 5 s is due after each. All else takes the time that it takes: with a clock that only went
- * faster, the limit of a beat would be over before it could begin, where the machine is busy. And without a pause of some
- * milliseconds V8 would let the heap grow, the more the faster the machine is.
+ * Loaded into the heartbeat process. Sleeps of up to a second take some milliseconds, and five times as long by its clock,
+ * so that a heartbeat of 5 s is due after each. Everything else takes its real time: with a faster clock alone, the limit
+ * of a heartbeat would be over before it starts on a slow machine. Without pauses of some milliseconds, V8 would let the
+ * heap grow, and more so on a faster machine.
  */
 const FAST = `
   if (process.argv[1].endsWith('heartbeat.js')) {
@@ -38,7 +38,7 @@ const FAST = `
   }
 `
 
-/** A heartbeat process, as activity starts it, and a service that only says that the task is held. */
+/** A heartbeat process, as activity starts it, and a service that only confirms that the task is held. */
 async function startHeartbeat(heartbeatSeconds: string, preload = '') {
   let requests = 0
   const server = createServer((request, response) => {
@@ -68,7 +68,7 @@ async function startHeartbeat(heartbeatSeconds: string, preload = '') {
   const state = join(dirname(step.outputs['heartbeat-log'] ?? ''), 'state.json')
   return {
     pid,
-    // The first was the step's own.
+    // The first one was from the step.
     beats: () => requests - 1,
     state: () => JSON.parse(readFileSync(state, 'utf8')) as { beats: number; failures: number },
     async [Symbol.asyncDispose]() {

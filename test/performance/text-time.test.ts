@@ -1,4 +1,4 @@
-// Texts of megabytes, hostile ones included, must not hold a report up: the time grows with the length, and not faster.
+// Texts of megabytes, including hostile ones, must not delay a report: the time is linear in the length.
 import { describe, expect, test } from '@jest/globals'
 import { excerptOf } from '../../src/evidence/log-excerpt.ts'
 import { withoutCommands } from '../../src/github/log.ts'
@@ -18,7 +18,7 @@ function repeated(piece: string, length: number): string {
   return piece.repeat(Math.ceil(length / piece.length))
 }
 
-/** The least CPU time of three runs in milliseconds, whatever else the machine is doing. */
+/** The minimum CPU time of three runs in milliseconds, which does not depend on other processes. */
 function cpuMsOf(work: () => unknown): number {
   const times = [1, 2, 3].map(() => {
     const before = process.cpuUsage()
@@ -33,7 +33,7 @@ function cpuMsOf(work: () => unknown): number {
 function expectLinear(makeWork: (length: number) => () => unknown, length: number): void {
   const [short, long] = [makeWork(length), makeWork(4 * length)]
   short()
-  // Some milliseconds are lost to the garbage collector, in either.
+  // Either includes some milliseconds of garbage collection.
   expect((cpuMsOf(long) + 1) / (cpuMsOf(short) + 10)).toBeLessThan(9)
 }
 

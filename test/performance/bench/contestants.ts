@@ -8,7 +8,7 @@ import { Job } from '../../support/job.ts'
 import { node24 } from '../../support/node24.ts'
 import { runStep, type StepOptions, type StepResult } from '../../support/step.ts'
 
-/** What is measured: how to run it once, with more environment variables. The milliseconds from its start to its end. */
+/** What is measured: runs it once, with more environment variables, and returns the milliseconds from start to end. */
 export interface Contestant {
   readonly key: string
   readonly title: string
@@ -20,7 +20,7 @@ type Environment = Readonly<Record<string, string>>
 /** The name of the worker group whose tasks are polled for. */
 const WORKER_GROUP = 'bench'
 
-/** Those that this machine can run; a missing AWS CLI or boto3 is left out. */
+/** Those that this machine can run, without a missing AWS CLI or boto3. */
 export function contestants(service: LocalDataPipeline, github: LocalGitHub): Contestant[] {
   const aws = service.env()
   const list: Contestant[] = [
@@ -101,7 +101,7 @@ export function contestants(service: LocalDataPipeline, github: LocalGitHub): Co
   return list
 }
 
-/** A service that got what a contestant should have sent; anything else is no measurement. */
+/** Checks that the service received what a contestant should have sent. */
 export function checkOutcome(service: LocalDataPipeline): void {
   const unfit = service.requests.filter(({ response }) => response?.status !== 200)
   if (unfit.length > 0) throw new Error(`the service refused ${unfit.length} requests`)
@@ -117,14 +117,14 @@ function contextsOf(github: LocalGitHub, name: string, status: string, env: Envi
   }
 }
 
-/** What a user's step has, and not what the tests add to be quick. */
+/** The environment of a user's step, without what the tests add to be quick. */
 function plain(service: LocalDataPipeline, env: Environment = {}): { env: Record<string, string | undefined> } {
   return { env: { ...service.env(), NODE_COMPILE_CACHE: undefined, ...env } }
 }
 
 type Differences = Pick<StepOptions, 'contexts'> & { readonly env: Environment }
 
-/** A report, and a look at what arrived: a step that does less than it should is no measurement. */
+/** Runs a report and checks what arrived: a step that does less than it should is not a valid measurement. */
 async function report(
   service: LocalDataPipeline,
   inputs: Record<string, string>,

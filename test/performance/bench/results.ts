@@ -20,7 +20,7 @@ interface Target {
   readonly unit: string
 }
 
-/** The results as Markdown: machine, times and ratios, peak memory, sizes, and each target beside what was measured. */
+/** The results as Markdown: machine, times and ratios, peak memory, sizes, and each target with the measured value. */
 export function results(measured: readonly Measured[], runs: number): string {
   const floor = median(measured, 'floor')
   const rows = measured.map(({ title, times, peakBytes }) => {
@@ -121,7 +121,7 @@ function median(measured: readonly Measured[], contestantKey: string): number | 
   return found && quantile(found.times, 0.5)
 }
 
-/** The value below which this share of the values lies, the nearest one. */
+/** The value below which this share of the values lies (nearest rank). */
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN

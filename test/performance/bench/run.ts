@@ -1,5 +1,5 @@
-// "npm run bench": what the actions cost, side by side with a bare request and with what users would write instead. All
-// in one run and interleaved, since machines are noisy; what counts are the ratios. Writes test/performance/bench/RESULTS.md.
+// "npm run bench" compares the time of the actions with that of a bare request and of the alternatives. All run interleaved,
+// as machines are noisy: the ratios count. It writes test/performance/bench/RESULTS.md.
 // Usage: node test/performance/bench/run.ts [--runs N] [--only KEY,KEY] [--dry]
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -56,12 +56,12 @@ console.log(text)
 if (!values.dry && only === undefined)
   writeFileSync(join(REPOSITORY, 'test', 'performance', 'bench', 'RESULTS.md'), text)
 
-/** The largest resident set of a run of its own, in bytes; undefined where it can't be told (not Node, not Linux). */
+/** The largest resident set of a run of its own, in bytes; undefined where it is unknown (not Node, not Linux). */
 async function peakOf(contestant: Contestant): Promise<number | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   try {
     const file = join(folder, 'peak')
-    // VmHWM and not getrusage: the latter begins with what the process was before it became Node.
+    // VmHWM and not getrusage, which includes the process before it became Node.
     const recorder = `import { readFileSync, writeFileSync } from 'node:fs'
       process.on('exit', () => {
         if (process.argv[1]?.endsWith('heartbeat.js')) return

@@ -1,4 +1,4 @@
-// A matrix of jobs that hold a task each, and have acknowledged them together: none of them is silent for two minutes.
+// A matrix of jobs that each hold a task, and acknowledged them at the same time: none is silent for two minutes.
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { keepBeating } from '../../../src/activity/heartbeat-loop.ts'
 import { attemptTimeoutFor, callWithRetry } from '../../../src/aws/call-with-retry.ts'
@@ -18,14 +18,14 @@ import { MAX_MATRIX, printLine, SHORT, seconds } from './size.ts'
 const INPUTS = readActionFile('activity').inputs
 const INTERVAL_MS = Number(INPUTS['heartbeat-seconds']?.default) * 1_000
 const BUDGET_MS = Number(INPUTS['timeout-seconds']?.default) * 1_000
-/** That of the heartbeat process. */
+/** The value of the heartbeat process. */
 const BEAT_LIMIT_MS = 15_000
 
 /** A task must be acknowledged within it (API reference, ReportTaskProgress); running ones may be silent for longer. */
 const MAX_SILENCE_MS = 120_000
 
 const PUBLISHED = PUBLISHED_RATES.ReportTaskProgress
-/** Hardly more than 256 jobs need which beat every 54 to 60 s: 4.5 a second. */
+/** Slightly more than 256 jobs need with a heartbeat every 54 to 60 s: 4.5 a second. */
 const SCARCE: Rate = { perSecond: 5, burst: 30 }
 
 interface HoldOptions {
@@ -36,7 +36,7 @@ interface HoldOptions {
   readonly areActivitiesOver: () => boolean
 }
 
-/** What a job with activity does, as far as the service sees it: the acknowledgement of the step, then the heartbeats. */
+/** The calls of a job with activity: the acknowledgement of the step, then the heartbeats. */
 async function runHeartbeatProcess(taskId: string, options: HoldOptions): Promise<void> {
   const { dataPipeline, clock, random } = options
   const ignore = (): void => undefined
@@ -74,7 +74,7 @@ function maxGap(moments: readonly number[]): number {
   return Math.max(0, ...moments.slice(1).map((at, index) => at - (moments[index] ?? at)))
 }
 
-describe('simulated: the true acknowledgements and heartbeat loops, on a virtual clock, without processes', () => {
+describe('simulated: the real acknowledgements and heartbeat loops, on a virtual clock, without processes', () => {
   const MINUTES = SHORT ? 5 : 20
 
   test.each([PUBLISHED, SCARCE])(
@@ -101,7 +101,7 @@ describe('simulated: the true acknowledgements and heartbeat loops, on a virtual
       const silence = [...arrivals.values()].map((moments) => maxGap([...moments, end]))
       const throttled = account.calls.filter((call) => call.throttled).length
       const arrived = account.calls.length - throttled
-      // When the common beginning is over they are spread, and seldom one too many.
+      // After the common start they are spread, and rarely throttled.
       const later = account.calls.filter(({ at }) => at > MAX_SILENCE_MS)
       printLine(
         `${MAX_MATRIX} heartbeats simulated for ${MINUTES} minutes, ${rate.perSecond} a second and bursts of ` +
@@ -122,8 +122,8 @@ describe('in real time', () => {
   })
 
   /**
-   * The short one has as many beats a second, of fewer jobs with shorter intervals. Waits after throttling are no
-   * shorter in it, so it has the published rate.
+   * The short one has the same number of heartbeats a second, of fewer jobs with shorter intervals. Waits after throttling
+   * are not shorter in it, so it has the published rate.
    */
   const SHORTER = SHORT ? 6 : 1
   const RATE: Rate = SHORT ? { ...PUBLISHED, burst: PUBLISHED.burst / SHORTER } : SCARCE
@@ -165,7 +165,7 @@ describe('in real time', () => {
         intervalMs,
         areActivitiesOver: () => isOver,
       }
-      // One that ends early is silent from then on.
+      // One that ends early is silent after its end.
       loops.push(runHeartbeatProcess(service.addTask().taskId, options).catch(() => undefined))
     }
     const held = await Promise.all(
@@ -200,7 +200,7 @@ describe('in real time', () => {
     expect(moments).toHaveLength(JOBS)
     expect(acknowledged).toBeLessThan(MAX_SILENCE_MS)
     expect(silence).toBeLessThan(2 * intervalMs)
-    // The acknowledgement, and a beat of the process.
+    // The acknowledgement, and a heartbeat of the process.
     for (const { taskId } of held) expect(service.task(taskId).progressReports.length).toBeGreaterThan(1)
     const posts = await Promise.all(held.map(({ post }) => post()))
     for (const [index, step] of posts.entries()) {

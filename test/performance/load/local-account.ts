@@ -4,7 +4,7 @@ import { type Rate, RateLimiter } from '../../fakes/aws/rates.ts'
 import { ServiceError } from '../../fakes/aws/service-error.ts'
 import type { VirtualClock } from '../../support/virtual-clock.ts'
 
-/** Milliseconds that a request, and its answer, is on its way. */
+/** Milliseconds that a request and its response take together. */
 const MIN_WAY_MS = 10
 const MAX_WAY_MS = 100
 
@@ -16,8 +16,8 @@ export interface AccountCall {
 }
 
 /**
- * An account without a network: the service's limits on a virtual clock, for jobs that run in this process. What it does
- * with a task is not part of it.
+ * An account without a network: the service's limits on a virtual clock, for jobs that run in this process. It has no
+ * tasks.
  */
 export class LocalAccount {
   readonly calls: AccountCall[] = []
@@ -31,7 +31,7 @@ export class LocalAccount {
     this.#rates = new RateLimiter(rates)
   }
 
-  /** A client as the actions have it, as far as they report. */
+  /** A client for the actions' reports. */
   client(): DataPipeline {
     const unused = (): never => {
       throw new Error('not part of reporting')
@@ -68,7 +68,7 @@ export class LocalAccount {
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
       this.calls.push({ taskId, at, throttled: true })
-      // As the SDK tells it.
+      // In the form of the SDK.
       throw Object.assign(new Error(error.message), { name: error.code, $metadata: { httpStatusCode: error.status } })
     } finally {
       await this.#onItsWay(signal)
@@ -80,7 +80,7 @@ export class LocalAccount {
   }
 }
 
-/** Numbers between 0 and 1 that are the same each time (xorshift32): what a simulation comes to is no chance. */
+/** Numbers between 0 and 1 that are the same each time (xorshift32): simulations are reproducible. */
 export function chance(seed: number): () => number {
   let state = seed * 0x9e3779b1 || 1
   return () => {

@@ -2,7 +2,7 @@ import { eventually } from '../../support/processes.ts'
 import { runStep, type StepOptions, type StepResult } from '../../support/step.ts'
 import type { RunningStep } from '../../support/worker.ts'
 
-/** More than a step may take that waits until its time is spent, and ends by itself. */
+/** More than a step takes that waits for its whole budget and then ends. */
 const LIMIT_MS = 300_000
 
 /** A step that was run, and when it was started (milliseconds since 1970). */
@@ -17,14 +17,14 @@ export interface ManySteps {
   readonly steps: readonly StartedStep[]
   /** Milliseconds from the start of the first process until the last was up. */
   readonly startingTookMs: number
-  /** The most processes that were there at a time. */
+  /** The maximum number of concurrent processes. */
   readonly maxAtOnce: number
 }
 
 /**
  * Runs every step as a process of its own, side by side. When one of them can't be run, the others are ended.
  *
- * @param starting how many may be starting at a time (more would only share the processor, and all of them come late),
+ * @param starting how many may be starting at a time (more would only share the processor and delay all of them),
  *   and when one is up; by default all start at once
  */
 export async function runTogether(

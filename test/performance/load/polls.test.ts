@@ -1,11 +1,11 @@
-// A matrix of jobs that poll one worker group together: each task is one job's, acknowledged, and none is lost.
+// A matrix of jobs that poll one worker group at the same time: one job takes and acknowledges each task, and none is lost.
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
 import { PUBLISHED_RATES, type Rate } from '../../fakes/aws/rates.ts'
 import { runTogether } from './many-steps.ts'
 import { printLine, SHORT, seconds } from './size.ts'
 
-/** Or it goes to another poll (API reference, ReportTaskProgress). */
+/** Later, another poll gets the task (API reference, ReportTaskProgress). */
 const ACKNOWLEDGED_WITHIN_MS = 120_000
 
 const { PollForTask: PUBLISHED, ReportTaskProgress } = PUBLISHED_RATES
@@ -35,7 +35,7 @@ test.each(LOADS)(
     const ids = Array.from({ length: tasks }, () => service.addTask().taskId)
     const poller = (index: number) => ({
       action: 'poll-for-task',
-      // Together they could take more than there are.
+      // Together they could take more tasks than there are.
       inputs: { 'worker-group': 'ci', 'max-tasks': '8', 'wait-seconds': '0', hostname: `runner-${index}` },
       contexts: { strategy: { 'job-total': pollers } },
       env: service.env(),

@@ -1,4 +1,4 @@
-/** Whether the load is that of a quick check (npm run test:load -- --short), and not the whole. */
+/** Whether this is the short version (npm run test:load -- --short). */
 export const SHORT = process.env['TEST_MODE'] === 'short'
 
 /** The largest matrix that GitHub allows ("Usage limits" of its documentation). */
@@ -9,7 +9,7 @@ export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
 }
 
-/** Prints a line of figures: Jest shows what a test logs with a stack trace, and this is meant to be read. */
+/** Prints a line of figures without the stack trace that Jest adds to console.log. */
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`)
 }

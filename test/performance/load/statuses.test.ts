@@ -1,4 +1,4 @@
-// A matrix of jobs that end together: every one of their reports arrives in time, without more calls than it takes.
+// A matrix of jobs that end at the same time: every report arrives in time, with a limited number of calls.
 import { describe, expect, test } from '@jest/globals'
 import { attemptTimeoutFor } from '../../../src/aws/call-with-retry.ts'
 import { sendReport } from '../../../src/report/send-status.ts'
@@ -13,17 +13,17 @@ import { MAX_MATRIX, printLine, SHORT, seconds } from './size.ts'
 
 const BUDGET_MS = Number(readActionFile('.').inputs['timeout-seconds']?.default) * 1_000
 const PUBLISHED = PUBLISHED_RATES.SetTaskStatus
-/** A third of it: for an account that has other callers. */
+/** A third of it, for an account with other callers. */
 const SCARCE: Rate = { perSecond: 3, burst: 30 }
 
-/** All processes have to be there within this time for the load to be what it says. */
+/** All processes have to start within this time, or the load is lower than stated. */
 const START_WITHIN_MS = 15_000
 const STARTING_AT_ONCE = 8
 
 interface Load {
   readonly jobs: number
   readonly rate: Rate
-  /** For each job, throttled ones included: fewer than this. */
+  /** Upper limit of calls for each job, including throttled ones. */
   readonly callsPerJob: number
 }
 
@@ -54,7 +54,7 @@ test.each(LOADS)(
     }
     const work = Array.from({ length: jobs }, (_, index) => ({
       taskId: service.addTask().taskId,
-      // A status that got to another task would show.
+      // Different statuses, to detect one that goes to another task.
       ...(index % 3 === 0
         ? { jobStatus: 'failure', status: 'FAILED', state: 'failed' }
         : { jobStatus: 'success', status: 'FINISHED', state: 'finished' }),
@@ -87,7 +87,7 @@ test.each(LOADS)(
 
 const TOO_SLOW = ` (this machine is too slow to start them within ${seconds(START_WITHIN_MS)}, so the load was less than meant)`
 
-/** The reports of jobs that begin within so many milliseconds, with the true retries, on a clock of their own. */
+/** The reports of jobs that start within this number of milliseconds, with the real retries, on a virtual clock. */
 async function simulate({ jobs, rate }: Load, withinMs: number, seed: number) {
   const clock = new VirtualClock()
   const random = chance(seed)
@@ -119,7 +119,7 @@ async function simulate({ jobs, rate }: Load, withinMs: number, seed: number) {
   return { unreported: reported.filter((each) => !each).length, calls: account.calls.length, latest: Math.max(...took) }
 }
 
-describe('simulated, with the true retries on a virtual clock, as no machine of a CI starts so many processes at once', () => {
+describe('simulated, with the real retries on a virtual clock, as CI machines are too slow to start all processes at once', () => {
   const SEEDS = SHORT ? [1, 2, 3] : [1, 2, 3, 4, 5, 6, 7, 8]
   test.each([
     { jobs: MAX_MATRIX, rate: PUBLISHED, callsPerJob: 3, withinMs: 0 },
