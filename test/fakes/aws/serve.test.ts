@@ -62,7 +62,7 @@ test('it writes its variables and each request into files', async () => {
   try {
     const [envFile, log] = [join(folder, 'env'), join(folder, 'log')]
     writeFileSync(envFile, 'EARLIER=1\n')
-    using tool = serve('--tasks', '0', '--hold', '0', '--write-env', envFile, '--log', log)
+    using tool = serve('--tasks', '0', '--poll-hold', '0', '--write-env', envFile, '--log', log)
     await tool.prints(/Stop it/)
     const env = readFileSync(envFile, 'utf8')
     const endpoint = /^EARLIER=1\nAWS_ENDPOINT_URL_DATA_PIPELINE=(.+)\n(AWS_\w+=.+\n)+$/.exec(env)?.[1]

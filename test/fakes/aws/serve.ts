@@ -11,7 +11,7 @@ Starts a local AWS Data Pipeline on 127.0.0.1 and prints each request that it re
   --port <n>          port to listen on (default: any free one)
   --tasks <n>         tasks to put into the queue (default: 1)
   --worker-group <g>  worker group of these tasks (default: ci)
-  --hold <ms>         how long an empty poll is held (default: 90000, as documented)
+  --poll-hold <ms>    how long an empty poll is held (default: 90000, as documented)
   --write-env <f>     file to add the variables to, a line each, as GITHUB_ENV takes them
   --log <f>           file to add each request to, a line of JSON each
   --help              this text
@@ -24,7 +24,7 @@ function parseOptions(args: string[]) {
       port: { type: 'string', default: '0' },
       tasks: { type: 'string', default: '1' },
       'worker-group': { type: 'string', default: 'ci' },
-      hold: { type: 'string', default: '90000' },
+      'poll-hold': { type: 'string', default: '90000' },
       // Not env-file: Node uses that option itself, even after the script.
       'write-env': { type: 'string' },
       log: { type: 'string' },
@@ -38,7 +38,7 @@ function parseOptions(args: string[]) {
     workerGroup: values['worker-group'],
     envFile: values['write-env'],
     log: values.log,
-    pollHoldMs: wholeNumber('--hold', values.hold, 2_147_483_647),
+    pollHoldMs: wholeNumber('--poll-hold', values['poll-hold'], 2_147_483_647),
   }
 }
 

@@ -10,7 +10,7 @@ const serve = fileURLToPath(new URL('../serve.ts', import.meta.url))
 const folder = mkdtempSync(join(variable('RUNNER_TEMP'), 'local-aws-'))
 const [output, log, env] = ['output', 'log', 'env'].map((name) => join(folder, name)) as [string, string, string]
 const file = openSync(output, 'a')
-const args = ['--tasks', variable('INPUT_TASKS'), '--hold', '1000', '--write-env', env, '--log', log]
+const args = ['--tasks', variable('INPUT_TASKS'), '--poll-hold', '1000', '--write-env', env, '--log', log]
 const service = spawn(process.execPath, [serve, ...args], {
   detached: true,
   // The runner would wait for a process that keeps the step's own output open.
