@@ -1,6 +1,8 @@
 import type { ErrorFields } from '../domain/error-fields.ts'
 import { PUBLISHED_LIMITS } from '../domain/error-fields.ts'
 import { errorIdOf } from '../domain/error-id.ts'
+import type { Evidence, EvidenceDependencies } from '../evidence/collect.ts'
+import type { EvidenceRequest } from '../evidence/facts.ts'
 import type { Runner } from '../github/runner.ts'
 import { workflowRunOf } from '../github/workflow-run.ts'
 import type { ErrorInputs, ReportRequest } from '../inputs/reporting.ts'
@@ -101,9 +103,7 @@ async function withEvidence(
   const canConnect = token !== undefined && repository !== undefined && runId !== undefined && !request.reporting.dryRun
   // The runner masks only secrets of the repository.
   if (canConnect) runner.hide([token])
-  // A chunk of its own: a FINISHED report does not load it.
-  const { collectEvidence } = await import('../evidence/collect.ts')
-  const { message, trace, problem } = await collectEvidence(
+  const { message, trace, problem } = await evidenceOf(
     { cause, run, checkRunId: request.evidence.checkRunId, wantsTrace },
     {
       connect: canConnect
@@ -115,7 +115,6 @@ async function withEvidence(
       deadline,
       redact: runner.redact,
     },
-    PUBLISHED_LIMITS.errorMessage.bytes,
   )
   const why =
     problem ?? (token === undefined && !request.reporting.dryRun ? 'the input github-token is empty' : undefined)
@@ -125,5 +124,21 @@ async function withEvidence(
         'steps and logs, and "checks: read" to include annotations.',
     )
   }
-  return { errorMessage: message, ...(trace && { errorStackTrace: trace }), ...given, errorId }
+  return {
+    ...(message && { errorMessage: message }),
+    ...(trace && { errorStackTrace: trace }),
+    ...given,
+    errorId,
+  }
+}
+
+/** Collects evidence by a chunk of its own, which a FINISHED report does not load. */
+async function evidenceOf(request: EvidenceRequest, dependencies: EvidenceDependencies): Promise<Partial<Evidence>> {
+  try {
+    const { collectEvidence } = await import('../evidence/collect.ts')
+    return await collectEvidence(request, dependencies, PUBLISHED_LIMITS.errorMessage.bytes)
+  } catch (error) {
+    // The folder of the action may be damaged. The status can be reported nevertheless.
+    return { problem: errorMessage(error) }
+  }
 }

@@ -1,8 +1,12 @@
 // Whatever is thrown, now or later, by whomever: one clean error, and exit code 1.
+import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { throttle } from '../fakes/aws/faults.ts'
+import { REPOSITORY } from '../support/action-file.ts'
 import { preloading, whenListening } from '../support/preload.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { type Reporting, reportTo } from './reporting.ts'
 
 /** Reports with this module loaded before the action; the service throttles once, so that there is time for it. */
@@ -24,6 +28,27 @@ function expectOneCleanError({ step }: Reporting, words: string | RegExp): void 
   const visible = step.stdout.split('\n').filter((line) => !line.startsWith('::debug::'))
   expect(visible.join('\n')).not.toMatch(/^\s+at .*:\d+:\d+/m)
 }
+
+test.concurrent.each([{}, { 'error-stack-trace-file': 'trace.log' }])(
+  'chunks of the bundle that are gone: FAILED with %j is reported without details, and with a notice',
+  async (inputs) => {
+    await inFolder(async (folder) => {
+      const dist = join(folder, 'dist')
+      cpSync(join(REPOSITORY, 'dist'), dist, { recursive: true })
+      const bundle = join(dist, 'actions')
+      for (const name of readdirSync(bundle)) if (/^\d+\.index\.js$/.test(name)) rmSync(join(bundle, name))
+      await using service = await LocalDataPipeline.start()
+      const { step, bodies } = await reportTo(
+        service,
+        { status: 'FAILED', 'github-token': 'token', ...inputs },
+        { dist },
+      )
+      expect(step).toMatchObject({ exitCode: 0, errors: [] })
+      expect(bodies).toMatchObject([{ taskStatus: 'FAILED', errorId: 'GitHubActions:ReportedFailed' }])
+      expect(step.notices).toEqual([expect.stringContaining('Some failure details are missing: ')])
+    })
+  },
+)
 
 describe('an uncaught exception', () => {
   test.concurrent.each([
