@@ -1,13 +1,13 @@
-// First of all: it changes the environment that everything below, and each worker, is started with.
+// First: it changes the environment of everything below, and of each worker.
 import './test/support/sanitize-env.mjs'
 
-/** The suites, by the name that `test/run.ts` takes. Those beside `tests` take minutes, or need act. */
+/** The suites, by their name for `test/run.ts`. All but `tests` take minutes, or need act. */
 const SUITES = {
   tests: {
     testMatch: ['<rootDir>/test/{fakes,properties,repository,scenarios,support,unit}/**/*.test.ts'],
     // Scenarios mostly wait for processes and clocks.
     maxWorkers: 3,
-    // A scenario starts the built action as a process. A slow machine needs the room; an action that hangs must not need more.
+    // A scenario starts the built action as a process. The limit allows for slow CI machines.
     testTimeout: 60_000,
   },
   faults: {
@@ -19,7 +19,7 @@ const SUITES = {
   },
   performance: {
     testMatch: ['<rootDir>/test/performance/**/*.test.ts'],
-    // Each file has the machine to itself: a hundred processes that start at once take all of it.
+    // One file at a time, as a hundred processes that start at once use the whole machine.
     maxWorkers: 1,
     testTimeout: 600_000,
   },
@@ -38,7 +38,7 @@ export default {
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
   },
-  // The copies of the repository that mutants are tested in.
+  // Copies of the repository for mutation tests.
   modulePathIgnorePatterns: ['<rootDir>/reports/'],
   ...SUITES[process.env.TEST_SUITE ?? 'tests'],
 }

@@ -1,5 +1,5 @@
-// "npm run demo": the whole life of two tasks against a local Data Pipeline, with the built actions run as GitHub's
-// runner would run them. Nothing outside of this machine is called. It takes about fifteen seconds.
+// "npm run demo": two tasks from start to end with a local Data Pipeline. The built actions run as on GitHub's runner.
+// Nothing outside of this machine is called. It takes about fifteen seconds.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LocalDataPipeline } from './fakes/aws/data-pipeline.ts'
 import { Job } from './support/job.ts'

@@ -1,5 +1,5 @@
-// Runs actions within this process: some milliseconds each, so that there can be hundreds. The processes of scenarios/
-// are the true thing; here only the process, the clock's waiting and the heartbeat process are replaced.
+// Runs actions within this process, in some milliseconds each, so that hundreds are possible. Only the process, the waits
+// of the clock and the heartbeat process are replaced. The scenarios run the real processes.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,8 +18,8 @@ let skippedMs = 0
 const NEVER_MS = 2 ** 31 - 1
 
 /**
- * Waits between tries take no time: the clock goes on by them, and by nothing else. What is under way has no limit, as
- * every server here answers, and a busy machine must not be taken for a slow server.
+ * Waits between attempts take no time: they alone advance the clock. Requests in progress have no limit, as every server
+ * here responds, and a slow machine must not look like a slow server.
  */
 class SkippingDeadline extends deadline.Deadline {
   override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -34,7 +34,7 @@ jest.unstable_mockModule('../../src/util/clock.ts', () => ({
 }))
 jest.unstable_mockModule('../../src/util/deadline.ts', () => ({ Deadline: SkippingDeadline }))
 
-/** The number of no process: it is larger than any. */
+/** An id that no process has, as it is above the maximum. */
 const NOBODY = { pid: 2 ** 30, startedAt: undefined }
 const NOWHERE = join(tmpdir(), 'no', 'such', 'folder')
 
@@ -43,7 +43,7 @@ jest.unstable_mockModule('../../src/activity/heartbeat-launcher.ts', () => ({
   endOfLog: () => '',
 }))
 
-// It would end the process that runs the tests, or replace it by a shell.
+// It would end the process of the tests, or replace it by a shell.
 jest.unstable_mockModule('../../src/util/end-process.ts', () => ({ endProcess: async () => {} }))
 
 const actions = {
@@ -56,11 +56,11 @@ const { runAction } = await import('../../src/actions/run-action.ts')
 
 export type ActionName = keyof typeof actions
 
-/** What a run of an action did, as a runner sees it. */
+/** The result of a run of an action, as a runner sees it. */
 export interface ActionRun {
   readonly exitCode: number
   readonly stdout: string
-  /** The secrets that the runner was told to mask. */
+  /** The secrets that the action masked. */
   readonly masks: readonly string[]
   readonly commands: readonly Command[]
   readonly errors: readonly string[]
@@ -86,7 +86,7 @@ const files = { output: join(folder, 'output'), state: join(folder, 'state'), su
 let stdout = ''
 const ownEnvironment = { ...process.env }
 
-// Of this test file's own process object; Jest's is another.
+// Uses the process object of this test file, which is not that of Jest.
 Object.defineProperties(process, {
   stdout: {
     value: {
@@ -97,7 +97,7 @@ Object.defineProperties(process, {
     },
   },
   exitCode: { value: undefined, writable: true },
-  // The handlers of a run would pile up. What is thrown outside of it fails the test by Jest.
+  // Removes the handlers of the run. Jest fails the test on errors outside of it.
   on: { value: () => process },
 })
 
@@ -111,7 +111,7 @@ function setEnvironment(env: NodeJS.ProcessEnv): void {
   Object.assign(process.env, env)
 }
 
-/** Runs an action as a step would: with its inputs and their defaults, and nothing of the tests' environment. */
+/** Runs an action as a step would: with its inputs and their defaults, and nothing from the tests' environment. */
 export async function runInProcess(name: ActionName, options: ActionRunOptions): Promise<ActionRun> {
   const [action, place] = actions[name]
   for (const each of [workspace, temp]) {

@@ -1,4 +1,4 @@
-// The action activity, in whole and in both of its stages, but for its heartbeat process: any inputs, and any answers.
+// The whole action activity, in both of its stages, without its heartbeat process: any inputs and any responses.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
@@ -23,7 +23,7 @@ const responses = fc.record({
 const isFalse = (text: string | undefined): boolean => text?.trim().toLowerCase() === 'false'
 
 test(
-  'any inputs, any answers: two clean ends, and an end of the job that is reported where there is a task',
+  'any inputs, any responses: two clean ends, and a report of the job where there is a task',
   async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -69,7 +69,7 @@ test(
           const saved = JSON.parse(main.state['activity'] ?? '') as { outcome: string; reason?: string }
           const whyLost = saved.outcome === 'invalid-inputs' ? saved.outcome : saved.reason
           if (whyLost !== undefined || isFalse(inputs['report'])) {
-            // Nothing to report, of which the log tells why.
+            // Nothing to report; the log has the reason.
             expect([post.exitCode, reports.length]).toEqual([0, 0])
             expect(post.stdout).toMatch(/Nothing can be reported|Nothing is reported/)
             if (whyLost === 'canceled') expect(isCanceled).toBe(true)

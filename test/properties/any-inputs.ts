@@ -17,17 +17,17 @@ export const INPUT_TOKEN = 'ghs_inputTokenInputTokenInput'
 
 export const ALL_SECRETS: readonly string[] = [...Object.values(SECRETS), INPUT_TOKEN]
 
-/** A text as an environment variable can have it: no NUL, no broken Unicode. */
+/** A text that is valid in an environment variable: no NUL, no broken Unicode. */
 export function asVariable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed()
 }
 
-/** A text without the job's credentials: what a user names a task is sent as it is. */
+/** A text without the job's credentials, as a task id is sent unchanged. */
 function withoutSecrets(text: string): string {
   return text.replaceAll(/SECRET-abc(?:\/|%2F)def(?:\+|%2B)/g, '')
 }
 
-/** A secret in any form, or what a cut has left of it. */
+/** A secret in any form, or the rest of a truncated one. */
 function anyFormOf(secrets: readonly string[]): fc.Arbitrary<string> {
   const cut = fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, { arbitrary: fc.nat(20), weight: 1 })
   return fc
@@ -38,7 +38,7 @@ function anyFormOf(secrets: readonly string[]): fc.Arbitrary<string> {
     })
 }
 
-/** Texts with secrets, some of them where texts are cut: in an error, an id, a summary, an error text. */
+/** Texts with secrets, some of them where texts are truncated: in an error, an id, a summary, an error text. */
 export function withSecrets(secrets: readonly string[]): fc.Arbitrary<string> {
   const before = fc.oneof(
     anyText,
@@ -54,11 +54,11 @@ export function withSecrets(secrets: readonly string[]): fc.Arbitrary<string> {
     .map(([head, forms, gap, tail]) => [head, ...forms, tail].join(gap))
 }
 
-/** Texts that people write, or that get lost in an input: control characters, workflow commands, credentials. */
+/** Texts that people write, or that get into an input by mistake: control characters, workflow commands, credentials. */
 export const variable = fc.oneof(anyText, withSecrets(ALL_SECRETS)).map(asVariable)
 export const longVariable = fc.oneof(anyLongText, withSecrets(ALL_SECRETS)).map(asVariable)
 
-/** Texts of a report: all of the secrets are known when it is sent. */
+/** Texts of a report, which is sent when all of the secrets are known. */
 const reportedText = fc.oneof(anyLongText, withSecrets([...ALL_SECRETS, ...GIVEN_SECRETS])).map(asVariable)
 
 export const name = anyText.map((text) => withoutSecrets(asVariable(text)))
@@ -68,7 +68,7 @@ const sampleTaskId = fc
   .string({ unit: fc.constantFrom(...'abcXYZ019+/=:'), minLength: 1, maxLength: 1000 })
   .map((text) => text.trim() || 'a')
 
-/** Mostly task ids, some of them strange. */
+/** Mostly task ids, some of them unusual. */
 export const taskId = fc.oneof(
   { arbitrary: sampleTaskId, weight: 12 },
   { arbitrary: name, weight: 1 },
@@ -85,12 +85,12 @@ const needs = fc
   )
   .map((jobs) => JSON.stringify(jobs))
 
-/** Each value good most of the time, so that an action gets past its inputs. */
+/** Each value is valid most of the time, so that an action accepts its inputs. */
 function mostly(good: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.oneof({ arbitrary: good, weight: 60 }, { arbitrary: variable, weight: 1 })
 }
 
-/** Nothing, most of the time: what names a job that is not needed is refused. */
+/** Nothing, most of the time, as a job that is not needed is rejected. */
 function seldom(some: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.oneof({ arbitrary: fc.constant(''), weight: 12 }, { arbitrary: some, weight: 1 })
 }
@@ -115,7 +115,7 @@ const evidence = {
   'check-run-id': fc.constantFrom('', '0', '17', '90251632269', '-1', 'x', '9'.repeat(40)),
 }
 
-/** A `with:`; what is left out gets the default of action.yml. */
+/** A `with:`. Missing inputs get the default of action.yml. */
 function inputs(required: Record<string, fc.Arbitrary<string>>, optional: Record<string, fc.Arbitrary<string>>) {
   return fc
     .record({ ...required, ...optional }, { requiredKeys: Object.keys(required) })

@@ -4,14 +4,14 @@ import { ALL_SECRETS, withSecrets } from './any-inputs.ts'
 import { GIVEN_SECRETS, GOOD_RESPONSES, sessionXml } from './credential-source.ts'
 import { ECHO, type HostileResponse, refusal, success } from './hostile-server.ts'
 
-// Node refuses to send anything else in a header.
+// Node sends nothing else in a header.
 const headerText = anyText.map((text) => text.replaceAll(/[^\t\u0020-\u007e\u00a0-\u00ff]/g, '').trim())
 
 const deep = fc
   .tuple(fc.constantFrom('[', '{"a":', '{"taskObject":', '<a>'), fc.integer({ min: 1, max: 20_000 }))
   .map(([opening, depth]) => opening.repeat(depth))
 
-/** Any JSON value, with the names that JavaScript has for itself. */
+/** Any JSON value, including names that are special in JavaScript. */
 const anyValue = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -28,7 +28,7 @@ const anyValue = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value
 
-/** Objects with known members, each of which may be anything, or missing. */
+/** Objects with known members, each of which may have any value or be missing. */
 function nearly(members: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unknown> {
   const each = Object.fromEntries(
     Object.entries(members).map(([name, good]) => [
@@ -52,7 +52,7 @@ const status = fc.constantFrom(
 
 const breaks = fc.oneof(
   { arbitrary: fc.constant(undefined), weight: 12 },
-  { arbitrary: fc.constantFrom('before the answer' as const, 'within the answer' as const), weight: 1 },
+  { arbitrary: fc.constantFrom('before the response' as const, 'within the response' as const), weight: 1 },
 )
 
 const ERROR_NAMES = [
@@ -76,9 +76,9 @@ const errorName = fc.oneof(
   fc.constantFrom(...ERROR_NAMES).map((each) => `com.x#${each}`),
 )
 
-/** What is said by those who know the secrets of the environment. */
+/** Messages of those who know the secrets of the environment. */
 const said = fc.oneof(anyLongText, withSecrets(ALL_SECRETS))
-/** What Data Pipeline says, which has seen what a request was signed with. */
+/** Messages of Data Pipeline, which knows the token of a request. */
 const saidByService = fc.oneof(anyLongText, withSecrets([...ALL_SECRETS, ...GIVEN_SECRETS]), fc.constant(`x ${ECHO} y`))
 
 function errorBody(words: fc.Arbitrary<string>): fc.Arbitrary<unknown> {
@@ -92,7 +92,7 @@ const field = fc.oneof(
   { arbitrary: nearly({ key: anyText, stringValue: saidByService, refValue: saidByService }), weight: 4 },
   { arbitrary: encrypted, weight: 1 },
 )
-/** And where it stands in another field of the task as well. */
+/** Fields that also repeat such a value in another field of the task. */
 const repeated = fc.constantFrom(...ENCRYPTED).map((stringValue) => [
   { key: '*password', stringValue },
   { key: 'command', stringValue: `load --password ${stringValue}` },
@@ -148,19 +148,19 @@ function response(body: fc.Arbitrary<string | Uint8Array>, headers: fc.Arbitrary
   return fc.record({ status, headers, body, breaks }) as fc.Arbitrary<HostileResponse>
 }
 
-/** What may come back for a call of Data Pipeline: of the service, or of anything on the way. */
+/** Responses to a call of Data Pipeline, from the service or from anything in between. */
 export function awsResponse(call: string): fc.Arbitrary<HostileResponse> {
   const body = BODY_OF_CALL[call] ?? anyValue
   return fc.oneof(
     { arbitrary: response(anyBody(body, saidByService), awsHeaders), weight: 6 },
     { arbitrary: fc.constantFrom(...ERROR_NAMES).map((each) => refusal(each)), weight: 2 },
-    // What a try that landed makes of the next one.
+    // The result of another attempt after one that succeeded.
     { arbitrary: fc.constant(refusal('TaskNotFoundException')), weight: 1 },
     { arbitrary: body.map(success), weight: 2 },
   )
 }
 
-/** Answers of STS and of GitHub's token service, those that are as they should be among them. */
+/** Responses of STS and of GitHub's token service, including valid ones. */
 export const stsResponse: fc.Arbitrary<HostileResponse> = response(
   fc.oneof(
     fc.constant(sessionXml()),
@@ -234,7 +234,7 @@ const githubHeaders = fc
   )
   .map((headers) => Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)))
 
-/** What may come back for a path of GitHub's API, or of the log storage behind it. */
+/** Responses to a path of GitHub's API, or of the log storage behind it. */
 export function githubResponse(path: string): fc.Arbitrary<HostileResponse> {
   const json = { 'content-type': 'application/json; charset=utf-8' }
   const good = (body: fc.Arbitrary<unknown>): fc.Arbitrary<HostileResponse> =>
@@ -260,7 +260,7 @@ export function githubResponse(path: string): fc.Arbitrary<HostileResponse> {
   return of(job)
 }
 
-/** One answer for each kind of path. */
+/** One response for each kind of path. */
 export const githubResponses = fc.record({
   jobs: fc.array(githubResponse('/attempts/'), { minLength: 1, maxLength: 3 }),
   job: fc.array(githubResponse('/jobs/1'), { minLength: 1, maxLength: 3 }),
@@ -271,7 +271,7 @@ export const githubResponses = fc.record({
 
 export type GitHubResponses = typeof githubResponses extends fc.Arbitrary<infer Responses> ? Responses : never
 
-/** Picks the answer for a path. */
+/** Selects the response to a path. */
 export function githubResponseTo(responses: GitHubResponses, path: string, before: number): HostileResponse {
   const one = (of: readonly HostileResponse[]): HostileResponse => of[before % of.length] as HostileResponse
   if (path.includes('/annotations')) return responses.annotations

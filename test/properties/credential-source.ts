@@ -5,7 +5,7 @@ import { afterAll } from '@jest/globals'
 import fc from 'fast-check'
 import type { Exchange, HostileResponse } from './hostile-server.ts'
 
-/** Where a step has its credentials from. */
+/** The source of a step's credentials. */
 export type CredentialSource = 'environment' | 'profile' | 'role'
 
 export const credentialSource = fc.constantFrom<CredentialSource>('environment', 'profile', 'role')
@@ -14,7 +14,7 @@ const PROFILE = { key: 'profileKeyProfileKey/ProfileKey+12345678', token: 'profi
 const ROLE = { key: 'stsSecretStsSecretStsSecret', token: 'stsSession//Token+StsSession' }
 const ID_TOKEN = 'eyJhbGciOiJub25lIn0.id-token.signature'
 
-/** The secrets that a step does not have in its environment, and gets from its source. */
+/** The secrets that a step gets from its source and not from its environment. */
 export const SECRETS_OF_SOURCE: Readonly<Record<CredentialSource, readonly string[]>> = {
   environment: [],
   profile: [PROFILE.key, PROFILE.token],
@@ -32,7 +32,7 @@ writeFileSync(
 )
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Those of its source that a step has had: a source may not have given any. */
+/** The secrets that a step has got from its source, which may be none. */
 export function secretsHad(source: CredentialSource, exchanges: readonly Exchange[]): readonly string[] {
   if (source !== 'role') return exchanges.some(({ call }) => call !== 'github') ? SECRETS_OF_SOURCE[source] : []
   const had = exchanges.flatMap(({ call, response }) =>
@@ -44,7 +44,7 @@ export function secretsHad(source: CredentialSource, exchanges: readonly Exchang
   return [...(had.includes('oidc') ? [ID_TOKEN] : []), ...(had.includes('sts') ? [key, token] : [])]
 }
 
-/** The environment of a step with credentials of this source. It has a key without an id, and a token, in each case. */
+/** The environment of a step with credentials of this source. It always has a key without an id, and a token. */
 export function environmentOf(source: CredentialSource, url: string): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_DATA_PIPELINE: url,
@@ -56,18 +56,18 @@ export function environmentOf(source: CredentialSource, url: string): Record<str
   }
 }
 
-/** The inputs by which a step has credentials of this source. */
+/** The inputs of a step with credentials of this source. */
 export function inputsOf(source: CredentialSource): Record<string, string> {
   return source === 'role' ? { 'role-to-assume': 'arn:aws:iam::123456789012:role/pipeline' } : {}
 }
 
-/** What GitHub's token service and STS answer when all is well. */
+/** Successful responses of GitHub's token service and STS. */
 export const GOOD_RESPONSES: Readonly<Record<string, HostileResponse>> = {
   oidc: { status: 200, headers: {}, body: JSON.stringify({ value: ID_TOKEN }) },
   sts: { status: 200, headers: { 'content-type': 'text/xml' }, body: sessionXml() },
 }
 
-/** The answer of STS that has the session of the role. */
+/** The response of STS with the session of the role. */
 export function sessionXml(): string {
   return (
     '<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>' +

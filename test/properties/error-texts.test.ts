@@ -1,4 +1,4 @@
-// What a report says, and in which versions: pure, thousands of cases.
+// The texts of a report and their versions: pure functions, thousands of cases.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ErrorFields } from '../../src/domain/error-fields.ts'
@@ -9,7 +9,7 @@ import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
 
 const SECRET = 'SECRET-abc/def+'
 
-// Large in each of its own ways: many characters, many bytes, both.
+// Large in different ways: many characters, many bytes, both.
 const large = fc
   .tuple(fc.constantFrom('a', 'é', '漢', '\u{1f4a5}', 'x\u0000', SECRET), fc.integer({ min: 500, max: 12_000 }))
   .map(([unit, count]) => unit.repeat(count))
@@ -17,7 +17,7 @@ const text = fc.oneof(anyLongText, large)
 const fields = fc.record({ errorId: text, errorMessage: text, errorStackTrace: text }, { requiredKeys: [] })
 
 test(
-  'any texts: a service that holds all published limits takes the first version, and none is larger than one before',
+  'any texts: a service with all published limits accepts the first version, and no version is larger than the one before',
   () => {
     fc.assert(
       fc.property(fields, fc.oneof(fc.constant(0), fc.nat(1_000_000)), (given, errorStackTrace) => {

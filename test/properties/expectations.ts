@@ -12,7 +12,7 @@ const HARMLESS = new Set(['error', 'warning', 'notice', 'group', 'endgroup', 'de
 const finders = new Map<string, (text: string) => string[]>()
 
 /**
- * No window of 12 characters of any secret in it, whether or not the runner has decoded it.
+ * Expects no 12 consecutive characters of any secret in the text, whether or not the runner has decoded it.
  *
  * @param given secrets that were not in the environment
  */
@@ -20,14 +20,14 @@ export function expectNoSecret(text: string, given: readonly string[] = []): voi
   const key = given.join()
   const find = finders.get(key) ?? windowFinder([...ALL_SECRETS, ...given])
   finders.set(key, find)
-  // The runner shows commands decoded.
+  // The runner shows decoded commands.
   const visible = text.replace(/^::.*$/gm, (command) =>
     command.replaceAll('%0A', '\n').replaceAll('%0D', '\r').replaceAll('%25', '%'),
   )
   expect(find(visible)).toEqual([])
 }
 
-/** The texts in an output: those in its JSON, as an escape and what follows may look like a part of a secret. */
+/** The texts in an output. JSON is parsed, as an escape and the text after it may look like a part of a secret. */
 function textsOfOutput(output: string): string[] {
   const texts: string[] = []
   try {
@@ -40,13 +40,13 @@ function textsOfOutput(output: string): string[] {
   }
 }
 
-/** The text as it may be said. */
+/** The text in the form in which it may be shown. */
 export function withoutSecrets(text: string): string {
   return redact(text, ALL_SECRETS).text
 }
 
 /**
- * What must hold of every run of an action, whatever it was given.
+ * What must hold for every run of an action, with any inputs and responses.
  *
  * @param given secrets that it got, and that were not in its environment
  */
@@ -61,18 +61,18 @@ export function expectCleanEnd(place: string, run: ActionRun, given: readonly st
     expectNoSecret(text, given)
   }
   const declared = Object.keys(readActionFile(place).outputs)
-  // What the post step of activity says of its report has no place in the action.yml, which has outputs of the main step.
+  // The action.yml of activity declares the outputs of its main step only.
   if (declared.includes('reported')) expect(declared).toEqual(expect.arrayContaining(Object.keys(run.outputs)))
 }
 
-/** A text as it comes out of the runner's files: in UTF-8, and with \n for each line end, one after its last line too. */
+/** A text as read from the runner's files: in UTF-8, with \n for each line end, including that of its last line. */
 export function asRead(text: unknown): string {
-  // What is no text is none here, either.
+  // A value that is not a text is empty.
   const given = typeof text === 'string' ? text : ''
   return given.toWellFormed().replaceAll('\r\n', '\n').replace(/\r$/, '')
 }
 
-/** Checks a request against all published limits; characters of a task id count, not UTF-16 units, which it has none of. */
+/** Checks a request against all published limits; for a task id, characters count and not UTF-16 units. */
 export function expectWithinLimits({ body }: Exchange): Record<string, unknown> {
   const request = JSON.parse(body) as Record<string, unknown>
   const taskId = String(request['taskId'])
@@ -84,8 +84,8 @@ export function expectWithinLimits({ body }: Exchange): Record<string, unknown> 
 }
 
 /**
- * What must hold of a run that reports: every request within the limits, never green without a report, and outputs that
- * say what was sent.
+ * What must hold for a run that reports: every request within the limits, no success without a report, and outputs that
+ * match what was sent.
  *
  * @param reports all SetTaskStatus requests of the run
  */
@@ -107,7 +107,7 @@ export function expectTrueReport(
     if (request['taskStatus'] === 'FINISHED') expect(Object.keys(request).sort()).toEqual(['taskId', 'taskStatus'])
     expect(request['taskStatus']).toBe(run.outputs['status'])
   }
-  // It ends with the first success, and no task has its end reported twice.
+  // It ends with the first success, and the end of no task is reported twice.
   const successes = reports.filter(({ response }) => saysSuccess(response))
   expect(successes).toEqual(reports.slice(reports.length - successes.length))
   expect(successes.length).toBeLessThanOrEqual(1)
@@ -133,7 +133,7 @@ export function expectTrueReport(
   }
 }
 
-/** Whether the request may have taken effect though its answer does not say so. */
+/** Whether the request may have taken effect although its response does not show it. */
 function isLost(response: Exchange['response']): boolean {
   return response.breaks !== undefined || response.status < 300 || response.status === 502 || response.status === 504
 }

@@ -1,4 +1,4 @@
-// For mutation tests: that a property fails is all they want to know, and making its counterexample small takes long.
+// For mutation tests, which need only the failure of a property: shrinking its counterexample takes long.
 import fc from 'fast-check'
 
 fc.configureGlobal({ endOnFailure: true })

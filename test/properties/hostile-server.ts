@@ -1,32 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { LoopbackServer, readBody } from '../fakes/aws/loopback-server.ts'
 
-/** An answer to a request: anything that HTTP can carry, or a connection that breaks. */
+/** A response to a request: anything that HTTP can carry, or a connection that breaks. */
 export interface HostileResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Uint8Array
   /** Where the connection breaks; undefined: it does not. */
-  readonly breaks?: 'before the answer' | 'within the answer' | undefined
+  readonly breaks?: 'before the response' | 'within the response' | undefined
 }
 
-/** Stands for the token that a request was sent with: AWS shows it where a signature does not match. */
+/** A placeholder for the token of the request, which AWS shows where a signature does not match. */
 export const ECHO = 'the-token-of-this-request'
 
-/** A request, and what it got. */
+/** A request and its response. */
 export interface Exchange {
   readonly method: string
   readonly path: string
-  /** What X-Amz-Target names, without its prefix; else whose call it is. */
+  /** The operation in X-Amz-Target without its prefix; else the called service. */
   readonly call: string
   readonly body: string
   readonly response: HostileResponse
 }
 
-/** Answers what it is told to, whether or not it is an answer to the question. */
+/** Sends the given responses, whether or not they match the requests. */
 export class HostileServer {
   readonly exchanges: Exchange[] = []
-  /** What is answered to the request, by its call, its path and how many of that call there were before. */
+  /** The response to a request, by its call, its path and the number of earlier requests of this call. */
   reply: (call: string, path: string, before: number) => HostileResponse = () => success()
   #server!: LoopbackServer
 
@@ -55,9 +55,9 @@ export class HostileServer {
     const call = callOf(request, path, body)
     const reply = echoing(this.reply(call, path, this.of(call).length), request, body)
     this.exchanges.push({ method: request.method ?? '', path, call, body, response: reply })
-    // What has no body can't break within it.
+    // A response without a body can't break within it.
     const hasBody = reply.status !== 204 && reply.status !== 304
-    if (reply.breaks !== undefined && !(hasBody && reply.breaks === 'within the answer')) {
+    if (reply.breaks !== undefined && !(hasBody && reply.breaks === 'within the response')) {
       response.socket?.resetAndDestroy()
       return
     }
@@ -84,7 +84,7 @@ function callOf({ headers }: IncomingMessage, path: string, body: string): strin
 
 const REQUEST_ID = '5c1c6a7e-0000-4000-8000-000000000000'
 
-/** What Data Pipeline answers to a call that succeeded. */
+/** The response of Data Pipeline to a call that succeeded. */
 export function success(value: unknown = {}): HostileResponse {
   return json(200, value)
 }
@@ -102,14 +102,14 @@ function json(status: number, value: unknown): HostileResponse {
   }
 }
 
-/** Whether an answer has a name of an error in one of the places where AWS has it. */
+/** Whether a response has the name of an error in one of the places that AWS uses. */
 export function saysError({ headers, body }: HostileResponse, name: RegExp): boolean {
   return name.test(headers['x-amzn-errortype'] ?? '') || name.test(Buffer.from(body).toString('utf8'))
 }
 
 /**
- * Whether an answer says that the call succeeded: a status of success, a sign that it is from AWS, and nothing or a
- * whole JSON object in it.
+ * Whether a response shows that the call succeeded: a status of success, a sign that it is from AWS, and no body or a
+ * complete JSON object.
  */
 export function saysSuccess({ status, headers, body, breaks }: HostileResponse): boolean {
   if (breaks !== undefined || status < 200 || status > 299) return false

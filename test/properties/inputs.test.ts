@@ -1,4 +1,4 @@
-// Reading inputs is pure: thousands of cases each.
+// Reading inputs is a pure function: thousands of cases each.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { readActivityReportInputs, readHeartbeatInputs } from '../../src/inputs/activity.ts'
@@ -56,7 +56,7 @@ function given(place: string, good: fc.Arbitrary<Inputs>): fc.Arbitrary<Inputs> 
 
 const options = { numRuns: runs(4_000) }
 
-describe('whatever the inputs are, they are read within their limits, or refused by name', () => {
+describe('any inputs are read within their limits, or rejected by name', () => {
   test(
     'of the root action',
     () => {
@@ -68,7 +68,7 @@ describe('whatever the inputs are, they are read within their limits, or refused
           expectReporting(parsed.reporting)
           const { status, cause } = parsed.status
           expect(['FINISHED', 'FAILED', 'FALSE']).toContain(status)
-          // A success is reported only where everything that was looked at succeeded, or somebody said so.
+          // A success is reported only where every checked result is a success, or an input sets it.
           const word = inputs['status']?.trim().toLowerCase() ?? ''
           if (word !== '') expect(cause.kind).toBe('given')
           else if (status === 'FINISHED') {
@@ -103,7 +103,7 @@ describe('whatever the inputs are, they are read within their limits, or refused
   )
 
   test(
-    'of activity: what its report needs first, as a mistake in the rest must be reported',
+    'of activity: first those of its report, as an error in the others must be reported',
     () => {
       fc.assert(
         fc.property(given('activity', activityInputs), (inputs) => {
@@ -115,7 +115,7 @@ describe('whatever the inputs are, they are read within their limits, or refused
           if (heartbeat === undefined) return
           expect(heartbeat.heartbeatSeconds >= 5 && heartbeat.heartbeatSeconds <= 300).toBe(true)
           expect(heartbeat.maxLifetimeMinutes >= 1 && heartbeat.maxLifetimeMinutes <= 7200).toBe(true)
-          // The post step reads it again, and must not find it wrong.
+          // The post step reads it again, and must accept it.
           expect(() => readJobStatus(readerOf(inputs))).not.toThrow()
         }),
         options,

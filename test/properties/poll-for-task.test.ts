@@ -1,4 +1,4 @@
-// The action poll-for-task, in whole: any inputs, and any answers.
+// The whole action poll-for-task: any inputs and any responses.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
@@ -23,7 +23,7 @@ const responses = fc.record({
 })
 
 test(
-  'any inputs, any answers: one clean end, and every task that was acknowledged is handed on',
+  'any inputs, any responses: one clean end, and every task that was acknowledged is handed on',
   async () => {
     await fc.assert(
       fc.asyncProperty(pollForTaskInputs, responses, credentialSource, async (inputs, scripts, source) => {
@@ -38,12 +38,12 @@ test(
         expectCleanEnd('poll-for-task', run, secrets)
         const visible = [run.stdout, run.summary, ...Object.values(run.outputs)].join('\n')
         expect(visible).not.toMatch(/sesame/)
-        // A task id is the service's own, and goes back to it as it is.
+        // A task id is from the service, and is sent back unchanged.
         for (const { call, body } of server.exchanges) {
           if (call !== 'ReportTaskProgress' && call !== 'sts') expectNoSecret(body, secrets)
         }
         if (Object.keys(run.outputs).length === 0) {
-          // Wrong inputs: nothing was asked.
+          // Invalid inputs: no call was made.
           expect(run.exitCode).toBe(1)
           expect(server.exchanges).toEqual([])
           return
@@ -69,7 +69,7 @@ test(
           .of('ReportTaskProgress')
           .filter(({ response }) => saysSuccess(response) && isCanceled(response))
         const said = (id: unknown): string => withoutSecrets(asRead(id))
-        // The service may give the same one twice, and cancel it once.
+        // The service may assign the same task twice, and cancel it once.
         if (new Set(given).size === given.length) {
           for (const { body } of canceled) expect(ids).not.toContain((JSON.parse(body) as { taskId: unknown }).taskId)
         }

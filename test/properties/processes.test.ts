@@ -26,10 +26,10 @@ function environment(): Record<string, string> {
   }
 }
 
-/** More than the tries and waits take that the answers lead to; a busy machine must not be taken for a slow server. */
+/** More than all attempts and waits take, as a slow machine must not look like a slow server. */
 const PATIENCE = { 'timeout-seconds': '60' }
 
-// A single try for each call, and at once: waiting takes real time here, and each of many jobs waits for its turn to poll.
+// One attempt for each call, without waits: they take real time here, and each of many jobs waits for its turn to poll.
 const SHORT_WAITS = { 'timeout-seconds': '1', 'wait-seconds': '0', 'job-total': '1' }
 
 const responses = fc.record({
@@ -38,7 +38,7 @@ const responses = fc.record({
 })
 
 test(
-  'set-task-status: any inputs, any answers',
+  'set-task-status: any inputs, any responses',
   async () => {
     await fc.assert(
       fc.asyncProperty(setTaskStatusInputs, responses, githubResponses, async (given, scripts, github) => {

@@ -1,4 +1,4 @@
-// What is said through the runner: pure but for its files, thousands of cases.
+// Commands and files for the runner: pure functions except for the files, thousands of cases.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ describe.each([
   ['fail', (text: string) => runner.fail(text), ['error']],
 ] as const)('%s', (_name, say, commands) => {
   test(
-    'any text makes no other command than its own, and shows no secret',
+    'any text creates no other command than its own, and shows no secret',
     () => {
       fc.assert(
         fc.property(variable, (text) => {
@@ -64,7 +64,7 @@ describe.each([
 })
 
 test(
-  'any outputs and states: each comes out of its file as it went in, but for secrets, and no other one with it',
+  'any outputs and states: each is read from its file unchanged except for secrets, and nothing else with it',
   () => {
     fc.assert(
       fc.property(fc.array(variable, { maxLength: 4 }), variable, (values, state) => {

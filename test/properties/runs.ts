@@ -1,20 +1,20 @@
 import fc from 'fast-check'
 
-// Read at once: actions that run in this process have an environment of their own.
+// Read at the start, as actions that run in this process change its environment.
 const ASKED = Number(process.env['FC_RUNS'])
 
 /**
- * How many cases a property gets: FC_RUNS where it is set, for a longer look (`FC_RUNS=20000 npm test -- test/properties`),
- * else the number that keeps `npm test` quick.
+ * The number of cases of a property: FC_RUNS if set (`FC_RUNS=20000 npm test -- test/properties`), else a number that keeps
+ * `npm test` quick.
  */
 export function runs(usual: number): number {
   return ASKED > 0 ? ASKED : usual
 }
 
-/** Milliseconds that a property may take: a generous limit, or as long as it was asked for. */
+/** Milliseconds that a property may take, or a day with FC_RUNS. */
 export const PROPERTY_LIMIT_MS = ASKED > 0 ? 24 * 3_600_000 : 300_000
 
-/** What `npm test` says of a commit is no matter of luck: the same cases each time. A longer look has others each time. */
+/** `npm test` uses the same cases each time. With FC_RUNS they are different each time. */
 const SEED = 20_260_101
 
 if (!(ASKED > 0)) fc.configureGlobal({ ...fc.readConfigureGlobal(), seed: SEED })

@@ -1,4 +1,4 @@
-// What the main step of activity saves for its post step: pure, thousands of cases.
+// The state that the main step of activity saves for its post step: pure functions, thousands of cases.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { sanitizeErrorInputs } from '../../src/activity/sanitize-error-inputs.ts'
@@ -13,7 +13,7 @@ import { PROPERTY_LIMIT_MS, runs } from './runs.ts'
 const MAX_VARIABLE_BYTES = 131_072
 const SECRET = 'SECRET-abc/def+'
 
-// What JSON makes longest of all: one character that becomes two or six, and those of many bytes.
+// Texts that become longest in JSON: characters that become two or six, and those of many bytes.
 const large = fc
   .tuple(
     fc.constantFrom('"', '\\', '\n', 'x\u0001', '\u0001', '\ud800', 'é', '漢', '\u{1f4a5}', SECRET),
@@ -44,11 +44,11 @@ const inputs = fc.record(
   { requiredKeys: ['task-id'] },
 )
 const ENDPOINTS = CONFIGURED_ENDPOINT_VARIABLES.map((name) => [name, `https://${'"'.repeat(2040)}`])
-// The folder is in the temporary folder of the runner, whose path is no input.
+// The folder is in the temporary folder of the runner, whose path is not an input.
 const folder = upTo(4096, ['f', '"', '漢'])
 
 test(
-  'any inputs that are accepted: main saves less than Linux hands to post, and no secret',
+  'any accepted inputs: main saves less than the limit of Linux for post, and no secret',
   () => {
     fc.assert(
       fc.property(inputs, folder, (given, path) => {
@@ -103,7 +103,7 @@ const NO_TEXTS = {
   errorStackTraceFile: undefined,
 }
 
-/** Undefined where the inputs are refused. */
+/** Undefined where the inputs are rejected. */
 function readInputs(given: Readonly<Record<string, string | undefined>>): ActivityReportInputs | undefined {
   try {
     return readActivityReportInputs((name) => given[name]?.trim() ?? '')

@@ -1,4 +1,4 @@
-// The root action, in whole: any inputs, and any answers of everything that it asks.
+// The whole root action: any inputs and any responses of every service.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { runInProcess } from './action-run.ts'
@@ -21,7 +21,7 @@ const isTrue = (text: string | undefined): boolean => text?.toLowerCase() === 't
 const files = fc.record({ 'trace.log': longVariable })
 
 test(
-  'any inputs, any answers: one clean end, and a truth about the report',
+  'any inputs, any responses: one clean end, and correct outputs about the report',
   async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -60,7 +60,7 @@ test(
 )
 
 test(
-  'whatever GitHub answers: the status gets through at once, with an error id and a message',
+  'any responses of GitHub: the status arrives at once, with an error id and a message',
   async () => {
     const outcome = fc.constantFrom('failure', 'cancelled')
     const needs = fc
@@ -91,7 +91,7 @@ test(
         expect(run.outputs).toMatchObject({ status: 'FAILED', reported: 'true' })
         expect(run.outputs['error-id']).toMatch(/^GitHubActions:\w+$/)
         expect(run.outputs['error-message']).not.toBe('')
-        // Looking for evidence changes nothing at GitHub.
+        // Collecting evidence changes nothing at GitHub.
         expect(server.of('github').filter(({ method, body }) => method !== 'GET' || body !== '')).toEqual([])
       }),
       { numRuns: runs(300) },

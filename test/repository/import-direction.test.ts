@@ -1,4 +1,4 @@
-// The architecture in one test: the folders of src/ import one way. docs/architecture.md draws it.
+// The folders of src/ import in one direction, as in docs/architecture.md.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, sep } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['util'],
 ]
 
-/** Packages that only some files know. */
+/** Packages that only some files may import. */
 const ONLY_IN: readonly (readonly [name: RegExp, files: RegExp])[] = [
   [/^@actions\/core$/, /^github\/runner\.ts$/],
   [/^@actions\/github/, /^github\/api\.ts$/],
@@ -45,11 +45,11 @@ function layerOf(folder: string): number {
   return LAYERS.findIndex((layer) => layer.includes(folder))
 }
 
-test('each file is in a folder that has a place in the order, and none at the root', () => {
+test('each file is in a folder of the order, and none at the root', () => {
   expect(files.map((name) => dirname(name)).filter((folder) => layerOf(folder) < 0)).toEqual([])
 })
 
-test('each folder of the order is there', () => {
+test('each folder of the order exists', () => {
   expect(LAYERS.flat().sort()).toEqual([...new Set(files.map((name) => dirname(name)))].sort())
 })
 
@@ -62,7 +62,7 @@ test('imports go down, or stay in their folder', () => {
   expect(wrong).toEqual([])
 })
 
-describe('what only some files import', () => {
+describe('restricted imports', () => {
   test.each(ONLY_IN)('%s: %s', (name, allowed) => {
     const importers = [...new Set(imports.filter(({ to }) => name.test(to)).map(({ from }) => from))]
     expect(importers.filter((from) => !allowed.test(from))).toEqual([])

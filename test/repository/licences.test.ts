@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals'
 import { build, REPLACED_PACKAGES } from '../../scripts/build.ts'
 import { nameOf, packageFolderOf } from '../../scripts/licences.ts'
 
-test('licenses.txt has the licence of each package that a module of the bundle is of, and of no other', async () => {
+test('licenses.txt has the licence of each package with a module in the bundle, and of no other', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'licences-'))
   try {
     await build(join(folder, 'dist'), { maps: true })
@@ -15,7 +15,7 @@ test('licenses.txt has the licence of each package that a module of the bundle i
       return (JSON.parse(readFileSync(join(bundle, name), 'utf8')) as { sources: string[] }).sources
     })
     const packages = new Set(sources.flatMap((source) => packageFolderOf(source) ?? []).map(nameOf))
-    // Each block begins with the names of its packages, and an empty line.
+    // Each block starts with the names of its packages and an empty line.
     const blocks = readFileSync(join(bundle, 'licenses.txt'), 'utf8').split(/^-{80}\n\n/m)
     const listed = blocks.flatMap((block) => block.slice(0, block.indexOf('\n\n')).split('\n'))
 

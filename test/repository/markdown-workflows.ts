@@ -8,7 +8,7 @@ import type { WorkflowText } from './workflow-check.ts'
 interface Block {
   readonly language: string
   readonly text: string
-  /** The line of its first line of text in the Markdown, from 1. */
+  /** The number of its first line of text in the Markdown, from 1. */
   readonly line: number
   readonly indent: number
 }
@@ -16,8 +16,8 @@ interface Block {
 const FENCE = /^( *)(`{3,}|~{3,}) *([^\s`]*)/
 
 /**
- * What a fragment may count on: the task of the README's workflows, given as an input, or an entry of a matrix; and
- * needed jobs, those that it refers to among them.
+ * The context of a fragment: the task of the README's workflows, as an input or an entry of a matrix, and needed jobs,
+ * including those that it refers to.
  */
 function aroundFragment(fragment: string): string {
   const needed = new Set(['needed', ...[...fragment.matchAll(/\bneeds\.([\w-]+)/g)].flatMap(([, key]) => key ?? [])])
@@ -43,10 +43,10 @@ ${jobs.join('')}  job:
 
 /**
  * The workflows of a Markdown file. A ```yaml block is one of these:
- * - a mapping with `jobs`: a whole workflow, as it stands;
- * - a list: steps, put into a job that has the input `task-id` and the matrix `task`;
- * - a mapping of inputs of the action of this folder: put under `with:` of a step that uses it, after steps with the
- *   ids it refers to, and with the required inputs that it leaves out.
+ * - a mapping with `jobs`: a whole workflow;
+ * - a list: steps, placed in a job with the input `task-id` and the matrix `task`;
+ * - a mapping of inputs of the action of this folder: placed under `with:` of a step that uses it, after steps with the
+ *   ids that it refers to, and with the required inputs that it omits.
  *
  * @throws Error with the place of a block that is none of these, or that looks like a workflow and isn't marked as yaml
  */
@@ -104,7 +104,7 @@ function wrapped(file: string, block: Block, before: string, indent: number): Wo
   return {
     file,
     text: before + lines.join('\n'),
-    // What is found in the wrapping is the fault of the fragment.
+    // Problems in the wrapper are caused by the fragment.
     line: (line) => Math.max(block.line, block.line + line - before.split('\n').length),
     column: (column) => Math.max(1, column - indent + block.indent),
   }

@@ -20,7 +20,7 @@ const { check, release } = (
   }
 ).jobs
 
-/** Runs a script of the job `check` as the runner does; its exit code and what it said. */
+/** Runs a script of the job `check` as the runner does, and returns its exit code and its output. */
 function runCheck(name: string, folder: string, env: Record<string, string> = {}) {
   const { run } = check.steps.find((step) => step.name === name) as Step
   const options = { cwd: folder, env: { ...process.env, ...env }, encoding: 'utf8' } as const
@@ -39,12 +39,12 @@ test.each([
   ['v1.2.3-rc.1', 'refs/heads/main', 1],
   ['v1.2.3; true', 'refs/heads/main', 1],
 ])('release of %s from %s: %d', (version, ref, status) => {
-  const result = runCheck('Take a version of main', REPOSITORY, { VERSION: version, REF: ref })
+  const result = runCheck('Check the version and the branch', REPOSITORY, { VERSION: version, REF: ref })
   expect(result.status).toBe(status)
   expect(result.stdout.startsWith('::error::')).toBe(status === 1)
 })
 
-describe('only what is on main is released', () => {
+describe('only commits on main are released', () => {
   const STEP = 'Refuse a commit that is not on main'
 
   test.each([
@@ -82,7 +82,7 @@ describe('only what is on main is released', () => {
     }
   })
 
-  test('it is seen before anything of it runs, and before the job that may write', () => {
+  test('it is checked before any of its code runs, and before the job with write permissions', () => {
     const at = (is: (step: Step) => boolean): number => check.steps.findIndex(is)
     const checkout = at(({ uses }) => /^actions\/checkout@/.test(uses ?? ''))
     // A shallow clone of a tag does not have main.
@@ -93,7 +93,7 @@ describe('only what is on main is released', () => {
   })
 })
 
-test('everything that a runner loads is attested', () => {
+test('every file that a runner loads is attested', () => {
   const attest = release.steps.find(({ uses }) => /^actions\/attest-build-provenance@/.test(uses ?? ''))
   const patterns = String(attest?.with?.['subject-path']).trim().split('\n')
   const filesAt = (...globs: string[]): string[] =>

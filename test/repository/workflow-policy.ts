@@ -12,14 +12,14 @@ interface Workflow {
   readonly jobs: Readonly<Record<string, Job>>
 }
 
-/** Where the workflows of this repository break its own rules, which no tool checks. */
+/** Violations of this repository's own rules for workflows, which no tool checks. */
 export function policyBreaches({ file, text }: WorkflowText): string[] {
   const workflow = parse(text) as Workflow
   const steps = Object.values(workflow.jobs).flatMap((job) => job.steps ?? [])
   return [
     ...(JSON.stringify(workflow.permissions) === '{"contents":"read"}'
       ? []
-      : [`${file}: the permissions at the top must be "contents: read"; a job that needs more says so itself`]),
+      : [`${file}: the permissions at the top must be "contents: read"; a job that needs more declares that itself`]),
     ...(workflow.concurrency ? [] : [`${file}: concurrency is missing`]),
     ...Object.entries(workflow.jobs)
       .filter(([, job]) => !job['timeout-minutes'])
@@ -37,7 +37,7 @@ export function policyBreaches({ file, text }: WorkflowText): string[] {
   ]
 }
 
-/** Every foreign action of these workflows with the commits and versions it is pinned to: one for each action. */
+/** Every action of others in these workflows, with the commits and versions that it is pinned to: one for each action. */
 export function pins(workflows: readonly WorkflowText[]): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>()
   for (const [, action = '', pin = ''] of workflows.flatMap(({ text }) => [

@@ -6,7 +6,7 @@ import { REPOSITORY } from './action-file.ts'
 import { node24 } from './node24.ts'
 import { argumentsOf, eventually, killAll, processesWith } from './processes.ts'
 
-/** The oldest act that the workflows are known to run with. */
+/** The oldest tested version of act. */
 const OLDEST = [0, 2, 87] as const
 const HOW_TO_GET_IT = `Get it with "go install github.com/nektos/act@v${OLDEST.join('.')}", or set ACT to where it is.`
 
@@ -14,8 +14,8 @@ const TRACKING = 'RUNNER_TRACKING_ID'
 let runs = 0
 
 /**
- * Loaded into the actions: act drops what it has not yet read of a step when the step fails (HostEnvironment.exec), so one
- * that fails says where its output ends, and waits until that was seen.
+ * Loaded into the actions. When a step fails, act drops the output that it has not read (HostEnvironment.exec). So a failing
+ * step marks the end of its output, and waits until the mark was read.
  */
 const WAIT_TO_BE_READ = `
   const { existsSync } = require('node:fs')
@@ -29,20 +29,20 @@ const WAIT_TO_BE_READ = `
 `
 const END_OF_OUTPUT = /"msg":"(read-\d+)\\n"/g
 
-/** The action as the README writes it, with the version. */
+/** The reference to the action in the README, with the version. */
 const PUBLISHED = 'OWNER/aws-datapipeline-set-task-status@v1'
 
 /** How to run a workflow. */
 export interface WorkflowOptions {
-  /** The workflow; default: the file of test/workflows that has its name. */
+  /** The workflow. Default: the file in test/workflows with this name. */
   readonly text?: string
-  /** More files of the repository, by path. They can be run. */
+  /** More files of the repository, by path. They are executable. */
   readonly files?: Readonly<Record<string, string>>
   /** The inputs of workflow_dispatch. */
   readonly inputs?: Readonly<Record<string, string>>
   /** Environment variables of every step. */
   readonly env?: Readonly<Record<string, string>>
-  /** Secrets of the repository; GITHUB_TOKEN is what `github.token` is, by default nothing. */
+  /** Secrets of the repository; GITHUB_TOKEN sets `github.token`, which is empty by default. */
   readonly secrets?: Readonly<Record<string, string>>
   /** Called with the started act. SIGINT cancels the run. */
   readonly onStart?: (act: ChildProcess) => void
@@ -50,24 +50,24 @@ export interface WorkflowOptions {
   readonly limitMs?: number
 }
 
-/** What came of a run. */
+/** The result of a run. */
 export interface WorkflowRun {
   readonly exitCode: number | null
-  /** How each job ended, by its key; one that was skipped has no entry. */
+  /** The result of each job, by its key. A skipped job has no entry. */
   readonly results: Readonly<Record<string, string>>
   /** The messages of annotations, in order. */
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
-  /** What the steps wrote, workflow commands aside. */
+  /** The output of the steps, without workflow commands. */
   readonly output: string
-  /** All that act said, for people. */
+  /** The whole output of act, for people. */
   readonly log: string
 }
 
 /**
- * Runs a workflow with act (https://github.com/nektos/act), without containers, in a repository of its own that has the
- * files of this one that its users get: those git knows or would add, as they are now. The same files are what
- * `uses: OWNER/aws-datapipeline-set-task-status@v1` finds.
+ * Runs a workflow with act (https://github.com/nektos/act), without containers, in a repository of its own with the
+ * files of this one in their current state: those that git tracks or would add. The same files are used for
+ * `uses: OWNER/aws-datapipeline-set-task-status@v1`.
  *
  * @param name of the workflow's file
  * @throws Error when act isn't there or does not end, or when a process of the run outlives it
@@ -82,7 +82,7 @@ export async function runWorkflow(name: string, options: WorkflowOptions = {}): 
     if (left.length > 0) throw new Error(`processes outlived the run: ${left.join('; ')}\n${run.log}`)
     return run
   } finally {
-    // Again and again: one may start another while it is looked for them.
+    // Repeatedly, as one may start another during the search.
     await eventually(() => {
       const left = processesOf(trackingId)
       killAll(left)
@@ -93,22 +93,22 @@ export async function runWorkflow(name: string, options: WorkflowOptions = {}): 
 }
 
 /**
- * The act to use: the one that ACT names, or else that of `go install`, or else the first in PATH.
+ * The act to use: that of the variable ACT, else that of `go install`, else the first in PATH.
  *
- * @param home an empty folder, where it may leave what it likes to have in a home
- * @throws Error that says how to get one
+ * @param home an empty folder, used as its home directory
+ * @throws Error with instructions to install it
  */
 function findAct(home: string): string {
   const { ACT, PATH = '' } = process.env
   const goPath = output('go', ['env', 'GOPATH'], process.env)
   const folders = [...(goPath === '' ? [] : [join(goPath, 'bin')]), ...PATH.split(delimiter)]
   const act = ACT || folders.map((folder) => join(folder, 'act')).find((path) => existsSync(path))
-  if (act === undefined) throw new Error(`The tests of workflows need act, and there is none. ${HOW_TO_GET_IT}`)
+  if (act === undefined) throw new Error(`The tests of workflows need act, which was not found. ${HOW_TO_GET_IT}`)
   const version = output(act, ['--version'], { HOME: home, XDG_CONFIG_HOME: home })
   const numbers = /(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number)
   if (numbers === undefined || isOlder(numbers)) {
     throw new Error(
-      `The tests of workflows need act ${OLDEST.join('.')} or newer, and "${act} --version" says ` +
+      `The tests of workflows need act ${OLDEST.join('.')} or newer, and "${act} --version" prints ` +
         `${version === '' ? 'nothing' : `"${version}"`}. ${HOW_TO_GET_IT}`,
     )
   }
@@ -146,7 +146,7 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
     GITHUB_RUN_NUMBER: '17',
     RUNNER_NAME: 'runner-1',
     [TRACKING]: trackingId,
-    // No credentials but those that a test gives: no profile, no metadata service of the machine.
+    // Only the credentials of the test: no profile, no metadata service of the machine.
     AWS_EC2_METADATA_DISABLED: 'true',
     NODE_OPTIONS: `--require=${waitToBeRead}`,
     ...env,
@@ -156,9 +156,9 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
     ...['--workflows', `.github/workflows/${name}`],
     ...['--platform', 'ubuntu-latest=-self-hosted'],
     ...['--eventpath', file('event.json', { inputs })],
-    // JSON is YAML, and needs no quoting of its own.
+    // JSON is valid YAML, without further quoting.
     ...['--env-file', file('env.yml', variables)],
-    // Without a token, act would ask the command line tool of GitHub for the user's own.
+    // Without a token, act would get the user's own from the GitHub CLI.
     ...['--secret-file', file('secrets.yml', { GITHUB_TOKEN: '', ...secrets })],
     ...['--local-repository', `${PUBLISHED}=${repository}`],
     ...['--action-cache-path', join(folder, 'cache')],
@@ -168,7 +168,7 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
   return spawn(findAct(home), args, {
     cwd: repository,
     env: {
-      // On the host act takes its own `node` for every `using: node…`.
+      // On the host, act runs the first `node` in PATH for every `using: node…`.
       PATH: `${dirname(node24())}${delimiter}${process.env['PATH']}`,
       HOME: home,
       XDG_CACHE_HOME: home,
@@ -179,7 +179,7 @@ function start(folder: string, name: string, trackingId: string, options: Workfl
   })
 }
 
-/** Makes a repository of what a workflow gets of the actions, with the workflow; act takes its commit for `github.sha`. */
+/** Creates a repository with the files of the actions and the workflow. act uses its commit as `github.sha`. */
 function repositoryWith(name: string, { text, files = {} }: WorkflowOptions, folder: string): string {
   const git = (cwd: string, ...args: string[]): string => execFileSync('git', args, { cwd, encoding: 'utf8' })
   const listed = git(
@@ -219,7 +219,7 @@ async function recordsOf(
   let searched = 0
   act.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
-    // Not where it was seen before: a line may come in pieces.
+    // Only the first time: a line may arrive in pieces.
     for (const [, file = ''] of stdout.slice(searched).matchAll(END_OF_OUTPUT)) writeFileSync(join(folder, file), '')
     searched = stdout.lastIndexOf('\n') + 1
   })
@@ -233,7 +233,7 @@ async function recordsOf(
       reject(new Error(`act did not end within ${limitMs} ms; its log:\n${stdout}\n${stderr}`))
     }, limitMs)
     act.on('error', reject)
-    // Steps write to terminals that act makes, so none of their processes keeps its streams open.
+    // Steps write to terminals of act, so none of their processes keeps its streams open.
     act.on('close', (code) => {
       clearTimeout(timer)
       resolve(code)
@@ -256,7 +256,7 @@ function describe(exitCode: number | null, records: readonly LogRecord[], stderr
   }
 }
 
-/** How each job ended; jobs of a matrix end in any order, and have one result: a failure where one failed. */
+/** The result of each job. Jobs of a matrix end in any order, and have one result: a failure if one failed. */
 function resultsIn(records: readonly LogRecord[]): Record<string, string> {
   const results: Record<string, string> = {}
   for (const { jobID, jobResult } of records) {
@@ -265,13 +265,13 @@ function resultsIn(records: readonly LogRecord[]): Record<string, string> {
   return results
 }
 
-/** The commands of the processes that a run left over; one that is just about to end is waited for. */
+/** The commands of the processes that outlived a run, after a wait for those that are ending. */
 async function leftOver(trackingId: string): Promise<string[]> {
   await eventually(() => processesOf(trackingId).length === 0)
   return processesOf(trackingId).map((pid) => argumentsOf(pid).join(' '))
 }
 
-/** The processes of a run, and act itself. Only Linux tells them. */
+/** The processes of a run, and act itself. Linux only. */
 function processesOf(trackingId: string): number[] {
   return process.platform === 'linux' ? processesWith(TRACKING, trackingId) : []
 }

@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 /** The root of the repository. */
 export const REPOSITORY = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
-/** An action.yml, as far as a runner needs it. */
+/** The parts of an action.yml that a runner needs. */
 export interface ActionFile {
   readonly name: string
   readonly description: string
@@ -15,7 +15,7 @@ export interface ActionFile {
   readonly runs: { readonly using: string; readonly main: string; readonly post?: string; readonly pre?: string }
 }
 
-/** What expressions in the defaults of inputs may read (facts of actions/runner: github, job, runner, strategy, matrix). */
+/** The contexts for expressions in the defaults of inputs (in actions/runner: github, job, runner, strategy, matrix). */
 export type Contexts = Readonly<Record<string, Readonly<Record<string, string | number | undefined>>>>
 
 /** Reads the action.yml of a folder of this repository, '.' for the root action. */
@@ -24,8 +24,8 @@ export function readActionFile(folder: string): ActionFile {
 }
 
 /**
- * The environment variables that actions/runner makes of inputs (ActionRunner.cs): the given ones as they are, and the
- * defaults of the others, evaluated with the contexts of this moment.
+ * The environment variables that actions/runner sets for inputs (ActionRunner.cs): the given values unchanged, and the
+ * defaults of the others, evaluated with the current contexts.
  */
 export function inputVariables(
   action: ActionFile,
@@ -44,7 +44,7 @@ function variableOf(input: string): string {
   return `INPUT_${input.replaceAll(' ', '_').toUpperCase()}`
 }
 
-/** Evaluates `${{ context.property }}`, which is all that the defaults use; an absent property is empty, as on GitHub. */
+/** Evaluates `${{ context.property }}`, the only form in the defaults. A missing property is empty, as on GitHub. */
 function evaluate(text: string, contexts: Contexts): string {
   return text.replace(/\$\{\{(.*?)\}\}/g, (_, expression: string) => {
     const path = /^\s*(\w+)\.([\w-]+)\s*$/.exec(expression)

@@ -1,14 +1,14 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 
-/** A certificate in PEM that names 127.0.0.1 and localhost, signed with its own key. */
+/** A self-signed certificate in PEM for 127.0.0.1 and localhost. */
 export interface Certificate {
   readonly cert: string
   readonly key: string
 }
 
 /**
- * A new self-signed certificate, valid for a day on either side of now. Node can't issue any, and a key that lies in the
- * repository would alarm every secret scanner: so here is the little of X.509 (RFC 5280) that it takes.
+ * A new self-signed certificate, valid from yesterday to tomorrow. Node can't issue certificates, and secret scanners would
+ * report a key in the repository. So this implements the necessary part of X.509 (RFC 5280).
  */
 export function selfSigned(names: readonly string[]): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

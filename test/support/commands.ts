@@ -7,13 +7,13 @@ export interface Command {
 
 /**
  * The workflow commands in a step's output, found as actions/runner finds them (ActionCommand.cs): in each line, which
- * ends at \n, \r or both, `::name properties::message` at its beginning, or else `##[name properties]message` anywhere.
+ * ends at \n, \r or both, `::name properties::message` at its start, or else `##[name properties]message` anywhere.
  */
 export function commandsIn(output: string): Command[] {
   return output.split(/\r\n|\r|\n/).flatMap((line) => commandIn(line) ?? [])
 }
 
-/** A step's output as the log shows it: the runner takes commands to mask a secret away, and shows none of them. */
+/** A step's output as the log shows it: without the commands that mask a secret, which the runner removes. */
 export function withoutMasks(output: string): { visible: string; masks: string[] } {
   const masks: string[] = []
   const visible = output.replace(/^::add-mask::(.*)(?:\r\n|\n|$)/gm, (_line, secret: string) => {
@@ -24,7 +24,7 @@ export function withoutMasks(output: string): { visible: string; masks: string[]
 }
 
 function commandIn(line: string): Command | undefined {
-  // .NET's TrimStart takes U+0085 for white space, JavaScript's \s does not.
+  // .NET's TrimStart treats U+0085 as white space, JavaScript's \s does not.
   const current = /^[\s\u0085]*::([^\s:]+)(?:\s+(.*?))?::(.*)$/s.exec(line)
   if (current) return command(current[1], current[2], ',', current[3])
   const old = /##\[([^\s\]]+)(?:\s+([^\]]*))?\](.*)$/s.exec(line)

@@ -1,8 +1,8 @@
 import type { Clock } from '../../src/util/clock.ts'
 
-/** A clock whose sleeps take no time: they only move it on. */
+/** A clock whose sleeps take no time and only advance it. */
 export class FakeClock implements Clock {
-  /** Every sleep that was asked for, in milliseconds. */
+  /** Every requested sleep, in milliseconds. */
   readonly sleeps: number[] = []
   #now: number
 
@@ -14,13 +14,13 @@ export class FakeClock implements Clock {
     return this.#now
   }
 
-  /** As if work had taken so long. */
+  /** Advances the clock, as work would. */
   advance(ms: number): void {
     this.#now += ms
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    // Work of a try comes first: a sleep beside it, the limit of the try, goes on only when nothing else does.
+    // The work of an attempt comes first. A sleep in parallel, its timeout, ends only when nothing else happens.
     for (let turn = 0; turn < 50; turn++) await undefined
     if (signal?.aborted) return
     this.sleeps.push(ms)

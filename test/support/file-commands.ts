@@ -1,6 +1,6 @@
 /**
- * The key-value pairs in a file that GITHUB_OUTPUT or GITHUB_STATE named: `key=value` lines, or `key<<delimiter`, the
- * value's lines and the delimiter.
+ * The key-value pairs in the file of GITHUB_OUTPUT or GITHUB_STATE: `key=value` lines, or `key<<delimiter`, the value's
+ * lines and the delimiter.
  */
 export function parseFileCommands(text: string): Record<string, string> {
   const values: Record<string, string> = {}

@@ -1,13 +1,13 @@
 import { createServer } from 'node:net'
 
-/** Below those that systems give out by themselves: a port that nobody asks for stays idle. */
+/** Below the ephemeral ports, so that no other process gets one by chance. */
 const PORTS = { first: 20_000, count: 10_000 }
 let given = 0
 
-/** A port of 127.0.0.1 on which nobody listens, and nobody will but who asked for it here. */
+/** A port of 127.0.0.1 on which nothing listens, for this caller only. */
 export async function idlePort(): Promise<number> {
   for (;;) {
-    // Far apart for processes that run side by side.
+    // Far apart for processes that run in parallel.
     const port = PORTS.first + ((process.pid * 97 + given++) % PORTS.count)
     if (await isIdle(port)) return port
   }

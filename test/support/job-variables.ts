@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Contexts } from './action-file.ts'
 
-/** Where a step finds what the runner gives it: folders, and the files of its commands. */
+/** The folders of a step, and the files of its commands. */
 export interface StepPlaces {
   readonly home: string
   readonly workspace: string
@@ -35,7 +35,7 @@ export function jobVariables({ home, workspace, temp, files }: StepPlaces): Reco
   }
 }
 
-/** The contexts that input defaults read, with some of a test's own. */
+/** The contexts for input defaults, with those of the test. */
 export function jobContexts(more: Contexts = {}): Contexts {
   return { job: { status: 'success' }, github: {}, strategy: { 'job-total': 1 }, ...more }
 }

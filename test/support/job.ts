@@ -9,18 +9,18 @@ import type { Worker } from './worker.ts'
 
 const TRACKING = 'RUNNER_TRACKING_ID'
 const TEMP = 'RUNNER_TEMP'
-/** Of this test file: the next one may be run by the same process, when heartbeats of this one are about to end. */
+/** Unique to this test file: the same process may run the next one while heartbeat processes of this one end. */
 const FILE = `github_${randomUUID()}_`
-/** How the temporary folders of this test file begin: a process that has no tracking id is known by its folder. */
+/** The prefix of the temporary folders of this test file, which identify a process without a tracking id. */
 const TEMPS = join(tmpdir(), `job-${FILE.slice(7, 15)}-`)
-/** The title of a heartbeat process, which it has in place of its command line as soon as it has set it. */
+/** The title of a heartbeat process, which replaces its command line. */
 const TITLE = /^datapipeline-heartbeat( [0-9a-f]{16})?$/
 let jobs = 0
 
-/** A job: steps that share the runner's temporary folder, and post steps that get the state of their main steps. */
+/** A job: steps with a shared temporary folder, and post steps with the state of their main steps. */
 export class Job {
   readonly temp = mkdtempSync(TEMPS)
-  /** What the runner marks the processes of a job with, to find those that are left over at its end. */
+  /** The id by which the runner finds processes of a job that remain at its end. */
   readonly trackingId = `${FILE}${++jobs}_`
   readonly #env: Readonly<Record<string, string | undefined>>
   readonly #worker: Worker | undefined
@@ -28,7 +28,7 @@ export class Job {
 
   /**
    * @param env variables of every step
-   * @param options worker: the runner's process that starts every step; default: the tests' own process does
+   * @param options worker: the runner's process that starts every step; default: the process of the tests
    */
   constructor(env: Readonly<Record<string, string | undefined>> = {}, options: { readonly worker?: Worker } = {}) {
     this.#env = env
@@ -42,26 +42,26 @@ export class Job {
     return step
   }
 
-  /** Runs the post script of an action, with what its main script saved, and inputs evaluated at this moment. */
+  /** Runs the post script of an action, with the state of its main script, and inputs evaluated now. */
   async post(id: string, options: StepOptions): Promise<StepResult> {
     const state = Object.entries(this.#state.get(id) ?? {}).map(([name, value]) => [`STATE_${name}`, value])
     return this.#run(Object.fromEntries(state), { ...options, stage: 'post' })
   }
 
-  /** The numbers of the heartbeat processes that run; elsewhere than on Linux, those that got ready and left their files. */
+  /** The ids of the running heartbeat processes; outside Linux, those that are ready and have written their files. */
   heartbeats(): number[] {
     if (process.platform !== 'linux') return this.#noted().filter(exists)
     return processesOf(this.trackingId, this.temp).filter(isHeartbeat)
   }
 
-  /** The numbers of the processes of steps that run, as long as they are those of activity. Linux only. */
+  /** The ids of the processes of running steps of activity. Linux only. */
   steps(): number[] {
     return processesWith(TRACKING, this.trackingId).filter((pid) =>
       /activity(-post)?\.js$/.test(argumentsOf(pid)[1] ?? ''),
     )
   }
 
-  /** Waits until no heartbeat process runs. Whether it came to that. */
+  /** Waits until no heartbeat process runs. False after the limit. */
   async heartbeatsEnd(withinMs?: number): Promise<boolean> {
     return eventually(() => this.heartbeats().length === 0, withinMs)
   }
@@ -71,7 +71,7 @@ export class Job {
     if (!existsSync(this.temp)) return {}
     const entries = readdirSync(this.temp, { recursive: true, withFileTypes: true })
     const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-    // One that a heartbeat process is about to rename may be gone by now.
+    // A heartbeat process may have renamed it.
     return Object.fromEntries(
       paths.flatMap((path) => {
         try {
@@ -84,7 +84,7 @@ export class Job {
     )
   }
 
-  /** What the runner does at the end: processes that still carry the tracking id of the job, as it is, are killed. */
+  /** Kills processes with the exact tracking id of the job, as the runner does at its end. */
   end(): void {
     const isCarrier = (pid: number): boolean => environmentOf(pid)[TRACKING] === this.trackingId
     const carriers = (): number[] => processesWith(TRACKING, this.trackingId).filter(isCarrier)
@@ -95,7 +95,7 @@ export class Job {
     removeFolder(this.temp)
   }
 
-  /** The numbers that heartbeat processes have noted which have not ended, as far as they say. */
+  /** The process ids in the files of heartbeat processes that have not noted their end. */
   #noted(): number[] {
     return Object.entries(this.files())
       .filter(([path]) => basename(path) === 'state.json')
@@ -110,19 +110,19 @@ export class Job {
   }
 }
 
-/** Processes with a tracking id that begins so, with whatever suffix, or with a temporary folder that begins so. */
+/** Processes whose tracking id or temporary folder has this prefix. */
 function processesOf(trackingId: string, temp: string): number[] {
   return [...new Set([...processesWith(TRACKING, trackingId), ...processesWith(TEMP, temp)])]
 }
 
 function isHeartbeat(pid: number): boolean {
-  // A loader that runs Node keeps its own name before the title.
+  // If a loader runs Node, its name comes before the title.
   return argumentsOf(pid).some((argument) => TITLE.test(argument) || argument.endsWith('heartbeat.js'))
 }
 
 /**
- * The processes that the jobs of this test file have left over, by their commands; they are ended. One that is just about
- * to end is waited for. Linux only.
+ * Ends the processes that remain from the jobs of this test file, after a wait for those that are ending, and returns their
+ * commands. Linux only.
  */
 export async function leftOverProcesses(): Promise<string[]> {
   if (process.platform !== 'linux') return []

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
-// What Linux tells of processes in /proc (proc(5)); elsewhere nothing can be seen but whether one is there.
+// Information on processes from /proc on Linux (proc(5)). Elsewhere, only the existence of a process is known.
 
-/** Clock ticks in a second, of which CPU times are counted; 100 on every Linux that actions run on. */
+/** Clock ticks in a second, the unit of CPU times; 100 on every Linux that actions run on. */
 const TICKS_PER_SECOND = 100
 
-/** The processes that were started with a value of an environment variable that begins so. Zombies have none. */
+/** The processes that were started with an environment variable whose value has this prefix. Zombies have no variables. */
 export function processesWith(variable: string, beginning: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -25,7 +25,7 @@ export function argumentsOf(pid: number): string[] {
   return read(pid, 'cmdline').split('\0').slice(0, -1)
 }
 
-/** What a process has open, by the number: a path, or `pipe:[…]`, `socket:[…]`. */
+/** The open file descriptors of a process: for each number a path, or `pipe:[…]`, `socket:[…]`. */
 export function openFilesOf(pid: number): Record<string, string> {
   const folder = `/proc/${pid}/fd`
   return Object.fromEntries(
@@ -44,14 +44,14 @@ export function residentBytesOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(pid, 'status'))?.[1]) * 1024
 }
 
-/** Seconds of CPU time, of the program and of the system for it, since its start. */
+/** Seconds of user and system CPU time since its start. */
 export function cpuSecondsOf(pid: number): number {
   const stat = read(pid, 'stat')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
-/** The process that started it, or the one that has taken it over since; undefined when it is gone. */
+/** Its parent process, or the one that has adopted it; undefined when it is gone. */
 export function parentOf(pid: number): number | undefined {
   const parent = /^PPid:\s+(\d+)$/m.exec(read(pid, 'status'))?.[1]
   return parent === undefined ? undefined : Number(parent)
@@ -62,7 +62,7 @@ export function isAlive(pid: number): boolean {
   return /^State:\s+[^ZX]/m.test(read(pid, 'status'))
 }
 
-/** Whether there is a process of this user with this number. On every system; on Linux a zombie counts. */
+/** Whether this user has a process with this id. On every system. On Linux a zombie counts. */
 export function exists(pid: number): boolean {
   try {
     return process.kill(pid, 0)
@@ -71,7 +71,7 @@ export function exists(pid: number): boolean {
   }
 }
 
-/** Waits until it holds, looking again and again. Whether it did in the end; the limit is long, for a busy machine. */
+/** Polls until the condition holds. False after the limit, which is long, for slow machines. */
 export async function eventually(holds: () => boolean, withinMs = 30_000): Promise<boolean> {
   const until = performance.now() + withinMs
   while (!holds()) {
@@ -81,7 +81,7 @@ export async function eventually(holds: () => boolean, withinMs = 30_000): Promi
   return true
 }
 
-/** Kills the processes; those that have ended are left out. */
+/** Kills the processes, and ignores those that have ended. */
 export function killAll(pids: readonly number[]): void {
   for (const pid of pids) {
     try {

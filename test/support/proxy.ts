@@ -9,19 +9,19 @@ import {
 } from 'node:net'
 import { selfSigned } from './certificate.ts'
 
-/** What a proxy does with requests: passes them on, or refuses them with a page. */
+/** Whether a proxy forwards requests, or refuses them with a page. */
 export type ProxyConduct = 'forward' | { readonly status: number; readonly page: string }
 
 /** A forward proxy on 127.0.0.1: absolute URLs for plain http, CONNECT for everything else. */
 export class LocalProxy {
-  /** What it was asked for: `POST http://…`, `CONNECT host:port`. */
+  /** The received requests: `POST http://…`, `CONNECT host:port`. */
   readonly requests: string[] = []
-  /** The Proxy-Authorization headers it got. */
+  /** The received Proxy-Authorization headers. */
   readonly authorizations: Array<string | undefined> = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  /** @param target where CONNECT leads, whatever host is asked for: names such as those of AWS lead to no loopback */
+  /** @param target the destination of every CONNECT, as names such as those of AWS don't resolve to a loopback address */
   private constructor(conduct: ProxyConduct, target: string | undefined) {
     this.#server = createServer((incoming, outgoing) => {
       this.#note(incoming)
@@ -91,7 +91,7 @@ export class TlsFront {
     this.#server.on('tlsClientError', () => {})
   }
 
-  /** @param behind where requests go, or where those for each of the names go */
+  /** @param behind the destination of requests, or that for each host name */
   static async start(
     behind: string | Readonly<Record<string, string>>,
     names: readonly string[] = typeof behind === 'string' ? ['127.0.0.1', 'localhost'] : Object.keys(behind),
@@ -124,11 +124,11 @@ export class TlsFront {
   }
 }
 
-/** An address on 127.0.0.1 that takes its first connection without a word, and leads all others to a port. */
+/** An address on 127.0.0.1 that accepts its first connection without a response, and forwards all others to a port. */
 export class SilentOnce {
   readonly #server: NetServer
   readonly #sockets = new Set<Socket>()
-  /** Those that it took. */
+  /** The accepted connections. */
   connections = 0
 
   private constructor(port: number) {

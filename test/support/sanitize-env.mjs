@@ -1,6 +1,6 @@
-// Tests come out the same wherever they run. Imported by Jest's configuration, before any test or worker is started.
+// Gives tests the same environment everywhere. Jest's configuration imports it, before any test or worker starts.
 
-/** What a shell, a runner or a git hook around the tests may have set, and a test would take for its own. */
+/** Variables of a shell, a runner or a git hook that would change the tests. */
 const NOT_OURS = /^(ACTIONS|AWS|GIT|GITHUB|INPUT|NODE|RUNNER|STATE)_|^((HTTPS?|ALL|NO)_PROXY|NO_COLOR|FORCE_COLOR)$/i
 
 for (const name of Object.keys(process.env)) if (NOT_OURS.test(name)) delete process.env[name]
@@ -11,7 +11,7 @@ Object.assign(process.env, {
   AWS_CONFIG_FILE: '/nonexistent/aws-config',
   AWS_SHARED_CREDENTIALS_FILE: '/nonexistent/aws-credentials',
   AWS_EC2_METADATA_DISABLED: 'true',
-  // No signing, hooks and ignored files of this user, and no word about whose the repository is.
+  // No signing, hooks and ignored files of this user, and no check of the owner of the repository.
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_CONFIG_COUNT: '2',

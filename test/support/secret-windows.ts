@@ -1,7 +1,7 @@
-/** So many characters of a secret are shown nowhere, in any form; of one that is shorter, all. */
+/** The number of consecutive characters of a secret that must never be shown, in any form; for a shorter one, all. */
 const WINDOW = 12
 
-/** What is looked up of a form; none is shorter. */
+/** The length of the searched part of a form; no form is shorter. */
 const MIN_FORM_CHARACTERS = 6
 
 function percent(text: string, kept: RegExp): string {
@@ -17,7 +17,7 @@ function lowerHex(text: string): string {
 
 const XML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' }
 
-/** What programs make of a text, by the name of the form. */
+/** The encodings of a text, by the name of the form. */
 export const ENCODERS: Readonly<Record<string, (text: string) => string>> = {
   'as it is': (text) => text,
   encodeURIComponent: (text) => encodeURIComponent(text.toWellFormed()),
@@ -51,13 +51,13 @@ export const ENCODERS: Readonly<Record<string, (text: string) => string>> = {
   'zero-width spaces within': (text) => [...text].join('\u200b'),
 }
 
-/** Base64 of a text behind so many bytes, without the characters that have bits of its neighbours. */
+/** Base64 of a text after this number of bytes, without the characters that include bits of its neighbours. */
 function base64Behind(text: string, before: number): string {
   const whole = Buffer.from('x'.repeat(before) + text).toString('base64')
   return whole.replace(/.=+$/, '').slice(Math.ceil((before * 8) / 6))
 }
 
-/** The forms in which so many characters of a secret count. In base64, two of them are shown only in part. */
+/** The forms in which these characters of a secret count. In base64, two of them are only partly visible. */
 const WINDOWED: readonly { readonly size: number; readonly encode: (text: string) => string }[] = [
   ...Object.entries(ENCODERS)
     .filter(([name]) => !/base64|within/.test(name))
@@ -65,7 +65,7 @@ const WINDOWED: readonly { readonly size: number; readonly encode: (text: string
   ...[0, 1, 2].map((before) => ({ size: WINDOW + 2, encode: (text: string) => base64Behind(text, before) })),
 ]
 
-/** A function that gives what a text shows of secrets: 12 of their characters, in one of the forms. */
+/** A function that returns the parts of secrets in a text: 12 of their characters, in one of the forms. */
 export function windowFinder(secrets: Iterable<string>): (text: string) => string[] {
   const byBeginning = new Map<string, Set<string>>()
   for (const secret of secrets) {

@@ -16,36 +16,36 @@ export interface StepOptions {
   readonly action?: string
   /** Where the actions' `dist` is; default: this repository. */
   readonly dist?: string
-  /** Which of its scripts; default main. */
+  /** The script to run. Default: main. */
   readonly stage?: 'main' | 'post'
   /** The `with:` of the step. */
   readonly inputs: Readonly<Record<string, string>>
-  /** job.status at this moment; default success. */
+  /** The current job.status. Default: success. */
   readonly jobStatus?: string
-  /** More of the contexts that input defaults read. */
+  /** More contexts for input defaults. */
   readonly contexts?: Contexts
-  /** More environment variables; undefined takes one away. */
+  /** More environment variables. Undefined removes one. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Files of the workspace by name. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
   /** Called with the started process, to send it signals. */
   readonly onStart?: (step: RunningStep) => void
-  /** Where the standard output goes: a pipe that is read to its end (default), or one that nobody reads. */
+  /** The standard output: a pipe that is read to its end (default), or one that is never read. */
   readonly stdout?: 'read' | 'closed'
-  /** A command that is given the command of the step, and starts it: a runner of the step's own. */
+  /** A command that gets the command of the step as arguments and starts it, as a wrapper. */
   readonly startedBy?: readonly [string, ...string[]]
-  /** The runner's process that starts the step; default: this one does. When it is lost, the step has no exit code. */
+  /** The runner's process that starts the step. Default: this process. When it is lost, the step has no exit code. */
   readonly worker?: Worker
   /** The step is killed, and the test fails, after this time; default 30 s. */
   readonly limitMs?: number
 }
 
-/** What a step did, as a runner sees it. */
+/** The result of a step, as a runner sees it. */
 export interface StepResult {
   readonly exitCode: number | null
   readonly stdout: string
   readonly stderr: string
-  /** The secrets that the runner was told to mask; these commands are not in `stdout`, as the log does not show them. */
+  /** The secrets that the step masked. These commands are not in `stdout`, as in the runner's log. */
   readonly masks: readonly string[]
   /** Every other workflow command that the runner would find in the output. */
   readonly commands: readonly Command[]
@@ -67,7 +67,7 @@ export const RUN_LINK = 'https://github.com/octo-org/pipes/actions/runs/4711/att
 
 /**
  * Runs a step as GitHub's runner does: the built action as a process of Node 24, inputs and defaults as INPUT_ variables,
- * the file commands as files of its own, and nothing else of the environment of the tests.
+ * the file commands as files of its own, and nothing else from the environment of the tests.
  */
 export async function runStep(options: StepOptions): Promise<StepResult> {
   const folder = mkdtempSync(join(tmpdir(), 'step-'))
@@ -97,7 +97,7 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     PATH: process.env['PATH'],
     SystemRoot: process.env['SystemRoot'],
     ...jobVariables({ home: folder, workspace, temp: join(folder, 'temp'), files }),
-    // The bundle is compiled once and not for each of some hundred steps.
+    // Compiles the bundle once for hundreds of steps.
     NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'steps'),
     ...inputVariables(action, options.inputs, contexts),
     ...options.env,

@@ -14,7 +14,7 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
 
 /**
  * Removes a folder with its content. Windows keeps the folder that a process works in, as a heartbeat process does until
- * the job ends. What is left is for the system to clean up.
+ * the job ends. The system has to clean up what remains.
  */
 export function removeFolder(folder: string): void {
   try {

@@ -6,8 +6,8 @@ interface Sleeper {
 }
 
 /**
- * A clock that moves on only when all work is done and everybody sleeps, to the first who is due: what happens at the
- * same time, as a beat and the wait for its end, happens in the right order.
+ * A clock that advances only when all work is done and all tasks sleep, to the first that is due. Simultaneous events, such
+ * as a heartbeat and the wait for its end, happen in the right order.
  */
 export class VirtualClock implements Clock {
   readonly #sleepers = new Set<Sleeper>()
@@ -33,7 +33,7 @@ export class VirtualClock implements Clock {
     })
   }
 
-  /** Lets time go by until the work is done. @throws Error when it never will be, or not within so many milliseconds */
+  /** Lets time pass until the work is done. @throws Error when nothing is due, or the work is not done within the limit */
   async run<T>(work: Promise<T>, limitMs = 30 * 86_400_000): Promise<T> {
     let done = false
     const settled = work.finally(() => {
@@ -41,18 +41,18 @@ export class VirtualClock implements Clock {
     })
     settled.catch(() => undefined)
     for (;;) {
-      // All promises that can be settled are settled when this comes back.
+      // All promises that can settle have settled after this.
       await new Promise((resolve) => setImmediate(resolve))
       if (done) return settled
       const next = this.#firstDue()
-      if (next === undefined) throw new Error('nothing will ever happen again')
+      if (next === undefined) throw new Error('nothing is due')
       if (next.at > limitMs) throw new Error(`the work is not done after ${limitMs} ms`)
       this.#now = Math.max(this.#now, next.at)
       next.wake()
     }
   }
 
-  /** Of several at the same time, the one that went to sleep first. */
+  /** Of several at the same time, the one whose sleep started first. */
   #firstDue(): Sleeper | undefined {
     let first: Sleeper | undefined
     for (const sleeper of this.#sleepers) if (first === undefined || sleeper.at < first.at) first = sleeper

@@ -1,4 +1,4 @@
-// The process behind Worker: starts the steps that it is told to start, and passes on what they write and how they end.
+// The process of Worker. It starts steps on request, and forwards their output and exit codes.
 import { spawn } from 'node:child_process'
 
 /** @param {object} message to the test, which may be gone */

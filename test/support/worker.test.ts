@@ -1,4 +1,4 @@
-// The stand-in for the runner's process, and what a job finds of its processes.
+// The replacement for the runner's process, and how a job finds its processes.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, describe, expect, test } from '@jest/globals'
@@ -76,14 +76,14 @@ describe('a worker', () => {
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
   })
 
-  test.concurrent('that can’t start a step says so', async () => {
+  test.concurrent('that can’t start a step reports that', async () => {
     await using worker = await Worker.start()
     const startedBy = ['/nonexistent/node'] as const
     await expect(runStep({ inputs: {}, worker, startedBy })).rejects.toThrow('ENOENT')
   })
 })
 
-/** A process that looks like a heartbeat process as far as /proc tells. */
+/** A process that looks like a heartbeat process in /proc. */
 async function titled(title: string, env: Readonly<Record<string, string>>): Promise<ChildProcess> {
   const code = `process.title = ${JSON.stringify(title)}; process.stdout.write('x'); setInterval(() => {}, 1e6)`
   const child = spawn(node24(), ['--eval', code, 'room for the title'.repeat(4)], {

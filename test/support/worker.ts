@@ -7,10 +7,10 @@ import { REPOSITORY } from './action-file.ts'
 import { node24 } from './node24.ts'
 import { eventually, exists, isAlive, killAll } from './processes.ts'
 
-/** How the command line of the runner's own process begins, by which it is known. */
+/** The prefix of the command line of the runner's own process, which identifies it. */
 const RUNNER_WORKER = '/opt/runner/bin/Runner.Worker'
 
-/** A started step, whoever is its parent: the part of ChildProcess that tests use. */
+/** A started step with any parent: the part of ChildProcess that tests use. */
 export interface RunningStep {
   readonly pid?: number | undefined
   readonly stdout: NodeJS.ReadableStream | null
@@ -26,11 +26,11 @@ export interface StepCommand {
   readonly args: readonly string[]
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
-  /** `closed` is a pipe that nobody reads. */
+  /** `closed` is a pipe that is never read. */
   readonly stdout: 'read' | 'closed'
 }
 
-/** What the process tells of a step. */
+/** A message of the process about a step. */
 interface Message {
   readonly id: number
   readonly pid?: number
@@ -41,8 +41,8 @@ interface Message {
 }
 
 /**
- * The runner's process of a job, which GitHub's runner calls Runner.Worker: its steps are its children. A test can kill it
- * while they run, as a runner is lost.
+ * The runner's process of a job, called Runner.Worker in GitHub's runner: its steps are its children. A test can kill it
+ * while they run, to simulate the loss of a runner.
  */
 export class Worker {
   readonly #process: ChildProcess
@@ -73,7 +73,7 @@ export class Worker {
     return this.#process.pid as number
   }
 
-  /** Starts a step as a child of this process; the promise is fulfilled when it runs. */
+  /** Starts a step as a child of this process. The promise resolves when it runs. */
   async spawn(command: StepCommand): Promise<RunningStep> {
     const id = ++this.#started
     const step = new WorkerStep()
@@ -84,7 +84,7 @@ export class Worker {
     return step
   }
 
-  /** Kills the process; its steps go on without it. Waits until it is gone. */
+  /** Kills the process and waits until it is gone. Its steps continue. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#hasEnded) return
     const ended = once(this.#process, 'exit')
@@ -103,7 +103,7 @@ export class Worker {
   }
 }
 
-/** A step that a Worker has started. When that one is lost, it closes as soon as its process is gone, with no exit code. */
+/** A step that a Worker has started. When the Worker is lost, it closes when its own process is gone, without an exit code. */
 class WorkerStep extends EventEmitter implements RunningStep {
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
@@ -135,7 +135,7 @@ class WorkerStep extends EventEmitter implements RunningStep {
   async waitForLoss(): Promise<void> {
     const { pid } = this
     this.#outcome.failed(new Error('the runner was lost before the step was started'))
-    // The test has its own limit.
+    // The test has its own time limit.
     while (pid !== undefined && !(await eventually(() => !isAlive(pid))));
     await this.#close(null)
   }

@@ -1,4 +1,4 @@
-// What runWorkflow looks after: nothing of a run stays.
+// runWorkflow leaves nothing of a run behind.
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { runWorkflow } from '../support/act.ts'

@@ -1,4 +1,4 @@
-// A job that holds a task while it works.
+// A job that holds a task while it runs.
 import { expect, test } from '@jest/globals'
 import { CredentialStore } from '../fakes/aws/credentials.ts'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
@@ -9,7 +9,7 @@ import { runWorkflow } from '../support/act.ts'
 import { idlePort } from '../support/idle-port.ts'
 import { cancelWhen, operationsOn, outputsIn, phasesOf, received, reports, workUntil } from './receiving.ts'
 
-test.concurrent('a long step: the task is held by several beats, then reported, and no beat comes after that', async () => {
+test.concurrent('a long step: the task is held by several heartbeats, then reported, and no heartbeat comes after that', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
   using work = workUntil(service, 3)
@@ -19,7 +19,7 @@ test.concurrent('a long step: the task is held by several beats, then reported, 
   })
   expect(run).toMatchObject({ exitCode: 0, results: { work: 'success' }, errors: [], warnings: [] })
   const operations = operationsOn(service, taskId)
-  // One to acknowledge it, and a beat every five seconds.
+  // One to acknowledge it, and a heartbeat every five seconds.
   expect(operations.slice(0, 3)).toEqual(['ReportTaskProgress', 'ReportTaskProgress', 'ReportTaskProgress'])
   expect(operations.indexOf('SetTaskStatus')).toBe(operations.length - 1)
   expect(reports(service)).toEqual([{ taskId, taskStatus: 'FINISHED' }])
@@ -57,8 +57,8 @@ test.concurrent('a cancelled run: post reports FAILED, as cancelled', async () =
 test.concurrent('a runner that is lost: the heartbeats end with it, and nothing is reported', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
-  // That no heartbeat process is left is what runWorkflow looks after. act is no Runner.Worker: a parent of another name
-  // counts for the runner once it has outlived the main step by 10 s.
+  // runWorkflow checks that no heartbeat process is left. act has no Runner.Worker: a parent of another name counts as the
+  // runner when it has outlived the main step by 10 s.
   const run = await runWorkflow('activity.yml', {
     inputs: { 'task-id': taskId, command: 'sleep 12; echo ready; exec sleep 60' },
     env: service.env(),
@@ -69,7 +69,7 @@ test.concurrent('a runner that is lost: the heartbeats end with it, and nothing 
   expect(reports(service)).toEqual([])
 })
 
-test.concurrent('a service that is not there: the job fails before its work, and says what happened', async () => {
+test.concurrent('a service that is not there: the job fails before its work, with the cause', async () => {
   const service = await LocalDataPipeline.start({ port: await idlePort() })
   const { taskId } = service.addTask()
   await service.stop()
@@ -119,9 +119,9 @@ test.concurrent("a role assumed with the job's own token: by the main step, and 
   expect(oidc.requests.map(({ audience }) => audience)).toEqual(given.map(() => 'sts.amazonaws.com'))
 })
 
-// For post steps in a composite action, act has a job.status of that composite alone, so a job that failed later is not
-// seen there; actions/runner gives them the one of the job, but wrong inputs when they are nested (actions/runner#3514).
-// That is in activity-life.test.ts: "what post needs is kept by main".
+// In post steps of a composite action, act has the job.status of that composite only, without a later failure of the job.
+// actions/runner has the one of the job, but wrong inputs for nested ones (actions/runner#3514), which
+// activity-life.test.ts tests: "what post needs is kept by main".
 test.concurrent('wrapped in composite actions, two deep', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
@@ -137,7 +137,7 @@ test.concurrent('wrapped in composite actions, two deep', async () => {
   expect(reports(service)).toEqual([{ taskId, taskStatus: 'FINISHED' }])
 })
 
-/** A composite action that hands its inputs on to another action. */
+/** A composite action that passes its inputs to another action. */
 function composite(uses: string): string {
   const inputs = ['task-id', 'heartbeat-seconds']
   return JSON.stringify({

@@ -1,4 +1,4 @@
-// Last jobs that report what became of those they need.
+// Last jobs that report the outcome of the jobs that they need.
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { LocalGitHub } from '../fakes/github/local-github.ts'
@@ -50,7 +50,7 @@ test.concurrent('a job fails, so that the next is skipped', async () => {
   expect(github.violations).toEqual([])
 })
 
-test.concurrent('all jobs succeed: FINISHED, and GitHub is not asked', async () => {
+test.concurrent('all jobs succeed: FINISHED, without a call of GitHub', async () => {
   await using service = await LocalDataPipeline.start()
   await using github = await LocalGitHub.start()
   const run = await runNeeds(service, github, 'exit 0')

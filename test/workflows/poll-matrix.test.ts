@@ -1,4 +1,4 @@
-// A job that polls, and a matrix of jobs that work on what it took.
+// A job that polls, and a matrix of jobs, one for each task.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
@@ -27,7 +27,7 @@ test.concurrent('each task is taken, held and reported once, by a job of its own
   expect(service.tasks.map(({ assignments }) => assignments)).toEqual([1, 1, 1, 0])
   expect(reports(service)).toHaveLength(3)
   for (const taskId of [first, second, third]) {
-    // The poll acknowledges it, and so does the activity, whose first beat comes after a minute.
+    // The poll acknowledges it, and so does the activity, whose first heartbeat comes after a minute.
     expect(operationsOn(service, taskId)).toEqual(['ReportTaskProgress', 'ReportTaskProgress', 'SetTaskStatus'])
   }
   expect(service.task(second)).toMatchObject({ errorId: 'GitHubActions:JobFailed' })
@@ -41,11 +41,11 @@ function workflowWith(from: string, to: string): string {
   return text.replace(from, () => to)
 }
 
-// As GitHub drops an output that contains a secret of the repository; act does not.
+// GitHub drops an output that contains a secret of the repository. act does not.
 const OUTPUT = 'tasks: ${{ steps.poll.outputs.tasks }}'
 const LAST_STEP_OF_POLL = '          wait-seconds: 0\n'
 
-describe('no job is started for the tasks that were taken', () => {
+describe('no job starts for the taken tasks', () => {
   test.concurrent.each<[string, string, Record<string, string>]>([
     ['the output tasks was dropped', workflowWith(OUTPUT, "tasks: ''"), { poll: 'success', 'not-started': 'failure' }],
     [

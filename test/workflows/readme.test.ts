@@ -1,4 +1,4 @@
-// The workflows that the READMEs show, as they stand there.
+// The workflows of the READMEs, unchanged.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'

@@ -8,17 +8,17 @@ import type { WorkflowRun } from '../support/act.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
-/** Every request that the service got, in order: operation, status of the answer, body. */
+/** Every request that the service received, in order: operation, status of the response, body. */
 export function received(service: LocalDataPipeline): [Operation | undefined, number | undefined, Body][] {
   return service.requests.map(({ operation, response, body }) => [operation, response?.status, body])
 }
 
-/** What the service was asked about a task, in order; heartbeats and the like, one after another, count once. */
+/** The operations for a task, in order. Consecutive equal ones, such as heartbeats, count once. */
 export function phasesOf(service: LocalDataPipeline, taskId: string): (Operation | undefined)[] {
   return operationsOn(service, taskId).filter((operation, index, all) => operation !== all[index - 1])
 }
 
-/** What the service was asked about a task, in order. */
+/** The operations for a task, in order. */
 export function operationsOn(service: LocalDataPipeline, taskId: string): (Operation | undefined)[] {
   return service.requests.filter(({ body }) => body['taskId'] === taskId).map(({ operation }) => operation)
 }
@@ -28,17 +28,17 @@ export function reports(service: LocalDataPipeline): Body[] {
   return service.requestsFor('SetTaskStatus').map(({ body }) => body)
 }
 
-/** What the last step of a workflow shows of the outputs of the action; undefined when it does not. */
+/** The outputs of the action that the last step of a workflow prints; undefined when it does not. */
 export function outputsIn({ output }: WorkflowRun): Record<string, string> | undefined {
   const text = /^outputs (\{[\s\S]*?^\})/m.exec(output)?.[1]
   return text === undefined ? undefined : (JSON.parse(text) as Record<string, string>)
 }
 
-/** A command for a step that works until so many ReportTaskProgress have arrived, however long that takes. */
+/** A command for a step that runs until this number of ReportTaskProgress have arrived. */
 export function workUntil(service: LocalDataPipeline, count: number): Disposable & { readonly command: string } {
   const folder = mkdtempSync(join(tmpdir(), 'work-'))
   const done = join(folder, 'done')
-  // Where they never arrive, the run does not end, which runWorkflow tells.
+  // If they never arrive, runWorkflow reports a run that does not end.
   service.received('ReportTaskProgress', count, 120_000).then(
     () => writeFileSync(done, ''),
     () => undefined,
@@ -49,14 +49,14 @@ export function workUntil(service: LocalDataPipeline, count: number): Disposable
   }
 }
 
-/** For `onStart`: sends act a signal when a step has written such a line. SIGINT cancels the run. */
+/** For `onStart`: sends act a signal when a step has written this line. SIGINT cancels the run. */
 export function cancelWhen(line: string, signal: NodeJS.Signals = 'SIGINT'): (act: ChildProcess) => void {
   return (act) => {
     let text = ''
     act.stdout?.on('data', (more) => {
-      const said = text.includes(`"msg":"${line}\\n"`)
+      const isWritten = text.includes(`"msg":"${line}\\n"`)
       text += more
-      if (!said && text.includes(`"msg":"${line}\\n"`)) act.kill(signal)
+      if (!isWritten && text.includes(`"msg":"${line}\\n"`)) act.kill(signal)
     })
   }
 }

@@ -1,4 +1,4 @@
-// A job whose last step, with "if: always()", reports how it ended.
+// A job whose last step, with "if: always()", reports its outcome.
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { LocalGitHub } from '../fakes/github/local-github.ts'
@@ -22,7 +22,7 @@ test.concurrent('a job that succeeds: FINISHED, and outputs for the steps after 
   })
 })
 
-test.concurrent('a job in which a step fails: the job fails, and FAILED says so', async () => {
+test.concurrent('a job in which a step fails: the job fails, and FAILED is reported', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
   const run = await runWorkflow('report.yml', { inputs: { 'task-id': taskId, command: 'exit 3' }, env: service.env() })
@@ -38,9 +38,9 @@ test.concurrent('a job in which a step fails: the job fails, and FAILED says so'
   })
 })
 
-// act has no job.check_run_id, as GitHub Enterprise Server has none: the job is found by the name of its runner. The
-// scenarios of evidence-own-job.test.ts have both ways.
-test.concurrent('the failed step is asked of GitHub, with the token of the job', async () => {
+// act has no job.check_run_id, as on GitHub Enterprise Server: the job is found by the name of its runner. The scenarios of
+// evidence-own-job.test.ts test both ways.
+test.concurrent('the failed step comes from GitHub, with the token of the job', async () => {
   await using service = await LocalDataPipeline.start()
   await using github = await LocalGitHub.start()
   github.addJob({
@@ -81,7 +81,7 @@ test.concurrent('a cancelled run: "if: always()" reports FAILED, as cancelled', 
   ])
 })
 
-test.concurrent('a service that is not there: the job fails, and says what happened', async () => {
+test.concurrent('a service that is not there: the job fails, with the cause', async () => {
   const service = await LocalDataPipeline.start({ port: await idlePort() })
   const { taskId } = service.addTask()
   await service.stop()
@@ -97,7 +97,7 @@ test.concurrent('a service that is not there: the job fails, and says what happe
   expect(received(service)).toEqual([])
 })
 
-test.concurrent('no credentials: the job fails at once, and says how to get some', async () => {
+test.concurrent('no credentials: the job fails at once, with instructions', async () => {
   await using service = await LocalDataPipeline.start()
   const { taskId } = service.addTask()
   const { AWS_ENDPOINT_URL_DATA_PIPELINE = '', AWS_REGION = '' } = service.env()

@@ -3,9 +3,9 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { runWorkflow } from '../support/act.ts'
 import { received } from './receiving.ts'
 
-// act hands on an unquoted FALSE as it is written; GitHub's runner makes "false" of it, and "true" of a TRUE. What comes
-// of those is in the scenarios of status.test.ts and bad-inputs.test.ts.
-test('statuses and texts that the workflow gives, written without quotes', async () => {
+// act passes an unquoted FALSE unchanged. GitHub's runner passes "false", and "true" for TRUE. The scenarios of
+// status.test.ts and bad-inputs.test.ts test these.
+test('statuses and texts of the workflow, written without quotes', async () => {
   await using service = await LocalDataPipeline.start()
   const [finished, failed, notTrue, skipped] = ['finished', 'failed', 'not-true', 'skipped'].map(
     (taskId) => service.addTask({ taskId }).taskId,

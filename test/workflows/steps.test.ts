@@ -3,7 +3,7 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { runWorkflow } from '../support/act.ts'
 import { phasesOf, reports } from './receiving.ts'
 
-test('a step reports the task that activity holds: once; a failure that the workflow forgives: FINISHED', async () => {
+test('a step reports the task that activity holds: once; a step with continue-on-error that fails: FINISHED', async () => {
   await using service = await LocalDataPipeline.start()
   const [held, forgiven] = ['held', 'forgiven'] as const
   for (const taskId of [held, forgiven]) service.addTask({ taskId })
