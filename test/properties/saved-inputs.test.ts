@@ -61,7 +61,7 @@ test(
         for (const field of [error.errorId, error.errorMessage, error.errorStackTrace])
           expect(field ?? '').not.toContain(SECRET)
       }),
-      { numRuns: runs(1_000) },
+      { numRuns: runs(400) },
     )
   },
   PROPERTY_LIMIT_MS,
@@ -81,7 +81,7 @@ test(
         const { error } = sanitizeErrorInputs(given, [SECRET])
         expect(sanitizeErrorInputs(error, [SECRET])).toEqual({ error, adjustments: [] })
       }),
-      { numRuns: runs(1_000) },
+      { numRuns: runs(400) },
     )
   },
   PROPERTY_LIMIT_MS,
