@@ -13,7 +13,15 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const require = createRequire(import.meta.url)
 
 /** What the runner and the activity start. They import the bundle. */
-const ENTRIES = ['index.js', 'poll-for-task.js', 'activity.js', 'activity-post.js', 'heartbeat.js']
+const ENTRIES = [
+  'index.js',
+  'poll-for-task.js',
+  'activity.js',
+  'activity-post.js',
+  'heartbeat.js',
+  'task-runner.js',
+  'task-runner-post.js',
+]
 
 /**
  * Packages whose modules have no side effects, and no `sideEffects` in their package.json. Without it, the bundler keeps all their

@@ -9,7 +9,7 @@ import { parse } from 'yaml'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** The folders with an action.yml and a README.md. */
-export const ACTION_FOLDERS = ['.', 'poll-for-task', 'activity']
+export const ACTION_FOLDERS = ['.', 'task-runner', 'poll-for-task', 'activity']
 
 interface ActionFile {
   inputs: Record<string, { description: string; required?: boolean; default?: string }>

@@ -161,9 +161,10 @@ async function holdTask(settings: HeartbeatSettings, dataPipeline: DataPipeline,
         log,
       },
     )
+    log(`The heartbeats end: ${beatsEnd}.`)
     const lifetimeLeftMs = lifetimeMs - (systemClock.now() - begunAt)
     const end = isRemembered(beatsEnd) && !server.isDone ? await remember(lifetimeLeftMs, reasons) : beatsEnd
-    if (end !== 'activities-over') log(`Ending: ${end}.`)
+    if (end !== beatsEnd) log(`Ending: ${end}.`)
     const isOurs = !isRemembered(beatsEnd) && state?.canceled !== true && guard.mayReportLoss()
     const mayReport = end === 'runner-lost' && isOurs && server.wantsReport
     if (end !== 'activities-over' && end !== 'lifetime-over') {

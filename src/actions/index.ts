@@ -24,3 +24,13 @@ export async function pollForTask(invocation: Invocation): Promise<void> {
   const poll = await import('./poll-for-task.ts')
   return poll.pollForTask(invocation)
 }
+
+export async function taskRunner(invocation: Invocation): Promise<void> {
+  const main = await import('./task-runner.ts')
+  return main.taskRunner(invocation)
+}
+
+export async function taskRunnerPost(invocation: Invocation): Promise<void> {
+  const post = await import('./task-runner-post.ts')
+  return post.taskRunnerPost(invocation)
+}

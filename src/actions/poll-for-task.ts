@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import type { DataPipeline, Task } from '../aws/data-pipeline.ts'
 import type { Operation } from '../aws/error-hints.ts'
-import { explainError } from '../aws/explain-error.ts'
 import { maskOwnCredentials, openDataPipeline } from '../aws/open-client.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { writeSummary } from '../github/outputs.ts'
@@ -13,8 +12,9 @@ import { errorMessage } from '../masking/error-message.ts'
 import { formatId, quoteValue } from '../masking/format.ts'
 import { withoutSecretsIn } from '../masking/known-secrets.ts'
 import { shortTaskId } from '../masking/short-task-id.ts'
+import { explainPollError } from '../polling/poll-error.ts'
 import { type PolledTasks, pollTasks } from '../polling/poll-tasks.ts'
-import { fittingOutputs, type TaskOutputs } from '../polling/task-outputs.ts'
+import { fittingOutputs, OBJECTS_OF_ENTRIES, type TaskOutputs } from '../polling/task-outputs.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 
@@ -80,11 +80,7 @@ export async function pollForTask({ runner, isShuttingDown, bindToShutdown }: In
 
   function describeError(error: unknown, operation: Operation): string {
     const { aws, workerGroup } = inputs
-    const what =
-      operation === 'PollForTask'
-        ? `Could not poll worker group ${quoteValue(workerGroup)} for tasks`
-        : `Could not acknowledge a task of worker group ${quoteValue(workerGroup)}, which goes to another poll after two minutes`
-    return `${what}: ${explainError(error, { aws, region: dataPipeline?.region, env: runner.env, operation })}`
+    return explainPollError(error, workerGroup, { aws, region: dataPipeline?.region, env: runner.env, operation })
   }
 
   async function giveUp(error: unknown, operation: Operation): Promise<void> {
@@ -123,9 +119,9 @@ async function handOn(
   runner: Runner,
 ): Promise<void> {
   const { outputs, omitted } = fittingOutputs(tasks, withoutSecretsIn)
-  if (omitted.length > 0) {
-    runner.log.warning(`The outputs of a job may have 1 MB, and the task is larger. Omitted: ${omitted.join(', ')}.`)
-  }
+  const notice = `The outputs of a job may have 1 MB, and would be larger. Omitted: ${omitted.join(', ')}.`
+  if (omitted.length === 1 && omitted[0] === OBJECTS_OF_ENTRIES) runner.log.info(notice)
+  else if (omitted.length > 0) runner.log.warning(notice)
   writeOutputs(outputs, tasks, { workerGroup }, runner)
   if (!reporting.summary) return
   const rows: SummaryRow[] = [

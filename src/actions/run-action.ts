@@ -33,6 +33,7 @@ export async function runAction(
   action: (invocation: Invocation) => Promise<void>,
   { signals = LEFT_AFTER_SIGNAL_MS, reader = 'runner' }: RunOptions = {},
 ): Promise<void> {
+  const environment = { ...process.env }
   prepareAwsEnvironment(process.env)
   const runner = currentRunner(reader)
   let failed = false
@@ -55,6 +56,7 @@ export async function runAction(
   // Only those that are not over: a job may poll for days.
   let deadlines: Array<{ deadline: Deadline; share: number }> = []
   let stopAt = Number.POSITIVE_INFINITY
+  const shutdown = new AbortController()
   const shorten = ({ deadline, share }: { deadline: Deadline; share: number }): void =>
     deadline.shorten(Math.max(0, stopAt - systemClock.now()) * share)
   for (const [signal, leftMs] of Object.entries(signals)) {
@@ -62,6 +64,7 @@ export async function runAction(
       runner.log.info(`Received ${signal}: ending within ${formatSeconds(leftMs)}.`)
       stopAt = Math.min(stopAt, systemClock.now() + leftMs)
       deadlines.forEach(shorten)
+      shutdown.abort()
     })
   }
 
@@ -71,7 +74,7 @@ export async function runAction(
     if (!settled) fail(new Error('The action ended before its work was done.'))
   })
 
-  const isShuttingDown = (): boolean => stopAt < Number.POSITIVE_INFINITY
+  const isShuttingDown = (): boolean => shutdown.signal.aborted
   const bindToShutdown = (deadline: Deadline, share = 1): Deadline => {
     const limited = { deadline, share }
     deadlines = [...deadlines.filter((each) => each.deadline.remaining() > 0), limited]
@@ -80,7 +83,7 @@ export async function runAction(
   }
 
   try {
-    await action({ runner, isShuttingDown, bindToShutdown })
+    await action({ runner, environment, isShuttingDown, shutdown: shutdown.signal, bindToShutdown })
   } catch (thrown) {
     fail(thrown)
   }

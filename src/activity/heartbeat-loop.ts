@@ -139,7 +139,6 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
     await dependencies.sleep(Math.min(LOOK_EVERY_MS, Math.max(1, untilDue)))
   }
   beating?.abort()
-  log(`Ending: ${end}.`)
   save({ ended: end })
   return end
 }

@@ -108,7 +108,7 @@ export function savedActivity(runner: Runner): SavedActivity | undefined {
 const MAX_ENDPOINT_CHARACTERS = 2048
 
 /** The endpoint variables to save. An address with a user name and password is a credential, and is not saved. */
-function endpointsOf(env: Readonly<Record<string, string | undefined>>): Endpoints {
+export function endpointsOf(env: Readonly<Record<string, string | undefined>>): Endpoints {
   const entries = CONFIGURED_ENDPOINT_VARIABLES.map((name): [string, string] => [name, env[name] ?? ''])
   return Object.fromEntries(
     entries.filter(

@@ -4,8 +4,8 @@ import { ConfigurationError } from '../util/errors.ts'
 import type { AwsHttpHandler } from './http-handler.ts'
 import type { RoleSettings } from './settings.ts'
 
-/** A report takes minutes at most. STS gives no less than 15. */
-const SESSION_SECONDS = 900
+/** STS gives no less. */
+const MIN_SESSION_SECONDS = 900
 
 export interface OidcDependencies {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -42,7 +42,7 @@ export async function assumeRole(
   return fromWebToken({
     roleArn: role.arn,
     roleSessionName: role.sessionName,
-    durationSeconds: SESSION_SECONDS,
+    durationSeconds: role.sessionSeconds ?? MIN_SESSION_SECONDS,
     webIdentityToken,
     // `callWithRetry` retries, under one budget for token, role and report.
     clientConfig: { region, requestHandler: transport, maxAttempts: 1 },

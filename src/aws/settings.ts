@@ -10,6 +10,8 @@ export interface RoleSettings {
   readonly arn: string
   readonly sessionName: string
   readonly audience: string
+  /** How long its sessions last. Default: as short as STS allows, as a report takes minutes at most. */
+  readonly sessionSeconds?: number
 }
 
 /** The regions of the service (AWS General Reference, "AWS Data Pipeline endpoints"). It gets no new ones. */

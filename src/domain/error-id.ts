@@ -16,8 +16,25 @@ const NAMES = [
 ] as const
 type Name = (typeof NAMES)[number]
 
+/** How a task of task-runner failed. For machines, so these never change. */
+export const TASK_RUNNER_ERROR_IDS = {
+  /** The command ended with another exit code than 0. */
+  exitCode: 'TaskRunner:ExitCode',
+  /** A signal ended the command. */
+  signal: 'TaskRunner:Signal',
+  /** The command could not be started. */
+  couldNotStart: 'TaskRunner:CouldNotStart',
+  /** The task can't be run as it is defined. */
+  definition: 'TaskRunner:Definition',
+  /** Its script or its inputs could not be fetched, or its outputs not be stored. */
+  staging: 'TaskRunner:Staging',
+  /** The job was cancelled, or its step ran out of time. */
+  jobCancelled: 'TaskRunner:JobCancelled',
+} as const
+export type TaskRunnerErrorId = (typeof TASK_RUNNER_ERROR_IDS)[keyof typeof TASK_RUNNER_ERROR_IDS]
+
 /** All of them. */
-export const ERROR_IDS: readonly string[] = NAMES.map(errorId)
+export const ERROR_IDS: readonly string[] = [...NAMES.map(errorId), ...Object.values(TASK_RUNNER_ERROR_IDS)]
 
 /** The runner was lost, or the job was force-terminated. */
 export const RUNNER_LOST_ID = errorId('RunnerLost')

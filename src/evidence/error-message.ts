@@ -101,7 +101,8 @@ const OUTCOME_WORDS: ReadonlyMap<string, string> = new Map([
   ['reported', 'was reported as failed by its workflow'],
 ])
 
-function runLine({ workflow, repository, runNumber, attempt }: RunEvidence): string {
+/** One line about the run; empty when nothing is known of it. */
+export function runLine({ workflow, repository, runNumber, attempt }: Omit<RunEvidence, 'link'>): string {
   const parts = [
     workflow && `workflow ${quoteName(workflow)}`,
     repository,

@@ -10,6 +10,15 @@ import { type Log, withoutCommands } from './log.ts'
 export interface Runner {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: Log
+  /**
+   * Writes text to the log as it is, so it must have no workflow commands.
+   *
+   * @returns a promise that is resolved when it is written; undefined when it is already
+   */
+  print(text: string | Buffer): Promise<void> | undefined
+  /** Begins lines that can be folded away, until `endGroup`. */
+  startGroup(title: string): void
+  endGroup(): void
   /** An input, trimmed; empty when it isn't set. */
   input(name: string): string
   /**
@@ -79,6 +88,20 @@ export function currentRunner(reader: 'runner' | 'file' = 'runner'): Runner {
       notice: (text) => core.notice(annotation(text)),
       warning: (text) => core.warning(annotation(text)),
     },
+    print(text) {
+      let [isWritten, resolve] = [false, (): void => undefined]
+      process.stdout.write(text, () => {
+        isWritten = true
+        resolve()
+      })
+      if (process.stdout.writableLength === 0) return undefined
+      return new Promise((done) => {
+        if (isWritten) done()
+        else resolve = done
+      })
+    },
+    startGroup: (title) => core.startGroup(line(title)),
+    endGroup: core.endGroup,
     input: core.getInput,
     output: (name, value, isSafe = isFixedValue(value)) => core.setOutput(name, isSafe ? value : withoutSecrets(value)),
     saveState: core.saveState,

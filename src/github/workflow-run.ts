@@ -16,6 +16,11 @@ export interface WorkflowRun {
   readonly link: string | undefined
 }
 
+/** The page of a job of the run, by the id of the job in the REST API; undefined when the run is not known. */
+export function jobLink({ link }: Pick<WorkflowRun, 'link'>, jobId: number): string | undefined {
+  return link === undefined ? undefined : `${link.replace(/\/attempts\/[^/]*$/, '')}/job/${jobId}`
+}
+
 /** Reads the run from the environment. Links use GITHUB_SERVER_URL, for GitHub Enterprise Server. */
 export function workflowRunOf(env: Readonly<Record<string, string | undefined>>): WorkflowRun {
   const value = (name: string): string | undefined => env[name]?.trim() || undefined

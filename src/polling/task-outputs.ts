@@ -35,7 +35,7 @@ export function taskOutputs(tasks: readonly Task[], safe: MakeSafe = asItIs): Ta
     found: first === undefined ? 'false' : 'true',
     count: String(tasks.length),
     ...outputsOfFirst(first, safe),
-    tasks: JSON.stringify(tasks.map((task) => matrixEntry(task, safe))),
+    tasks: JSON.stringify(tasks.map((task) => ({ ...matrixEntry(task, safe), objects: safe(referredObjects(task)) }))),
     'task-ids': JSON.stringify(tasks.map(({ taskId }) => safe(taskId))),
   }
 }
@@ -66,7 +66,21 @@ function matrixEntry(task: Task, safe: MakeSafe = asItIs): Record<string, unknow
   }
 }
 
-/** The characters that a task adds to the outputs: to the arrays of all tasks, and to the outputs of the first task. */
+/**
+ * The objects that the fields of a task refer to, such as the data nodes of its input and output. Not those of its runtime fields,
+ * whose names begin with `@`.
+ */
+function referredObjects({ objects, attemptId }: Task): Task['objects'] {
+  const fields = Object.hasOwn(objects, attemptId) ? (objects[attemptId]?.fields ?? []) : []
+  const ids = fields.flatMap((field) => ('refValue' in field && !field.key.startsWith('@') ? [field.refValue] : []))
+  const isReferred = new Set(ids)
+  return Object.fromEntries(Object.entries(objects).filter(([id]) => isReferred.has(id) && id !== attemptId))
+}
+
+/**
+ * The characters that a task adds to the outputs, without the objects of its entry in `tasks`: to the arrays of all tasks, and to
+ * the outputs of the first task.
+ */
 export interface TaskSize {
   readonly inArrays: number
   readonly asFirst: number
@@ -80,7 +94,7 @@ export function sizeOfTask(task: Task): TaskSize {
   }
 }
 
-/** The characters of the outputs for tasks of these sizes. */
+/** The characters of the outputs for tasks of these sizes, without the objects of the entries in `tasks`. */
 export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
   const [first] = sizes
   if (first === undefined) return charactersOf(taskOutputs([]))
@@ -89,23 +103,33 @@ export function sizeOfOutputs(sizes: readonly TaskSize[]): number {
   return 'true'.length + String(sizes.length).length + first.asFirst + arrays
 }
 
+/** What is omitted first: a task can be run without it, unless it is staged. */
+export const OBJECTS_OF_ENTRIES = 'the objects in tasks'
+
 /**
- * The outputs, without the parts that are too large. Only a single task can be too large: it is acknowledged before it is
- * measured.
+ * The outputs, without the parts that are too large. Except for the objects of the entries, only a single task can be too large:
+ * it is acknowledged before it is measured.
  */
 export function fittingOutputs(
   tasks: readonly Task[],
   safe: MakeSafe = asItIs,
 ): { outputs: TaskOutputs; omitted: readonly string[] } {
-  const outputs = taskOutputs(tasks, safe)
-  if (charactersOf(outputs) <= MAX_OUTPUT_CHARACTERS) return { outputs, omitted: [] }
-  const withoutObjects = { ...outputs, objects: '{}' }
-  if (charactersOf(withoutObjects) <= MAX_OUTPUT_CHARACTERS) return { outputs: withoutObjects, omitted: ['objects'] }
-  const entries = tasks.map((task) => ({ ...matrixEntry(task, safe), fields: {} }))
-  return {
-    outputs: { ...withoutObjects, fields: '{}', tasks: JSON.stringify(entries) },
-    omitted: ['objects', 'fields', 'the fields in tasks'],
+  const entries = tasks.map((task) => matrixEntry(task, safe))
+  const withoutFields = entries.map((each) => ({ ...each, fields: {} }))
+  const smaller: readonly (readonly [part: string, without: Partial<TaskOutputs>])[] = [
+    [OBJECTS_OF_ENTRIES, { tasks: JSON.stringify(entries) }],
+    ['objects', { objects: '{}' }],
+    ['fields', { fields: '{}' }],
+    ['the fields in tasks', { tasks: JSON.stringify(withoutFields) }],
+  ]
+  let outputs = taskOutputs(tasks, safe)
+  const omitted: string[] = []
+  for (const [part, without] of smaller) {
+    if (charactersOf(outputs) <= MAX_OUTPUT_CHARACTERS) break
+    outputs = { ...outputs, ...without }
+    omitted.push(part)
   }
+  return { outputs, omitted }
 }
 
 function charactersOf(outputs: Partial<TaskOutputs>): number {

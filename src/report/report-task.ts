@@ -33,7 +33,7 @@ export interface ReportOutputs {
 }
 
 /** What became of a report. */
-interface ReportResult {
+export interface ReportResult {
   /** The error fields, as they were sent or would have been. */
   readonly fields: ErrorFields
   /** For the summary: whether the task was reported. */
@@ -54,9 +54,29 @@ interface ReportResult {
 export async function reportTask(
   request: ReportRequest,
   by: 'step' | 'post',
-  { runner, bindToShutdown }: Invocation,
+  invocation: Invocation,
   makeRoute: () => ReportRoute,
 ): Promise<void> {
+  const { runner } = invocation
+  const result = await sendTaskReport(request, by, invocation, makeRoute)
+  await writeResult(request, result, runner)
+
+  const { error } = result
+  if (error === undefined) return
+  if (request.reporting.failOnError) throw error
+  runner.log.warning(`${error.message} (fail-on-error is false: the step does not fail.)`)
+}
+
+/**
+ * Reports the end of a task, and writes the result to the log only. Never fails: an error is in the result.
+ */
+export async function sendTaskReport(
+  request: ReportRequest,
+  by: 'step' | 'post',
+  invocation: Pick<Invocation, 'runner' | 'bindToShutdown'>,
+  makeRoute: () => ReportRoute,
+): Promise<ReportResult> {
+  const { runner, bindToShutdown } = invocation
   const { aws, reporting } = request
   const route = reporting.dryRun ? undefined : makeRoute()
   const deadline = bindToShutdown(new Deadline(systemClock, reporting.timeoutSeconds * 1000, 'timeout-seconds'))
@@ -66,16 +86,8 @@ export async function reportTask(
   const texts = await errorTexts(request, runner, deadline, evidenceDeadline)
   const sanitizeTexts = textSanitizer(texts, runner)
 
-  const result =
-    route === undefined
-      ? printRequest(request, sanitizeTexts()[0], runner)
-      : await deliver(request, by, { route, deadline, sanitizeTexts, runner })
-  await writeResult(request, result, runner)
-
-  const { error } = result
-  if (error === undefined) return
-  if (reporting.failOnError) throw error
-  runner.log.warning(`${error.message} (fail-on-error is false: the step does not fail.)`)
+  if (route === undefined) return printRequest(request, sanitizeTexts()[0], runner)
+  return deliver(request, by, { route, deadline, sanitizeTexts, runner })
 }
 
 /** The dry run. */

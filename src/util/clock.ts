@@ -22,9 +22,12 @@ export const systemClock: Clock = {
         resolve()
       }
       let reading: NodeJS.Immediate | undefined
-      const timer = setTimeout(() => {
-        reading = setImmediate(wake)
-      }, ms)
+      const timer = setTimeout(
+        () => {
+          reading = setImmediate(wake)
+        },
+        Math.min(ms, 2 ** 31 - 1),
+      )
       signal?.addEventListener('abort', wake)
     }),
 }

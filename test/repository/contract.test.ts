@@ -6,6 +6,7 @@ import { readActivityReportInputs, readHeartbeatInputs } from '../../src/inputs/
 import { readPollForTaskInputs } from '../../src/inputs/poll-for-task.ts'
 import type { ReadInput } from '../../src/inputs/readers.ts'
 import { readSetTaskStatusInputs } from '../../src/inputs/set-task-status.ts'
+import { readTaskRunnerInputs } from '../../src/inputs/task-runner.ts'
 import { inputVariables, REPOSITORY, readActionFile } from '../support/action-file.ts'
 import { runStep } from '../support/step.ts'
 
@@ -19,6 +20,7 @@ interface Contract {
 
 const contracts: Readonly<Record<string, Contract>> = {
   '.': { read: readSetTaskStatusInputs, required: { 'task-id': 'task' } },
+  'task-runner': { read: readTaskRunnerInputs, required: { 'worker-group': 'nightly', run: 'true' } },
   'poll-for-task': { read: readPollForTaskInputs, required: { 'worker-group': 'nightly' } },
   activity: {
     read: (read) => [readActivityReportInputs(read), readHeartbeatInputs(read)],

@@ -8,6 +8,7 @@ import { REPOSITORY } from '../support/action-file.ts'
 const LAYERS: readonly (readonly string[])[] = [
   ['entries'],
   ['actions'],
+  ['task-runner'],
   ['activity', 'polling'],
   ['report'],
   ['evidence'],

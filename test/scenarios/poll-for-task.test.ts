@@ -81,7 +81,7 @@ describe('a task', () => {
     const fields = JSON.parse(step.outputs['fields'] ?? '')
     expect(fields).toMatchObject({ type: 'ShellCommandActivity', command: 'echo hello', parent: { ref: 'SayHello' } })
     expect(JSON.parse(step.outputs['tasks'] ?? '')).toEqual([
-      { 'task-id': taskId, 'pipeline-id': pipelineId, 'attempt-id': attemptId, precondition: '', fields },
+      { 'task-id': taskId, 'pipeline-id': pipelineId, 'attempt-id': attemptId, precondition: '', fields, objects: {} },
     ])
     expect(step.outputs['task-ids']).toBe(JSON.stringify([taskId]))
     expect(Object.keys(step.outputs).sort()).toEqual(Object.keys(NOTHING).sort())

@@ -27,6 +27,7 @@ import { runStep, type StepResult } from '../support/step.ts'
 import { needsOf, reportFrom } from './asking-github.ts'
 import { STATE_DENIED, startActivity } from './holding.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'
+import { definition, runTasks } from './task-running.ts'
 
 /** What a message is, by the first words of the advice. */
 const KINDS = { 'A warning': 'warnings', 'A notice': 'notices', 'In the log': 'log' } as const
@@ -83,6 +84,17 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     'allowed-skips': 'Load',
   }),
   'Invalid value "…" for input "…". Expected …': reportWith({ status: 'skipped' }),
+  'Neither the input "worker-group" nor "task" is set': runnerWith({ run: 'true' }),
+  'Both inputs "worker-group" and "task" are set': runnerWith({ 'worker-group': 'ci', task: '{}', run: 'true' }),
+  'Neither the input "run" nor "from-definition" is set': runnerWith({ 'worker-group': 'ci' }),
+  'Both inputs "run" and "from-definition" are set': runnerWith({
+    'worker-group': 'ci',
+    run: 'true',
+    'from-definition': 'true',
+  }),
+  // What GitHub makes of `task: ${{ matrix.task }}`, and of an entry of another output.
+  'Invalid value … for input "task". Expected a JSON object': runnerWith({ task: 'Object', run: 'true' }),
+  'The input "task" has no valid "task-id"': runnerWith({ task: '{}', run: 'true' }),
   "error-stack-trace-file: … can't be read": reportWith({ status: 'FAILED', 'error-stack-trace-file': 'no.log' }),
   'Some failure details are missing': async () => {
     await using github = await LocalGitHub.start()
@@ -125,6 +137,30 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     service.addTask({ workerGroup: 'nightly' })
     const inputs = { 'worker-group': 'Nightly', 'wait-seconds': '0' }
     return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
+  },
+  'No more tasks for worker group': async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    return await runTasks(service, { run: 'true' })
+  },
+  'Reported FAILED for …': async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask()
+    return await runTasks(service, { run: 'exit 1' })
+  },
+  'has no preconditionTimeout, so it is tried for … minutes': async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask({ texts: { type: 'ShellCommandPrecondition' } })
+    return await runTasks(service, { run: 'true', 'run-preconditions': 'true' })
+  },
+  'of the definition is "…", and is not written': async () => {
+    await using service = await LocalDataPipeline.start()
+    const fields = { type: 'ShellCommandActivity', command: 'true', stdout: 's3://bucket/out' }
+    service.addTask(definition(Object.entries(fields)))
+    return await runTasks(service, { 'from-definition': 'true' })
+  },
+  'AWS Data Pipeline no longer has task …. Nothing is run': async () => {
+    await using service = await LocalDataPipeline.start()
+    return await runTasks(service, { task: '{"task-id":"ended"}', run: 'true' })
   },
   'A poll was cut off after … s while the service held it': async () => {
     await using service = await LocalDataPipeline.start()
@@ -196,6 +232,10 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
 
 function reportWith(inputs: Inputs, options: ReportingOptions = {}): () => Promise<StepResult> {
   return async () => (await report(inputs, options)).step
+}
+
+function runnerWith(inputs: Inputs): () => Promise<StepResult> {
+  return async () => await runStep({ action: 'task-runner', inputs })
 }
 
 interface RoleMistake {

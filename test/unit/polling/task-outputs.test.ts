@@ -134,6 +134,7 @@ describe('the outputs', () => {
         'attempt-id': '@A',
         precondition: '',
         fields: { parent: { ref: 'P' } },
+        objects: {},
       },
       {
         'task-id': 'task of @B',
@@ -141,8 +142,22 @@ describe('the outputs', () => {
         'attempt-id': '@B',
         precondition: 'true',
         fields: { x: 'y', type: 'ShellCommandPrecondition' },
+        objects: {},
       },
     ])
+  })
+
+  test('have in the array the objects that a task refers to by its own fields', () => {
+    const task = taskWith([
+      ref('input', 'In'),
+      ref('output', 'Out'),
+      ref('@componentParent', 'A'),
+      ref('me', '@A_Attempt=1'),
+    ])
+    const node = (id: string) => ({ id, name: id, fields: [text('directoryPath', `s3://bucket/${id}`)] })
+    const objects = { ...task.objects, In: node('In'), Out: node('Out'), A: node('A'), Other: node('Other') }
+    const [entry] = JSON.parse(taskOutputs([{ ...task, objects }]).tasks) as { objects: unknown }[]
+    expect(entry?.objects).toEqual({ In: node('In'), Out: node('Out') })
   })
 })
 
@@ -177,11 +192,20 @@ test('any tasks: the matrix can be read by fromJSON, with every value of every f
   )
 })
 
-test('any tasks: the size is that of all outputs together, at two bytes a character below 1 MB at the limit', () => {
+/** A task that refers to a node with this text. */
+function taskWithNode(value: string): Task {
+  const task = taskWith([ref('input', 'In')])
+  return { ...task, objects: { ...task.objects, In: { id: 'In', name: 'In', fields: [text('filePath', value)] } } }
+}
+
+test('any tasks: the size is that of all outputs together without the objects of entries, at two bytes a character below 1 MB at the limit', () => {
   expect(MAX_OUTPUT_CHARACTERS * 2).toBeLessThan(1_000_000)
   fc.assert(
     fc.property(fc.array(anyTask, { maxLength: 20 }), (tasks) => {
-      expect(sizeOfOutputs(tasks.map(sizeOfTask))).toBe(Object.values(taskOutputs(tasks)).join('').length)
+      const { tasks: entries, ...others } = taskOutputs(tasks)
+      const withoutObjects = (JSON.parse(entries) as object[]).map((entry) => ({ ...entry, objects: undefined }))
+      const all = [...Object.values(others), JSON.stringify(withoutObjects)].join('')
+      expect(sizeOfOutputs(tasks.map(sizeOfTask))).toBe(all.length)
     }),
     { numRuns: runs(100) },
   )
@@ -189,8 +213,13 @@ test('any tasks: the size is that of all outputs together, at two bytes a charac
 
 test.each<[string, Task, readonly string[]]>([
   ['a task that fits', taskWith([text('command', 'make')]), []],
-  ['one whose fields fit once', taskWith([text('command', 'x'.repeat(200_000))]), ['objects']],
-  ['a huge one', taskWith([text('command', 'x'.repeat(500_000))]), ['objects', 'fields', 'the fields in tasks']],
+  ['one whose nodes fit once', taskWithNode('x'.repeat(300_000)), ['the objects in tasks']],
+  ['one whose fields fit once', taskWith([text('command', 'x'.repeat(200_000))]), ['the objects in tasks', 'objects']],
+  [
+    'a huge one',
+    taskWith([text('command', 'x'.repeat(500_000))]),
+    ['the objects in tasks', 'objects', 'fields', 'the fields in tasks'],
+  ],
 ])('%s: the outputs fit without %j', (_name, task, expected) => {
   const { outputs, omitted } = fittingOutputs([task])
   expect(omitted).toEqual(expected)

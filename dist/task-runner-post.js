@@ -1,0 +1,2 @@
+import { runAction, taskRunnerPost } from './actions/index.js';
+void runAction(taskRunnerPost);

@@ -1,0 +1,2 @@
+import { runAction, taskRunner } from './actions/index.js';
+void runAction(taskRunner);

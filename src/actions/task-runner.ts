@@ -1,0 +1,228 @@
+import { findWorker, watchedRunner, watchRunner } from '../activity/runner-watch.ts'
+import { CallError, type Caller, callWithRetry } from '../aws/call-with-retry.ts'
+import type { Task } from '../aws/data-pipeline.ts'
+import { isTaskGone } from '../aws/errors.ts'
+import { explainError } from '../aws/explain-error.ts'
+import { maskOwnCredentials, openDataPipeline } from '../aws/open-client.ts'
+import type { Invocation } from '../github/invocation.ts'
+import { setOutputs, writeSummary } from '../github/outputs.ts'
+import type { Runner } from '../github/runner.ts'
+import type { SummaryRow } from '../github/summary.ts'
+import { inputAdjustments } from '../inputs/aws.ts'
+import { readTaskRunnerInputs, type TaskRunnerInputs } from '../inputs/task-runner.ts'
+import { formatValue, quoteValue } from '../masking/format.ts'
+import { shortTaskId } from '../masking/short-task-id.ts'
+import { explainPollError } from '../polling/poll-error.ts'
+import { pollTasks } from '../polling/poll-tasks.ts'
+import { OpenTasks } from '../task-runner/open-tasks.ts'
+import { runTask, taskName } from '../task-runner/run-task.ts'
+import { Tally } from '../task-runner/tally.ts'
+import { workOff } from '../task-runner/work-off.ts'
+import { systemClock } from '../util/clock.ts'
+import { Deadline } from '../util/deadline.ts'
+
+/** 2 calls of PollForTask a second are allowed for an account (Developer Guide, dp-limits). */
+const BETWEEN_POLLS_MS = 500
+
+/** Far longer than a name: it starts each line of output. */
+const MAX_PREFIX_CHARACTERS = 60
+
+/** The action task-runner: takes tasks, runs their commands, and reports their ends. */
+export async function taskRunner(invocation: Invocation): Promise<void> {
+  const { runner } = invocation
+  const inputs = readTaskRunnerInputs(runner.input)
+  for (const adjustment of inputAdjustments(runner.input)) runner.log.warning(adjustment)
+  const tally = new Tally()
+  if (inputs.reporting.dryRun) return dryRun(inputs, tally, invocation)
+
+  let problem: string | undefined
+  try {
+    const open = await openDataPipeline(inputs.aws, inputs.reporting.timeoutSeconds * 1000, runner)
+    try {
+      problem = await workOffTasks(inputs, open, tally, invocation)
+    } finally {
+      open.dataPipeline.close()
+    }
+  } finally {
+    await writeResults(inputs, tally, runner)
+  }
+  endStep(inputs, tally, problem, runner)
+}
+
+async function dryRun(inputs: TaskRunnerInputs, tally: Tally, { runner, bindToShutdown }: Invocation): Promise<void> {
+  const { source, work, reporting } = inputs
+  const deadline = bindToShutdown(new Deadline(systemClock, reporting.timeoutSeconds * 1000))
+  await maskOwnCredentials(inputs.aws, runner, deadline)
+  const what =
+    'task' in source
+      ? `Task ${shortTaskId(source.task.taskId)} is not acknowledged`
+      : `Worker group ${quoteValue(source.workerGroup)} is not polled`
+  const command =
+    work.from === 'definition'
+      ? 'what the definition of each task says'
+      : `this script with ${work.shell}:\n${work.script}`
+  runner.log.info(`Dry run: ${what}, and nothing is run. Without dry-run, the step would run ${command}`)
+  await writeResults(inputs, tally, runner)
+}
+
+/** Takes tasks and runs them. Gives why no more could be taken; undefined when nothing went wrong. */
+async function workOffTasks(
+  inputs: TaskRunnerInputs,
+  caller: Caller,
+  tally: Tally,
+  invocation: Invocation,
+): Promise<string | undefined> {
+  const { runner } = invocation
+  const { source, parallel } = inputs
+  const openTasks = new OpenTasks(runner, inputs)
+  const isRunnerGone = runnerWatch()
+  const isEnding = (): boolean => invocation.isShuttingDown() || isRunnerGone() || tally.errors.length > 0
+  const queue = 'task' in source ? givenTask(source.task) : workerGroup(source.workerGroup)
+  try {
+    await workOff({
+      maxTasks: 'task' in source ? 1 : inputs.maxTasks,
+      parallel,
+      isEnding,
+      next: queue,
+      async run(task) {
+        const prefix = parallel > 1 ? `${formatValue(taskName(task), MAX_PREFIX_CHARACTERS)} | ` : undefined
+        tally.add(await runTask(task, { inputs, caller, invocation, openTasks, prefix }))
+      },
+    })
+    return undefined
+  } catch (error) {
+    if (error instanceof TakeError) return error.message
+    throw error
+  } finally {
+    openTasks.end()
+  }
+
+  /** Gives a task that an earlier job has taken, if the service still has it. */
+  function givenTask(task: Task): () => Promise<Task | undefined> {
+    return async () => {
+      const deadline = invocation.bindToShutdown(
+        new Deadline(systemClock, inputs.reporting.timeoutSeconds * 1000, 'timeout-seconds'),
+      )
+      try {
+        const { response } = await callWithRetry((call) => caller.dataPipeline.reportTaskProgress(task.taskId, call), {
+          ...caller,
+          deadline,
+        })
+        if (!response.canceled) return task
+        runner.log.info(`AWS Data Pipeline canceled task ${shortTaskId(task.taskId)}. Nothing is run.`)
+      } catch (error) {
+        const { aws } = inputs
+        const context = {
+          aws,
+          region: caller.dataPipeline.region,
+          env: runner.env,
+          operation: 'ReportTaskProgress',
+        } as const
+        const why = explainError(error, context)
+        const isGone = error instanceof CallError && isTaskGone(error.failure)
+        if (!isGone) throw new TakeError(`Could not acknowledge task ${shortTaskId(task.taskId)}: ${why}`, error)
+        runner.log.warning(`AWS Data Pipeline no longer has task ${shortTaskId(task.taskId)}. Nothing is run: ${why}`)
+      }
+      tally.add({ task, end: undefined, reported: false, error: undefined, isFileCommandInvalid: false })
+      return undefined
+    }
+  }
+
+  /** Polls a worker group for one task after the other. */
+  function workerGroup(name: string): () => Promise<Task | undefined> {
+    let polledAt = Number.NEGATIVE_INFINITY
+    return async () => {
+      await systemClock.sleep(Math.max(0, polledAt + BETWEEN_POLLS_MS - systemClock.now()), invocation.shutdown)
+      polledAt = systemClock.now()
+      const { tasks, failure } = await pollTasks(
+        {
+          workerGroup: name,
+          hostname: runner.env['RUNNER_NAME']?.trim(),
+          maxTasks: 1,
+          waitMs: inputs.waitSeconds * 1000,
+          pollers: 1,
+          taskrunnerId: undefined,
+        },
+        {
+          ...caller,
+          budgetMs: inputs.reporting.timeoutSeconds * 1000,
+          clock: systemClock,
+          mask: runner.mask,
+          bindToShutdown: invocation.bindToShutdown,
+          isShuttingDown: isEnding,
+        },
+      )
+      if (failure !== undefined) {
+        const { aws } = inputs
+        const { operation, error } = failure
+        const context = { aws, region: caller.dataPipeline.region, env: runner.env, operation }
+        throw new TakeError(explainPollError(error, name, context), error)
+      }
+      const [task] = tasks
+      if (task === undefined && !isEnding()) runner.log.info(`No more tasks for worker group ${quoteValue(name)}.`)
+      return task
+    }
+  }
+}
+
+/** Thrown when no task can be taken. The message is for the user. */
+class TakeError extends Error {
+  override readonly name = 'TakeError'
+
+  constructor(message: string, cause: unknown) {
+    super(message, { cause })
+  }
+}
+
+/** Gives a function that tells whether the runner's process is gone, where it is known which one that is. */
+function runnerWatch(): () => boolean {
+  const worker = process.platform === 'linux' ? findWorker(process.ppid) : undefined
+  if (worker === undefined) return () => false
+  const look = watchRunner(watchedRunner(process.ppid, worker), () => false, systemClock.now)
+  return () => look() !== 'there'
+}
+
+async function writeResults({ source, reporting }: TaskRunnerInputs, tally: Tally, runner: Runner): Promise<void> {
+  const { last } = tally
+  setOutputs(
+    {
+      count: String(tally.count),
+      finished: String(tally.finished),
+      failed: String(tally.failed),
+      false: String(tally.false),
+      canceled: String(tally.canceled),
+      'task-id': last?.task.taskId ?? '',
+      status: last?.end?.status ?? '',
+      'exit-code': last?.end?.exitCode === undefined ? '' : String(last.end.exitCode),
+      reported: String(last?.reported ?? false),
+    },
+    runner,
+  )
+  if (!reporting.summary) return
+  const rows: SummaryRow[] = [
+    ...('workerGroup' in source ? [['Worker group', source.workerGroup] as const] : []),
+    ['Tasks', String(tally.count)],
+    ...tally.rows.map(({ name, status }, index): SummaryRow => [`Task ${index + 1}`, `${name}\n${status}`]),
+  ]
+  await writeSummary('AWS Data Pipeline tasks', rows, runner)
+}
+
+/** @throws Error with everything that fails the step */
+function endStep(
+  { reporting, failOnTaskFailure }: TaskRunnerInputs,
+  tally: Tally,
+  problem: string | undefined,
+  { log }: Runner,
+): void {
+  const errors = [...tally.errors, ...(problem === undefined ? [] : [problem])]
+  const failures: string[] = []
+  if (reporting.failOnError) failures.push(...errors)
+  else for (const error of errors) log.warning(`${error} (fail-on-error is false: the step does not fail.)`)
+  if (failOnTaskFailure) {
+    failures.push(...tally.failures)
+    const others = tally.failed - tally.failures.length
+    if (others > 0) failures.push(`Reported FAILED for ${others} more.`)
+  }
+  if (tally.hasInvalidFileCommand) failures.push('A command wrote a file of the runner in an invalid format.')
+  if (failures.length > 0) throw new Error(failures.join('\n'))
+}

@@ -1,0 +1,3 @@
+import { runAction, taskRunnerPost } from '../actions/index.ts'
+
+void runAction(taskRunnerPost)

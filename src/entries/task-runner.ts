@@ -1,0 +1,3 @@
+import { runAction, taskRunner } from '../actions/index.ts'
+
+void runAction(taskRunner)

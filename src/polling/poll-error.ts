@@ -1,0 +1,16 @@
+import type { Operation } from '../aws/error-hints.ts'
+import { type ErrorContext, explainError } from '../aws/explain-error.ts'
+import { quoteValue } from '../masking/format.ts'
+
+/** Why no task could be taken from a worker group, for the user. */
+export function explainPollError(
+  error: unknown,
+  workerGroup: string,
+  context: ErrorContext & { readonly operation: Operation },
+): string {
+  const what =
+    context.operation === 'PollForTask'
+      ? `Could not poll worker group ${quoteValue(workerGroup)} for tasks`
+      : `Could not acknowledge a task of worker group ${quoteValue(workerGroup)}, which goes to another poll after two minutes`
+  return `${what}: ${explainError(error, context)}`
+}
