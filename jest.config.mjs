@@ -38,7 +38,7 @@ export default {
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
   },
-  // Copies of the repository for mutation tests.
-  modulePathIgnorePatterns: ['<rootDir>/reports/'],
+  // Copies of the repository for mutation tests, and what .ci/run installs.
+  modulePathIgnorePatterns: ['<rootDir>/reports/', '<rootDir>/.tools/'],
   ...SUITES[process.env.TEST_SUITE ?? 'tests'],
 }

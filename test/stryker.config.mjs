@@ -49,7 +49,7 @@ export default {
   // A busy machine is no killer.
   timeoutMS: 30_000,
   // Stryker rewrites a tsconfig.json by TypeScript's programming interface, which TypeScript 7 does not have; swc reads none.
-  ignorePatterns: ['.act', 'dist', 'build', 'coverage', '*.md', 'tsconfig*.json'],
+  ignorePatterns: ['.act', '.tools', 'dist', 'build', 'coverage', '*.md', 'tsconfig*.json'],
   tempDirName: 'reports/mutants-work',
   cleanTempDir: 'always',
   reporters: ['clear-text', 'progress-append-only', 'json', 'html'],
