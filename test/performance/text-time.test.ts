@@ -7,6 +7,7 @@ import { formatValue } from '../../src/masking/format.ts'
 import { beginWithSecrets, hideTexts, withoutSecrets } from '../../src/masking/known-secrets.ts'
 import { valuesToMask } from '../../src/polling/encrypted-fields.ts'
 import { fittingOutputs, sizeOfTask } from '../../src/polling/task-outputs.ts'
+import { OutputTail } from '../../src/task-runner/output-tail.ts'
 import { redact } from '../../src/text/redact.ts'
 import { sanitize } from '../../src/text/sanitize.ts'
 
@@ -74,6 +75,15 @@ describe('sanitize', () => {
       return () => sanitize(text)
     }, 200_000)
   })
+})
+
+// Heartbeats wait meanwhile.
+test.each(['x', 'x\r', '\r', '\n', '\u001b[0m'])('the end of an output: %j', (piece) => {
+  expectLinear((length) => {
+    const tail = new OutputTail()
+    tail.add(Buffer.from(repeated(piece, length)))
+    return () => tail.text()
+  }, 16_000)
 })
 
 test.each(['\n', '\n ', '\r', ' ', ':', '#', '##[', '\u0085'])('withoutCommands: %j', (piece) => {
