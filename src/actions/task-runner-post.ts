@@ -27,8 +27,15 @@ export async function taskRunnerPost(invocation: Invocation): Promise<void> {
   await endMainStep(saved.step, invocation)
   const tasks = readOpenTasks(saved.folder)
   if (tasks.length === 0) return removeOpenTasks(saved.folder)
-  for (const { taskId, command } of tasks) if (command !== undefined) await endAbandoned(command, taskId)
-  const errors = await reportAll(tasks, saved, invocation)
+  for (const { taskId, command, decision } of tasks) {
+    // An end is decided when nothing of the task runs any more.
+    if (command !== undefined || decision === undefined) await endAbandoned(command, taskId)
+  }
+  const errors = await reportAll(
+    tasks.filter(({ isLost }) => !isLost),
+    saved,
+    invocation,
+  )
   removeOpenTasks(saved.folder)
   if (errors.length === 0) return
   const message = errors.join('\n')
@@ -59,6 +66,7 @@ async function isGone(step: ProcessIdentity, withinMs: number): Promise<boolean>
 /** Reports each task, at the same time. Gives the errors. */
 async function reportAll(tasks: readonly OpenTask[], saved: SavedStep, invocation: Invocation): Promise<string[]> {
   const { runner } = invocation
+  if (tasks.length === 0) return []
   // The reports go to where the tasks were taken, whatever later steps have set.
   restoreEndpoints(saved.endpoints, process.env)
   let caller: Caller | undefined

@@ -15,8 +15,10 @@ import { shortTaskId } from '../masking/short-task-id.ts'
 import { explainPollError } from '../polling/poll-error.ts'
 import { pollTasks } from '../polling/poll-tasks.ts'
 import { OpenTasks } from '../task-runner/open-tasks.ts'
+import { decisionFor } from '../task-runner/report-end.ts'
 import { runTask, taskName } from '../task-runner/run-task.ts'
 import { Tally } from '../task-runner/tally.ts'
+import { NOT_ACKNOWLEDGED } from '../task-runner/task-end.ts'
 import { workOff } from '../task-runner/work-off.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
@@ -37,10 +39,14 @@ export async function taskRunner(invocation: Invocation): Promise<void> {
 
   let problem: string | undefined
   try {
+    const openTasks = new OpenTasks(runner, inputs)
+    // It is this job's already. If it can't be acknowledged, the post step reports it, as nobody else does.
+    if ('task' in inputs.source) openTasks.note({ taskId: inputs.source.task.taskId })
     const open = await openDataPipeline(inputs.aws, inputs.reporting.timeoutSeconds * 1000, runner)
     try {
-      problem = await workOffTasks(inputs, open, tally, invocation)
+      problem = await workOffTasks(inputs, open, openTasks, tally, invocation)
     } finally {
+      openTasks.end()
       open.dataPipeline.close()
     }
   } finally {
@@ -69,13 +75,14 @@ async function dryRun(inputs: TaskRunnerInputs, tally: Tally, { runner, bindToSh
 async function workOffTasks(
   inputs: TaskRunnerInputs,
   caller: Caller,
+  openTasks: OpenTasks,
   tally: Tally,
   invocation: Invocation,
 ): Promise<string | undefined> {
   const { runner } = invocation
   const { source, parallel } = inputs
-  const openTasks = new OpenTasks(runner, inputs)
   const isRunnerGone = runnerWatch()
+  const unconfirmed = new WeakSet<Task>()
   const isEnding = (): boolean => invocation.isShuttingDown() || isRunnerGone() || tally.errors.length > 0
   const queue = 'task' in source ? givenTask(source.task) : workerGroup(source.workerGroup)
   try {
@@ -86,15 +93,15 @@ async function workOffTasks(
       next: queue,
       async run(task) {
         const prefix = parallel > 1 ? `${formatValue(taskName(task), MAX_PREFIX_CHARACTERS)} | ` : undefined
-        tally.add(await runTask(task, { inputs, caller, invocation, openTasks, prefix }))
+        tally.add(
+          await runTask(task, { inputs, caller, invocation, openTasks, prefix, isUnconfirmed: unconfirmed.has(task) }),
+        )
       },
     })
     return undefined
   } catch (error) {
     if (error instanceof TakeError) return error.message
     throw error
-  } finally {
-    openTasks.end()
   }
 
   /** Gives a task that an earlier job has taken, if the service still has it. */
@@ -120,9 +127,13 @@ async function workOffTasks(
         } as const
         const why = explainError(error, context)
         const isGone = error instanceof CallError && isTaskGone(error.failure)
-        if (!isGone) throw new TakeError(`Could not acknowledge task ${shortTaskId(task.taskId)}: ${why}`, error)
+        if (!isGone) {
+          openTasks.note({ taskId: task.taskId, decision: decisionFor(task.taskId, NOT_ACKNOWLEDGED, inputs, runner) })
+          throw new TakeError(`Could not acknowledge task ${shortTaskId(task.taskId)}: ${why}`, error)
+        }
         runner.log.warning(`AWS Data Pipeline no longer has task ${shortTaskId(task.taskId)}. Nothing is run: ${why}`)
       }
+      openTasks.close(task.taskId)
       tally.add({ task, end: undefined, reported: false, error: undefined, isFileCommandInvalid: false })
       return undefined
     }
@@ -131,7 +142,8 @@ async function workOffTasks(
   /** Polls a worker group for one task after the other. */
   function workerGroup(name: string): () => Promise<Task | undefined> {
     let polledAt = Number.NEGATIVE_INFINITY
-    return async () => {
+    const next = async (): Promise<Task | undefined> => {
+      if (isEnding()) return undefined
       await systemClock.sleep(Math.max(0, polledAt + BETWEEN_POLLS_MS - systemClock.now()), invocation.shutdown)
       polledAt = systemClock.now()
       const { tasks, failure } = await pollTasks(
@@ -148,6 +160,7 @@ async function workOffTasks(
           budgetMs: inputs.reporting.timeoutSeconds * 1000,
           clock: systemClock,
           mask: runner.mask,
+          onUnconfirmed: (task) => void unconfirmed.add(task),
           bindToShutdown: invocation.bindToShutdown,
           isShuttingDown: isEnding,
         },
@@ -159,9 +172,15 @@ async function workOffTasks(
         throw new TakeError(explainPollError(error, name, context), error)
       }
       const [task] = tasks
+      if (task !== undefined && openTasks.has(task.taskId)) {
+        // Heartbeats were late, and its acknowledgement has made it this step's again. Its command still runs.
+        runner.log.warning(`Task ${shortTaskId(task.taskId)} came again while it runs. It is not run twice.`)
+        return next()
+      }
       if (task === undefined && !isEnding()) runner.log.info(`No more tasks for worker group ${quoteValue(name)}.`)
       return task
     }
+    return next
   }
 }
 

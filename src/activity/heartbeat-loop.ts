@@ -10,6 +10,8 @@ import type { RunnerSight } from './runner-watch.ts'
 export interface HeartbeatOptions {
   readonly pid: number
   readonly intervalMs: number
+  /** Whether the first one is sent at once, as it is not known whether the task was acknowledged. Default false. */
+  readonly beatsAtOnce?: boolean
   /** Milliseconds that one heartbeat may take. */
   readonly beatTimeoutMs: number
   readonly lifetimeMs: number
@@ -56,7 +58,7 @@ export async function keepBeating(options: HeartbeatOptions, dependencies: Heart
   const startedAt = clock.now()
   // The main step has just sent one.
   let arrivedAt = startedAt
-  let dueAt = startedAt + jittered(options.intervalMs, random)
+  let dueAt = startedAt + (options.beatsAtOnce === true ? 0 : jittered(options.intervalMs, random))
   let failuresInARow = 0
   /** Once in a row: a service that rejects all credentials must not be called without a wait. */
   let retriedAtOnce = false

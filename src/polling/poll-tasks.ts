@@ -47,6 +47,8 @@ export interface PollDependencies extends Caller, Pick<Invocation, 'bindToShutdo
   readonly clock: Clock
   /** Masks texts in everything that this step and later ones of the job show. */
   readonly mask: (texts: readonly string[]) => void
+  /** Called for a task that is handed on, though its acknowledgement got no response. */
+  readonly onUnconfirmed?: (task: Task) => void
   /** Milliseconds for all attempts of a poll that fails. */
   readonly budgetMs: number
 }
@@ -241,6 +243,7 @@ async function acknowledge(task: Task, dependencies: PollDependencies): Promise<
   }
   if (progress.outcomeUnknown) {
     log.warning(`A task is handed on, though its acknowledgement got no response: ${progress.message}`)
+    dependencies.onUnconfirmed?.(task)
     return true
   }
   if (!isTaskGone(progress.failure)) return progress

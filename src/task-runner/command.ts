@@ -5,7 +5,7 @@ import { systemClock } from '../util/clock.ts'
 import { freeBuffer } from '../util/free-buffer.ts'
 import { TASK_ID_VARIABLE } from './command-environment.ts'
 import type { OutputStream } from './command-log.ts'
-import { familyOf, killFamily, killWindowsTree, NO_PROCESS, signalGroup } from './process-family.ts'
+import { familyOf, killFamily, killMarked, killWindowsTree, NO_PROCESS, signalGroup } from './process-family.ts'
 
 /** A command to run. */
 export interface CommandSpec {
@@ -33,8 +33,10 @@ export interface CommandOptions {
   readonly stop: AbortSignal
   /** The first signal. Default: SIGTERM. */
   readonly stopSignal?: 'SIGTERM' | 'SIGINT'
-  /** Milliseconds from the first signal to the kill, read when it is stopped. */
+  /** Milliseconds from the first signal to the kill, read when it is stopped, and again when it has to hurry. */
   readonly graceMs: () => number
+  /** Aborted when the rest of a grace may have to be shorter. */
+  readonly hurry?: AbortSignal
 }
 
 const IS_WINDOWS = process.platform === 'win32'
@@ -45,6 +47,9 @@ const LEFTOVER_GRACE_MS = 500
 const SILENT_MS = 100
 const MAX_DRAIN_MS = 2_000
 const UNKILLABLE_MS = 5_000
+/** What starts a process and ends at once may be missed by a look at all processes. */
+const LOOKS_WITHOUT = 2
+const MAX_KILLING_MS = 300
 const CHECK_EVERY_MS = 10
 
 /**
@@ -69,7 +74,7 @@ export async function runCommand(spec: CommandSpec, options: CommandOptions): Pr
   const stopped = new Promise<CommandEnd>((resolve) => {
     const stop = (): void => {
       const marker = markerOf(spec.env[TASK_ID_VARIABLE] ?? '')
-      stopping = stopFamily(pid, marker, exit, options.stopSignal ?? 'SIGTERM', options.graceMs())
+      stopping = stopFamily(pid, marker, exit, options)
       // A process that waits for a drive can't even be killed.
       void stopping.then(() => systemClock.sleep(UNKILLABLE_MS)).then(() => resolve({ kind: 'stopped' }))
     }
@@ -156,20 +161,37 @@ async function stopFamily(
   pid: number,
   marker: string,
   exit: Promise<unknown>,
-  signal: NodeJS.Signals,
-  graceMs: number,
+  { stopSignal = 'SIGTERM', graceMs, hurry }: Pick<CommandOptions, 'stopSignal' | 'graceMs' | 'hurry'>,
 ): Promise<void> {
   if (IS_WINDOWS) return killWindowsTree(pid)
+  let until = systemClock.now() + graceMs()
+  const shorten = (): void => {
+    until = Math.min(until, systemClock.now() + graceMs())
+  }
+  hurry?.addEventListener('abort', shorten, { once: true })
   // Before anything ends: what it has started may be adopted by another process then.
   const before = await familyOf(pid, marker)
-  signalGroup(pid, signal)
+  signalGroup(pid, stopSignal)
   let hasExited = false
   void exit.then(() => {
     hasExited = true
   })
-  const until = systemClock.now() + graceMs
   while (systemClock.now() < until && !(hasExited && !signalGroup(pid, 0))) await systemClock.sleep(CHECK_EVERY_MS)
-  killFamily(pid, [...before, ...(await familyOf(pid, marker))])
+  hurry?.removeEventListener('abort', shorten)
+  killFamily(pid, before)
+  await killAll(pid, marker)
+}
+
+/** Kills a family until nothing is seen of it: while it is ended, it may start others. */
+async function killAll(leader: number, marker: string): Promise<void> {
+  const until = systemClock.now() + MAX_KILLING_MS
+  for (let unseen = 0; unseen < LOOKS_WITHOUT && systemClock.now() < until; ) {
+    const hasKilled = killMarked(marker)
+    const family = await familyOf(leader, marker)
+    killFamily(leader, family)
+    unseen = hasKilled || family.length > 0 ? 0 : unseen + 1
+    await systemClock.sleep(1)
+  }
 }
 
 /** Ends what a command has left in its group. */
@@ -185,15 +207,19 @@ async function endGroup(pid: number): Promise<void> {
   }
 }
 
-/** Ends a command of a step that was killed, and all that it has started. */
-export async function endAbandoned(command: ProcessIdentity, taskId: string): Promise<void> {
+/**
+ * Ends a command of a step that was killed, and all that it has started.
+ *
+ * @param command undefined when the step had not noted it, or was copying files
+ */
+export async function endAbandoned(command: ProcessIdentity | undefined, taskId: string): Promise<void> {
   if (IS_WINDOWS) {
-    if (isRunning(command)) await killWindowsTree(command.pid)
+    if (command !== undefined && isRunning(command)) await killWindowsTree(command.pid)
     return
   }
   // Where another process has its id by now, its group is gone.
-  const leader = exists(command.pid) && !isRunning(command) ? NO_PROCESS : command.pid
-  killFamily(leader, await familyOf(leader, markerOf(taskId)))
+  const isOther = command === undefined || (exists(command.pid) && !isRunning(command))
+  await killAll(isOther ? NO_PROCESS : command.pid, markerOf(taskId))
 }
 
 function exists(pid: number): boolean {

@@ -21,15 +21,25 @@ export interface HeldTask {
   release(): void
 }
 
-/** Sends heartbeats for a task that was just acknowledged, until it is released or lost. */
-export function holdTask(taskId: string, intervalMs: number, dataPipeline: DataPipeline, log: Log): HeldTask {
+/**
+ * Sends heartbeats for a task that was just acknowledged, until it is released or lost.
+ *
+ * @param beatsAtOnce whether its acknowledgement got no response
+ */
+export function holdTask(
+  taskId: string,
+  intervalMs: number,
+  dataPipeline: DataPipeline,
+  log: Log,
+  beatsAtOnce = false,
+): HeldTask {
   const { sleep, wake } = wakeableSleep(systemClock)
   const lost = new AbortController()
   let loss: TaskLoss | undefined
   let isReleased = false
   const line = (text: string): void => log.info(text)
   const beating = keepBeating(
-    { pid: process.pid, intervalMs, beatTimeoutMs: BEAT_TIMEOUT_MS, lifetimeMs: Number.POSITIVE_INFINITY },
+    { pid: process.pid, intervalMs, beatsAtOnce, beatTimeoutMs: BEAT_TIMEOUT_MS, lifetimeMs: Number.POSITIVE_INFINITY },
     {
       clock: systemClock,
       random: Math.random,

@@ -23,6 +23,8 @@ export class OpenTaskRoute implements ReportRoute {
   readonly #openTasks: Record
   readonly #options: RouteOptions
   isCanceled = false
+  /** Whether the service may have the end already. */
+  mayHaveLanded = false
 
   constructor(caller: Caller, openTasks: Record, options: RouteOptions = {}) {
     this.#caller = caller
@@ -40,7 +42,13 @@ export class OpenTaskRoute implements ReportRoute {
       const sent = await sendReport(
         { taskId, status, versions },
         { ...this.#caller, deadline },
-        { ...(isStillWanted && { isStillWanted }), mayHaveLanded: saved !== undefined },
+        {
+          ...(isStillWanted && { isStillWanted }),
+          mayHaveLanded: saved !== undefined,
+          onMayHaveLanded: (value) => {
+            this.mayHaveLanded = value
+          },
+        },
       )
       this.#openTasks.close(taskId)
       return { outcome: 'sent', status, region, ...sent }

@@ -18,6 +18,8 @@ export interface OpenTask {
   readonly command?: ProcessIdentity | undefined
   /** Its end, once it is known. */
   readonly decision?: Decision
+  /** Whether the service canceled it, or no longer has it: its command is ended, and nothing is reported. */
+  readonly isLost?: boolean
 }
 
 /** What the post step needs to know of the main step. */
@@ -58,7 +60,9 @@ export class OpenTasks {
     try {
       this.#folder = makeOwnFolder(temporaryFolder(runner.env), PREFIX)
       const step = identify(process.pid)
-      const saved: SavedStep = { ...inputs, folder: this.#folder, step, endpoints: endpointsOf(runner.env) }
+      // Only what is needed: the runner gives it to the post step as a variable, which may have 128 KiB.
+      const { aws, reporting } = inputs
+      const saved: SavedStep = { aws, reporting, folder: this.#folder, step, endpoints: endpointsOf(runner.env) }
       this.#write()
       runner.saveState(STATE, JSON.stringify(saved))
     } catch (cause) {
@@ -70,6 +74,15 @@ export class OpenTasks {
   note(task: OpenTask): void {
     this.#tasks.set(task.taskId, { ...this.#tasks.get(task.taskId), ...task })
     this.#save()
+  }
+
+  /** Notes that an open task is not this step's any more. */
+  lose(taskId: string): void {
+    if (this.has(taskId)) this.note({ taskId, isLost: true })
+  }
+
+  has(taskId: string): boolean {
+    return this.#tasks.has(taskId)
   }
 
   /** Notes that there is nothing left to report of a task. */

@@ -76,6 +76,24 @@ function hasVariable(pid: number, marker: string): boolean {
   }
 }
 
+/**
+ * Kills each process with a variable as soon as it is seen, the latest first: one that starts a successor and ends is gone when all
+ * were looked at. Linux only.
+ *
+ * @returns whether there was one
+ */
+export function killMarked(marker: string): boolean {
+  if (process.platform !== 'linux') return false
+  let hasKilled = false
+  for (const name of readdirSync('/proc').reverse()) {
+    const pid = Number(name)
+    if (!(pid > 0) || pid === process.pid || !hasVariable(pid, marker)) continue
+    kill(identify(pid))
+    hasKilled = true
+  }
+  return hasKilled
+}
+
 /** Sends a signal to every process of a group. Gives whether there is one. */
 export function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
   try {

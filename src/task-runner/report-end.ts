@@ -5,6 +5,7 @@ import type { Runner } from '../github/runner.ts'
 import { jobLink, workflowRunOf } from '../github/workflow-run.ts'
 import type { ReportRequest } from '../inputs/reporting.ts'
 import type { TaskRunnerInputs } from '../inputs/task-runner.ts'
+import type { Decision } from '../report/decision.ts'
 import { sendTaskReport } from '../report/report-task.ts'
 import type { HeldTask } from './hold-task.ts'
 import { OpenTaskRoute } from './open-task-route.ts'
@@ -26,7 +27,10 @@ export async function reportEnd(
   { inputs, caller, invocation, openTasks, log }: TaskDependencies & { readonly log: Log },
 ): Promise<Pick<TaskResult, 'end' | 'reported' | 'error'>> {
   const { runner, bindToShutdown } = invocation
-  const route = new OpenTaskRoute(caller, openTasks, { isStillWanted: () => held.loss === undefined })
+  const route: OpenTaskRoute = new OpenTaskRoute(caller, openTasks, {
+    // A task that the service does not find any more may be gone because it has this report, whose response was lost.
+    isStillWanted: () => held.loss === undefined || (held.loss === 'gone' && route.mayHaveLanded),
+  })
   const request = requestFor(task.taskId, end, trace, inputs, runner)
   const { sent, error } = await sendTaskReport(
     request,
@@ -62,6 +66,21 @@ export function requestFor(
     evidence: { githubToken: undefined, checkRunId },
     aws,
     reporting,
+  }
+}
+
+/** An end that the post step reports. */
+export function decisionFor(
+  taskId: string,
+  end: TaskEnd,
+  inputs: Pick<TaskRunnerInputs, 'aws' | 'reporting' | 'checkRunId'>,
+  runner: Pick<Runner, 'env'>,
+): Decision {
+  const { errorId, errorMessage } = requestFor(taskId, end, '', inputs, runner).error
+  return {
+    by: 'step',
+    status: end.status,
+    versions: [{ ...(errorId && { errorId }), ...(errorMessage && { errorMessage }) }],
   }
 }
 

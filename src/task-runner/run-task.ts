@@ -52,6 +52,8 @@ export interface TaskDependencies {
   readonly openTasks: OpenTasks
   /** The start of each line of the log; undefined where a task has a group of its own. */
   readonly prefix: string | undefined
+  /** Whether its acknowledgement got no response. */
+  readonly isUnconfirmed?: boolean
 }
 
 /** The runner kills a cancelled step 7.5 s after its first signal, and the report takes its time as well. */
@@ -75,7 +77,10 @@ export async function runTask(task: Task, dependencies: TaskDependencies): Promi
   const { runner } = invocation
   openTasks.note({ taskId: task.taskId })
   const log = prefix === undefined ? runner.log : prefixed(runner.log, prefix)
-  const held = holdTask(task.taskId, inputs.heartbeatSeconds * 1000, caller.dataPipeline, log)
+  const intervalMs = inputs.heartbeatSeconds * 1000
+  const held = holdTask(task.taskId, intervalMs, caller.dataPipeline, log, dependencies.isUnconfirmed)
+  // A command may take long to end. If the step is killed meanwhile, its post step must not report the task.
+  held.lost.addEventListener('abort', () => openTasks.lose(task.taskId))
   if (prefix === undefined) runner.startGroup(`Task ${shortTaskId(task.taskId)}, ${taskName(task)}`)
   const work = new TaskWork(task, held, log, dependencies)
   try {
@@ -230,6 +235,7 @@ class TaskWork {
       },
       {
         stop: this.#stop,
+        hurry: shutdown,
         graceMs: () => (shutdown.aborted ? Math.min(graceMs, MAX_GRACE_OF_CANCELLED_JOB_MS, leftMs()) : graceMs),
         onStart: (process) => openTasks.note({ taskId, command: process }),
         onOutput: (stream, chunk) => {
@@ -277,7 +283,7 @@ class TaskWork {
     const path = resolve(workspace, inputs.workingDirectory ?? '')
     // The error of a start does not tell a missing folder from a missing program.
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-      throw new NotStartedError(`The working directory ${quoteValue(path)} does not exist.`)
+      throw new NotStartedError(`The working directory ${quoteValue(path)} is not there, or is no folder.`)
     }
     return path
   }

@@ -80,6 +80,12 @@ export function failed(errorId: TaskRunnerErrorId, message: string): Extract<Tas
   return { status: 'FAILED', errorId, message, exitCode: undefined }
 }
 
+/** A task that an earlier job has taken, and whose acknowledgement failed. */
+export const NOT_ACKNOWLEDGED: TaskEnd = failed(
+  TASK_RUNNER_ERROR_IDS.couldNotStart,
+  'The job of the task could not acknowledge it, so its command was not run.',
+)
+
 /** What GitHub tells a step is the same for both. */
 export const CANCELLED_END: TaskEnd = failed(
   TASK_RUNNER_ERROR_IDS.jobCancelled,

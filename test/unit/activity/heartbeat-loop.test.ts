@@ -30,6 +30,7 @@ interface Course {
   /** The n-th beat, from 0. */
   readonly beats: (index: number) => Beat
   readonly intervalMs?: number
+  readonly beatsAtOnce?: boolean
   readonly lifetimeMs?: number
   readonly random?: () => number
   /** When it is asked to stop; by default after an hour. */
@@ -60,6 +61,7 @@ async function run(course: Course) {
       {
         pid: 42,
         intervalMs: course.intervalMs ?? 60_000,
+        ...(course.beatsAtOnce !== undefined && { beatsAtOnce: course.beatsAtOnce }),
         beatTimeoutMs: 15_000,
         lifetimeMs: course.lifetimeMs ?? 1e12,
       },
@@ -135,6 +137,15 @@ describe('beats', () => {
     expect(new Set(gaps.map((gap) => Math.round(gap / 1000))).size).toBeGreaterThan(2)
     expect(last).toMatchObject({ pid: 42, beats: gaps.length, failures: 0, canceled: false, ended: 'activities-over' })
     expect(reason).toBe('activities-over')
+  })
+
+  test.each([
+    [false, 57_000],
+    [true, 0],
+  ])('begin at once (%j) where it is not known that the task was acknowledged', async (beatsAtOnce, first) => {
+    const { started } = await run({ beats: () => held, beatsAtOnce, stopAt: 120_000 })
+    expect(started[0]).toBe(first)
+    expect((started[1] ?? 0) - first).toBeGreaterThanOrEqual(54_000)
   })
 
   test('say that it is ready before the first of them', async () => {

@@ -119,6 +119,7 @@ async function take(course: Course) {
   }
 
   const deadlines: Deadline[] = []
+  const unconfirmed: string[] = []
   let stopped = false
   if (course.stopAt !== undefined)
     void clock.sleep(course.stopAt).then(() => {
@@ -151,10 +152,12 @@ async function take(course: Course) {
           return deadline
         },
         isShuttingDown: () => stopped,
+        onUnconfirmed: ({ taskId }) => unconfirmed.push(taskId),
       },
     ),
   )
   return {
+    unconfirmed,
     ids: tasks.map(({ taskId }) => taskId),
     tasks,
     failure,
@@ -330,6 +333,16 @@ describe('taking', () => {
     const { calls, ids } = await take({ polls: () => task, maxTasks: 20 })
     expect(calls.map(({ operation }) => operation)).toEqual(Array(20).fill(['poll', 'progress']).flat())
     expect(ids).toEqual(Array.from({ length: 20 }, (_, index) => `task-${index}`))
+  })
+
+  test('tells of a task whose acknowledgement got no response, and only of that', async () => {
+    const hanging: Turn = { takesMs: 1e12 }
+    const { ids, unconfirmed } = await take({
+      polls: (index) => (index < 2 ? task : nothing),
+      progress: (taskId) => (taskId === 'task-1' ? hanging : {}),
+      maxTasks: 3,
+    })
+    expect([ids, unconfirmed]).toEqual([['task-0', 'task-1'], ['task-1']])
   })
 
   test('takes what there is, and does not wait for more', async () => {

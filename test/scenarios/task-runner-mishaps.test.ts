@@ -1,0 +1,203 @@
+// What a step of task-runner leaves, reports or forgets when several things go wrong at once. No describe blocks: Jest runs those
+// one after the other, and these tests mostly wait.
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, expect, test } from '@jest/globals'
+import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
+import { hang, late, on, throttle } from '../fakes/aws/faults.ts'
+import { Job, leftOverProcesses } from '../support/job.ts'
+import { eventually, isAlive } from '../support/processes.ts'
+import { STALL_MS } from '../support/timing.ts'
+import { definition, entryOf, pidsIn, postOf, ready, startTasks } from './task-running.ts'
+
+afterAll(async () => {
+  expect(await leftOverProcesses()).toEqual([])
+})
+
+/** Commands are for bash and /proc. */
+const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
+
+const IGNORES_TERM = 'trap \'\' TERM\necho $$ > "$RUNNER_TEMP/pids"\n'
+const ENDLESS = 'while true; do sleep 0.2; done'
+
+onLinux(
+  'a task that the service canceled, whose command takes its time to end: is not reported by the post step when the main step is killed',
+  async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    using job = new Job(service.env())
+    const run = `${IGNORES_TERM}${ready(ENDLESS)}`
+    const { main, done } = await startTasks(job, { run, 'heartbeat-seconds': '5', 'stop-grace-seconds': '60' })
+    service.cancelTask(taskId)
+    await service.received('ReportTaskProgress', 2)
+    await delay(500)
+    main.kill('SIGKILL')
+    await done
+    expect(await postOf(job)).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+    expect(service.requestsFor('SetTaskStatus')).toEqual([])
+    expect(await eventually(() => !pidsIn(job, 'pids').some(isAlive))).toBe(true)
+  },
+)
+
+onLinux(
+  'a task that the service canceled, whose command takes its time to end: is ended at once when the job is cancelled as well',
+  async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    using job = new Job(service.env())
+    const run = `${IGNORES_TERM}${ready(ENDLESS)}`
+    const { main, done } = await startTasks(job, { run, 'heartbeat-seconds': '5', 'stop-grace-seconds': '20' })
+    service.cancelTask(taskId)
+    await service.received('ReportTaskProgress', 2)
+    await delay(500)
+    const cancelledAt = performance.now()
+    main.kill('SIGINT')
+    const step = await done
+    expect(performance.now() - cancelledAt).toBeLessThan(7_500 + STALL_MS)
+    expect(step.outputs).toMatchObject({ canceled: '1' })
+    expect(service.requestsFor('SetTaskStatus')).toEqual([])
+    expect(pidsIn(job, 'pids').filter(isAlive)).toEqual([])
+  },
+)
+
+onLinux(
+  'a report whose response is lost: is none of a canceled task, though a heartbeat does not find the task any more',
+  async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    service.injectFault(on('SetTaskStatus', late(60_000)))
+    using job = new Job(service.env())
+    const step = await (await startTasks(job, { run: ready('exit 3'), 'heartbeat-seconds': '5' })).done
+    expect(service.task(taskId).status).toBe('FAILED')
+    expect(step.outputs).toMatchObject({ failed: '1', canceled: '0', status: 'FAILED', reported: 'true' })
+    expect(step.exitCode).toBe(1)
+    expect(step.warnings).toEqual([expect.stringContaining('Most likely the report succeeded')])
+  },
+)
+
+const cases = [
+  ['the job is cancelled', 'SIGINT', hang()],
+  ['the step is killed', 'SIGKILL', hang()],
+  ['the service fails', undefined, throttle()],
+] as const
+onLinux.each(cases)(
+  'a task of poll-for-task that can not be acknowledged: because %s: the post step reports it',
+  async (_why, signal, fault) => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId, workerGroup } = service.addTask()
+    const task = await entryOf(service, { workerGroup })
+    service.keepInjectingFault(on('ReportTaskProgress', fault))
+    using job = new Job(service.env())
+    const step = await job.main('runner', {
+      action: 'task-runner',
+      inputs: { task, run: 'true', 'timeout-seconds': '5' },
+      onStart(main) {
+        if (signal !== undefined) void service.received('ReportTaskProgress', 2).then(() => main.kill(signal))
+      },
+    })
+    expect(step.exitCode).not.toBe(0)
+    expect(await postOf(job)).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+    expect(service.task(taskId).status).toBe('FAILED')
+  },
+)
+
+onLinux('the state for the post step: has neither the script nor the task: a variable may have 128 KiB', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.addTask()
+  using job = new Job(service.env())
+  const run = `true\n${'echo "a line" > /dev/null\n'.repeat(4_700)}`
+  const inputs = { 'worker-group': 'ci', 'wait-seconds': '0', run }
+  const step = await job.main('runner', { action: 'task-runner', inputs })
+  expect(step.exitCode).toBe(0)
+  expect(step.state['task-runner']?.length).toBeLessThan(4_096)
+  expect(await postOf(job)).toMatchObject({ exitCode: 0 })
+})
+
+onLinux('the step is killed: by its command, before it has noted that: the post step ends the command', async () => {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    using job = new Job(service.env())
+    const run = `${IGNORES_TERM}kill -KILL $PPID\nsleep 300`
+    await job.main('runner', { action: 'task-runner', inputs: { 'worker-group': 'ci', 'wait-seconds': '0', run } })
+    expect(await postOf(job)).toMatchObject({ exitCode: 0, errors: [] })
+    expect(service.task(taskId).status).toBe('FAILED')
+    expect(await eventually(() => !pidsIn(job, 'pids').some(isAlive))).toBe(true)
+  }
+})
+
+onLinux(
+  'the step is killed: while the AWS CLI copies: the post step ends that, and nothing is uploaded after its report',
+  async () => {
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask(
+      definition(
+        [
+          ['type', 'ShellCommandActivity'],
+          ['command', 'true'],
+          ['stage', 'true'],
+          ['output', { ref: 'Target' }],
+        ],
+        {
+          Target: [
+            ['type', 'S3DataNode'],
+            ['directoryPath', 's3://bucket/out'],
+          ],
+        },
+      ),
+    )
+    using job = new Job(service.env())
+    const bin = join(job.temp, 'bin')
+    mkdirSync(bin)
+    const copy = `[[ $1 == --version ]] && exit 0\necho $$ > "$RUNNER_TEMP/pids"\n${ready('sleep 3\n: > "$RUNNER_TEMP/uploaded"')}`
+    writeFileSync(join(bin, 'aws'), `#!/bin/bash\n${copy}\n`)
+    chmodSync(join(bin, 'aws'), 0o755)
+    const env = { PATH: `${bin}:${process.env['PATH']}` }
+    const { main, done } = await startTasks(job, { run: '', 'from-definition': 'true' }, { env })
+    main.kill('SIGKILL')
+    await done
+    expect(await postOf(job)).toMatchObject({ exitCode: 0, errors: [] })
+    expect(service.task(taskId)).toMatchObject({ status: 'FAILED', errorId: 'TaskRunner:JobCancelled' })
+    expect(pidsIn(job, 'pids').filter(isAlive)).toEqual([])
+    await delay(3_500)
+    expect(existsSync(join(job.temp, 'uploaded'))).toBe(false)
+  },
+)
+
+/** A process that has a successor in a session of its own every 50 ms. A faster one may escape. */
+const CHAIN = `use POSIX;
+my $end = time + 30;
+close STDOUT; close STDERR;
+while (time < $end) {
+exit 0 if fork;
+POSIX::setsid();
+open my $file, '>', "$ENV{RUNNER_TEMP}/alive"; close $file;
+select undef, undef, undef, 0.05;
+}`
+
+onLinux('a command that is stopped: and starts others while it is ended: these end as well', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.addTask()
+  using job = new Job(service.env())
+  writeFileSync(join(job.temp, 'chain.pl'), CHAIN)
+  const run = `perl "$RUNNER_TEMP/chain.pl" &\nwhile [ ! -e "$RUNNER_TEMP/alive" ]; do sleep 0.1; done\n${ready('sleep 300')}`
+  const { main, done } = await startTasks(job, { run, 'stop-grace-seconds': '1' })
+  main.kill('SIGINT')
+  await done
+  const alive = (): number => statSync(join(job.temp, 'alive')).mtimeMs
+  const before = alive()
+  await delay(1_000)
+  expect(alive()).toBe(before)
+})
+
+onLinux('a task that comes again while it runs: is not run twice at a time', async () => {
+  await using service = await LocalDataPipeline.start({ silentForMs: 500 })
+  service.addTask()
+  using job = new Job(service.env())
+  const run = 'echo start >> "$RUNNER_TEMP/starts"; sleep 3'
+  const inputs = { 'worker-group': 'ci', 'wait-seconds': '2', run, 'max-tasks': '2', parallel: '2' }
+  await job.main('runner', { action: 'task-runner', inputs })
+  expect(readFileSync(join(job.temp, 'starts'), 'utf8')).toBe('start\n')
+  expect(service.requestsFor('SetTaskStatus').length).toBeLessThan(2)
+})
