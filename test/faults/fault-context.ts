@@ -41,6 +41,8 @@ const OPERATIONS: Readonly<Record<Action, Operation>> = {
   'activity: main': 'ReportTaskProgress',
   'activity: heartbeat': 'ReportTaskProgress',
   'activity: post': 'SetTaskStatus',
+  'task-runner: heartbeat': 'ReportTaskProgress',
+  'task-runner: report': 'SetTaskStatus',
 }
 
 /** The environment of an action in one row of the table: a job, and the local AWS services that it calls. */
@@ -135,7 +137,7 @@ export class FaultContext implements AsyncDisposable {
 
   /** The maximum time until a temporary fault is over: a heartbeat that gets it is due 5 s after the last one. */
   get outageMs(): number {
-    return this.scale.outageMs + (this.action === 'activity: heartbeat' ? 5_000 : 0)
+    return this.scale.outageMs + (this.action.endsWith(': heartbeat') ? 5_000 : 0)
   }
 
   /** The next requests of the action get the faults, one each. */

@@ -21,7 +21,7 @@ import type { FaultContext, Setting } from './fault-context.ts'
 // Each row is a fault, how it is injected, and the expected outcome: the status arrives, or the step fails in time with
 // the right message. Expectations are what a user needs, not what was observed.
 
-/** What a fault affects. An activity is a whole job: the fault affects one part of it, and the others work. */
+/** What a fault affects. Activity and task-runner are whole jobs: the fault affects one part of it, and the others work. */
 export const ACTIONS = [
   'root',
   'poll-for-task',
@@ -29,12 +29,15 @@ export const ACTIONS = [
   'activity: main',
   'activity: heartbeat',
   'activity: post',
+  'task-runner: heartbeat',
+  'task-runner: report',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
 /**
  * Whether the action achieved its purpose. Root and post: the service has the status. poll-for-task: the task was
  * acknowledged and handed on. Main: the task is held. Heartbeat: a later heartbeat arrived, and so did the status at the end.
+ * Report: the service has the end of the command.
  */
 export type Arrived =
   | 'yes'
@@ -85,6 +88,8 @@ function fails(message: RegExp, ...actions: Action[]): FaultRow['expected'] {
     'activity: main': 'no; FAILED by post',
     'activity: heartbeat': 'no',
     'activity: post': 'no',
+    'task-runner: heartbeat': 'no',
+    'task-runner: report': 'no; FINISHED by post',
   }
   return Object.fromEntries(actions.map((action) => [action, { arrived: ends[action], message }]))
 }
@@ -96,6 +101,29 @@ const without = (...actions: Action[]): FaultRow['expected'] =>
 
 /** The steps that make calls themselves, with their own environment. For post, the heartbeat process calls. */
 const CALLERS = ['root', 'poll-for-task', 'activity: main'] as const
+
+/** What reports the end of a task, and has a post step that reports it if it could not. */
+const REPORT = 'task-runner: report'
+
+/** It can't start: no task is taken. */
+const takesNone = (message: RegExp): FaultRow['expected'] => ({
+  [REPORT]: { arrived: 'no, another poll gets it', message },
+})
+
+/** A fault of every call. The first one of task-runner is a poll. */
+const everyCaller = (message: RegExp): FaultRow['expected'] => ({
+  ...fails(message, ...CALLERS),
+  ...takesNone(message),
+})
+
+/** The calls of a process that has made others before, which tell it the time of the service. */
+const LATER_CALLS = [
+  'poll-for-task: acknowledgement',
+  'activity: heartbeat',
+  'activity: post',
+  'task-runner: heartbeat',
+  REPORT,
+] as const
 
 const LIKELY = arrivesWith(/Most likely the report succeeded/)
 
@@ -114,7 +142,11 @@ export const FAULTS: readonly FaultRow[] = [
     fault: 'throttling for ever',
     provoke: withFault((context) => context.always(throttle())),
     isEndless: true,
-    expected: fails(/gave up after \d+ attempts.*ThrottlingException: Rate exceeded.*timeout-seconds/, ...CALLERS),
+    expected: fails(
+      /gave up after \d+ attempts.*ThrottlingException: Rate exceeded.*timeout-seconds/,
+      ...CALLERS,
+      REPORT,
+    ),
   },
   {
     fault: 'status 500 for a while',
@@ -125,7 +157,7 @@ export const FAULTS: readonly FaultRow[] = [
     fault: 'status 503 without a body, for ever',
     provoke: withFault((context) => context.always(bare(503))),
     isEndless: true,
-    expected: fails(/gave up after \d+ attempts.*status 503.*HTTPS_PROXY/, ...CALLERS),
+    expected: fails(/gave up after \d+ attempts.*status 503.*HTTPS_PROXY/, ...CALLERS, REPORT),
   },
   {
     fault: 'connection refused for a while',
@@ -147,19 +179,19 @@ export const FAULTS: readonly FaultRow[] = [
     fault: 'reply lost after it took effect',
     provoke: withFault((context) => context.next(lostReply())),
     ...LOST_POLL,
-    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY },
+    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY, [REPORT]: LIKELY },
   },
   {
     fault: 'reply cut short',
     provoke: withFault((context) => context.next(truncated())),
     ...LOST_POLL,
-    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY },
+    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY, [REPORT]: LIKELY },
   },
   {
     fault: 'reply with half of its JSON',
     provoke: withFault((context) => context.next(truncatedJson())),
     ...LOST_POLL,
-    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY },
+    expected: { ...EVERYWHERE, root: LIKELY, 'activity: post': LIKELY, [REPORT]: LIKELY },
   },
   {
     fault: 'HTML with status 200 for a while',
@@ -193,6 +225,7 @@ export const FAULTS: readonly FaultRow[] = [
         'root',
         'activity: main',
         'activity: post',
+        REPORT,
       ),
       // A task that may have been acknowledged is handed on, as otherwise no job would hold it.
       'poll-for-task: acknowledgement': {
@@ -208,7 +241,7 @@ export const FAULTS: readonly FaultRow[] = [
       env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'https://datapipeline.invalid', NODE_OPTIONS: importing('no-names.mjs') },
     }),
     isEndless: true,
-    expected: fails(/getaddrinfo ENOTFOUND datapipeline\.invalid.*Check the network/, ...CALLERS),
+    expected: everyCaller(/getaddrinfo ENOTFOUND datapipeline\.invalid.*Check the network/),
   },
   {
     fault: 'TLS with a certificate of an unknown CA',
@@ -216,7 +249,7 @@ export const FAULTS: readonly FaultRow[] = [
       const front = context.use(await TlsFront.start(context.service.url))
       return { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url } }
     },
-    expected: fails(/certificate.*NODE_EXTRA_CA_CERTS/, ...CALLERS),
+    expected: everyCaller(/certificate.*NODE_EXTRA_CA_CERTS/),
   },
   {
     fault: 'a proxy that refuses CONNECT',
@@ -225,26 +258,26 @@ export const FAULTS: readonly FaultRow[] = [
       return { env: { AWS_ENDPOINT_URL_DATA_PIPELINE: 'https://datapipeline.invalid', HTTPS_PROXY: proxy.url } }
     },
     isEndless: true,
-    expected: fails(/403.*HTTPS_PROXY/, ...CALLERS),
+    expected: everyCaller(/403.*HTTPS_PROXY/),
   },
   {
     fault: 'clock 20 minutes fast',
     provoke: () => clockOffBy(SHIFT_MS),
     proof: (context) => clockWasCorrected(context, SHIFT_MS),
-    expected: without('poll-for-task: acknowledgement', 'activity: heartbeat', 'activity: post'),
+    expected: without(...LATER_CALLS),
   },
   {
     fault: 'clock 20 minutes slow',
     provoke: () => clockOffBy(-SHIFT_MS),
     proof: (context) => clockWasCorrected(context, -SHIFT_MS),
-    expected: without('poll-for-task: acknowledgement', 'activity: heartbeat', 'activity: post'),
+    expected: without(...LATER_CALLS),
   },
   {
     fault: 'clock 20 minutes fast, and sessions of a role that last 15 minutes',
     provoke: () => clockOffBy(SHIFT_MS),
     proof: (context) => clockWasCorrected(context, SHIFT_MS),
     credentials: 'role',
-    expected: without('poll-for-task: acknowledgement', 'activity: heartbeat', 'activity: post'),
+    expected: without(...LATER_CALLS),
   },
   {
     fault: 'credentials of the environment expire between two tries',
@@ -257,6 +290,7 @@ export const FAULTS: readonly FaultRow[] = [
       ...fails(/ExpiredTokenException.*role-to-assume/, ...ACTIONS),
       // The post step has the same credentials.
       'activity: main': { arrived: 'no', message: /ExpiredTokenException.*role-to-assume/ },
+      [REPORT]: { arrived: 'no', message: /ExpiredTokenException.*role-to-assume/ },
     },
   },
   {
@@ -303,6 +337,7 @@ export const FAULTS: readonly FaultRow[] = [
         'poll-for-task: acknowledgement': ARRIVES,
         'activity: main': ARRIVES,
         'activity: post': ARRIVES,
+        [REPORT]: ARRIVES,
       },
     },
     {
@@ -313,7 +348,7 @@ export const FAULTS: readonly FaultRow[] = [
       },
       proof: wasSignalled,
       // For post, the heartbeat process continues: a scenario tests that.
-      expected: fails(/no response within/, 'root', 'activity: main'),
+      expected: fails(/no response within/, 'root', 'activity: main', REPORT),
     },
   ]),
   {
@@ -340,7 +375,10 @@ export const FAULTS: readonly FaultRow[] = [
     fault: 'GITHUB_STATE on a full disk',
     provoke: () => ({ env: { GITHUB_STATE: '/dev/full' } }),
     // The post step then has no state, but its own inputs.
-    expected: fails(/Could not hold task .*ENOSPC/, 'activity: main'),
+    expected: {
+      ...fails(/Could not hold task .*ENOSPC/, 'activity: main'),
+      ...takesNone(/Could not save the state for the post step.*ENOSPC/),
+    },
   },
   {
     fault: 'RUNNER_TEMP that can not be',
@@ -349,7 +387,12 @@ export const FAULTS: readonly FaultRow[] = [
       writeFileSync(file, '')
       return { env: { RUNNER_TEMP: join(file, 'temp') } }
     },
-    expected: { root: ARRIVES, 'poll-for-task': ARRIVES, ...fails(/ENOTDIR/, 'activity: main') },
+    expected: {
+      root: ARRIVES,
+      'poll-for-task': ARRIVES,
+      ...fails(/ENOTDIR/, 'activity: main'),
+      ...takesNone(/Could not save the state for the post step.*ENOTDIR/),
+    },
   },
   {
     fault: 'RUNNER_TEMP on a full disk',
@@ -365,6 +408,8 @@ export const FAULTS: readonly FaultRow[] = [
       // Post gets the results of the heartbeats from the process.
       'activity: heartbeat': ARRIVES,
       'activity: post': ARRIVES,
+      'task-runner: heartbeat': arrivesWith(/Could not save the open tasks.*ENOSPC/),
+      ...takesNone(/Could not save the state for the post step.*ENOSPC/),
     },
   },
 ]
@@ -415,9 +460,11 @@ function unwritableOutputs(message: RegExp): FaultRow['expected'] {
     },
     'activity: main': arrivesWith(message),
     'activity: post': arrivesWith(message),
+    [REPORT]: arrivesWith(message),
   }
 }
 
 function summaries(message: RegExp): FaultRow['expected'] {
-  return { root: arrivesWith(message), 'poll-for-task': arrivesWith(message), 'activity: post': arrivesWith(message) }
+  const arrives = arrivesWith(message)
+  return { root: arrives, 'poll-for-task': arrives, 'activity: post': arrives, [REPORT]: arrives }
 }

@@ -76,10 +76,10 @@ function documentOf(observations: readonly Observation[]): string {
 
 \`npm run test:faults -- --write\` generates this file. It runs the built actions as processes against a local AWS with the fault of each row. Don't edit it by hand.
 
-A fault "for a while" lasts ${FULL.outageMs / 1000} seconds, with the default \`timeout-seconds\` of 120. For a permanent fault, \`timeout-seconds\` is ${FULL.budgetSeconds}. An activity is a whole job: the fault affects the named part, and the other parts work.
+A fault "for a while" lasts ${FULL.outageMs / 1000} seconds, with the default \`timeout-seconds\` of 120. For a permanent fault, \`timeout-seconds\` is ${FULL.budgetSeconds}. Activity and task-runner are whole jobs: the fault affects the named part, and the other parts work.
 
 - **attempts**: the calls in question that the service received. Refused and misdirected connections do not reach it.
-- **arrived**: root and post: the service has the status. poll-for-task: the task was acknowledged and handed on. Main: the task is held; "FAILED by post" means that the post step then reported FAILED. Heartbeat: later heartbeats arrived, and so did the status at the end.
+- **arrived**: root and post: the service has the status. poll-for-task: the task was acknowledged and handed on. Main: the task is held; "FAILED by post" means that the post step then reported FAILED. Heartbeat: later heartbeats arrived, and so did the status at the end. Report: the service has the end of the command; "FINISHED by post" means that the post step then reported it.
 - **seconds**: the time of the step, or until a later heartbeat arrived. They differ from run to run.
 - **message**: the errors and warnings of the step, shortened; – for none.
 
@@ -90,7 +90,7 @@ ${tableOf(observations)}
 ## What this does not cover
 
 - **Loss of the machine.** When the runner of a task that \`activity\` holds is lost, the heartbeat process reports FAILED (test/scenarios/runner-loss.test.ts). When the machine, the pod or the container is lost as well, no process can report. Set \`reportProgressTimeout\` on the activity in the pipeline: the heartbeats end, and AWS Data Pipeline times the task out.
-- **The environment of a post step.** The heartbeat process reports for it, with the environment and the credentials of the main step. So faults in the environment of a step have no row for post.
+- **The environment of a post step.** The heartbeat process reports for it, with the environment and the credentials of the main step. So faults in the environment of a step have no row for post. The post step of task-runner uses its own environment, with the endpoints of the main step.
 - **Cancellation.** GitHub terminates a cancelled job after 5 minutes. A report that has not arrived by then is lost, unless \`activity\` holds the task: then the heartbeat process continues. A running step has 10 seconds from SIGINT to its end, of which the action uses at most 7.
 - **A step that does not run.** A step without \`if: always()\` is skipped when an earlier one fails. The action can't detect that.
 - **The real service.** It was never called. The local one follows AWS's published documentation. Where that has gaps (the response for an ended task, the throttling code, how long a silent task is held), [test/fakes/aws/README.md](../test/fakes/aws/README.md) names the choices.

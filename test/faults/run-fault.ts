@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ready, startTasks } from '../scenarios/task-running.ts'
 import { eventually } from '../support/processes.ts'
 import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
 import { awakeTime } from './awake-time.ts'
@@ -28,6 +31,14 @@ const NO_BEAT_MS = 25_000
 /** A step is killed, and its row fails, after this time. */
 const LIMIT_MS = 200_000
 
+/** A task of a command that does nothing. */
+const TASK_RUNNER_INPUTS = {
+  'worker-group': 'ci',
+  'wait-seconds': '0',
+  'heartbeat-seconds': '5',
+  run: ':',
+}
+
 const FAILED_TEXTS = { 'error-id': 'E', 'error-message': 'M', 'error-stack-trace': 'T' }
 
 /** Runs the action with the fault, and returns the result. */
@@ -37,7 +48,11 @@ export async function runFault(row: FaultRow, action: Action, scale: Scale): Pro
     ? atRoot(row, context)
     : action.startsWith('poll-for-task')
       ? atPoll(row, context)
-      : atActivity(row, context))
+      : action === 'task-runner: heartbeat'
+        ? whileTaskRuns(row, context)
+        : action === 'task-runner: report'
+          ? atTaskRunner(row, context)
+          : atActivity(row, context))
   const { signalled, mustStrike, operation, service } = context
   const problems = [...stage.problems, ...(row.proof?.(context) ?? [])]
   if (mustStrike && !service.requestsFor(operation).some(({ fault }) => fault))
@@ -92,6 +107,60 @@ async function atPoll(row: FaultRow, context: FaultContext): Promise<Stage> {
         ? 'no, and nobody has it'
         : 'no, another poll gets it',
     problems: [...problemsOf(step, isHandedOn, row, context), ...contradictions(step, setting, { found: isHandedOn })],
+  }
+}
+
+/** A step of task-runner, with the fault at the report of the end. */
+async function atTaskRunner(row: FaultRow, context: FaultContext): Promise<Stage> {
+  const { job, service, taskId } = context
+  const setting = await row.provoke(context)
+  const step = { ...options(row, context, setting, TASK_RUNNER_INPUTS), action: 'task-runner' }
+  const main = await job.main('runner', step)
+  const stage = seen(main, context, 0)
+  const isReported = service.task(taskId).status === 'FINISHED'
+  service.clearFaults()
+  const post = await job.post('runner', { ...step, env: context.env })
+  const { status, state } = service.task(taskId)
+  const isByPost = !isReported && status === 'FINISHED'
+  const isTaken = state !== 'waiting'
+  return {
+    ...stage,
+    arrived: isReported ? 'yes' : isByPost ? 'no; FINISHED by post' : isTaken ? 'no' : 'no, another poll gets it',
+    problems: [
+      ...problemsOf(main, isReported, row, context),
+      ...contradictions(main, setting, { reported: isReported }),
+      ...(status === 'FAILED' ? ['a command that ended well was reported as FAILED'] : []),
+      ...(post.exitCode === (isTaken && !isReported && !isByPost ? 1 : 0)
+        ? []
+        : [`the post step ended with ${post.exitCode}: ${post.stdout}`]),
+    ],
+  }
+}
+
+/** A step of task-runner, with the fault at the heartbeats while the command runs. */
+async function whileTaskRuns(row: FaultRow, context: FaultContext): Promise<Stage> {
+  const { job, service, taskId } = context
+  const go = join(context.folder(), 'go')
+  const run = ready(`until [ -e '${go}' ]; do sleep 0.1; done`)
+  const { inputs, env = {}, limitMs = LIMIT_MS } = options(row, context, {}, { ...TASK_RUNNER_INPUTS, run })
+  const { done } = await startTasks(job, inputs, { env, limitMs })
+  const before = service.requestsFor('ReportTaskProgress').length
+  await row.provoke(context)
+  const startedAt = performance.now()
+  const isBeating = (): boolean => arrivedAfter(context, before)
+  const mayBeat = row.expected[context.action]?.arrived === 'yes'
+  await eventually(isBeating, context.outageMs + (mayBeat ? NEXT_BEAT_MS : NO_BEAT_MS))
+  const tookMs = performance.now() - startedAt
+  const attempts = service.requestsFor('ReportTaskProgress').length - before
+  writeFileSync(go, '')
+  const step = await done
+  const isReported = service.task(taskId).status === 'FINISHED'
+  return {
+    ...seen(step, context, before),
+    attempts,
+    tookMs,
+    arrived: isReported && isBeating() ? 'yes' : 'no',
+    problems: problemsOf(step, isReported, row, context),
   }
 }
 
@@ -172,17 +241,19 @@ async function nextBeat(
   before: number,
 ): Promise<{ isBeating: boolean; tookMs: number }> {
   const startedAt = performance.now()
-  const arrived = (): boolean =>
-    context.service
-      .requestsFor('ReportTaskProgress')
-      .slice(before)
-      .some(({ response, fault }) => response?.status === 200 && fault === undefined)
+  const arrived = (): boolean => arrivedAfter(context, before)
   const withinMs = context.outageMs + (expected[context.action]?.arrived === 'yes' ? NEXT_BEAT_MS : NO_BEAT_MS)
   await eventually(() => arrived() || context.job.heartbeats().length === 0, withinMs)
   const tookMs = performance.now() - startedAt
   // The response has to reach the process.
   await eventually(() => false, 300)
   return { isBeating: arrived() && context.job.heartbeats().length === 1, tookMs }
+}
+
+/** Whether a heartbeat arrived after so many. */
+function arrivedAfter({ service }: FaultContext, before: number): boolean {
+  const beats = service.requestsFor('ReportTaskProgress').slice(before)
+  return beats.some(({ response, fault }) => response?.status === 200 && fault === undefined)
 }
 
 function options(
