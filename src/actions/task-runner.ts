@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { findWorker, watchedRunner, watchRunner } from '../activity/runner-watch.ts'
 import { CallError, type Caller, callWithRetry } from '../aws/call-with-retry.ts'
 import type { Task } from '../aws/data-pipeline.ts'
@@ -25,6 +26,9 @@ import { Deadline } from '../util/deadline.ts'
 
 /** 2 calls of PollForTask a second are allowed for an account (Developer Guide, dp-limits). */
 const BETWEEN_POLLS_MS = 500
+
+/** Longer than any job. */
+const FOREVER_MS = 2 ** 31 - 1
 
 /** Far longer than a name: it starts each line of output. */
 const MAX_PREFIX_CHARACTERS = 60
@@ -81,8 +85,11 @@ async function workOffTasks(
 ): Promise<string | undefined> {
   const { runner } = invocation
   const { source, parallel } = inputs
+  // The step waits most of its time: optimized code and much room for new objects would only take memory, some 30 MB.
+  for (const flag of ['--no-opt', '--semi-space-growth-factor=1']) setFlagsFromString(flag)
   const isRunnerGone = runnerWatch()
   const unconfirmed = new WeakSet<Task>()
+  const shutdownDeadline = invocation.bindToShutdown(new Deadline(systemClock, FOREVER_MS))
   const isEnding = (): boolean => invocation.isShuttingDown() || isRunnerGone() || tally.errors.length > 0
   const queue = 'task' in source ? givenTask(source.task) : workerGroup(source.workerGroup)
   try {
@@ -94,7 +101,15 @@ async function workOffTasks(
       async run(task) {
         const prefix = parallel > 1 ? `${formatValue(taskName(task), MAX_PREFIX_CHARACTERS)} | ` : undefined
         tally.add(
-          await runTask(task, { inputs, caller, invocation, openTasks, prefix, isUnconfirmed: unconfirmed.has(task) }),
+          await runTask(task, {
+            inputs,
+            caller,
+            invocation,
+            openTasks,
+            shutdownDeadline,
+            prefix,
+            isUnconfirmed: unconfirmed.has(task),
+          }),
         )
       },
     })

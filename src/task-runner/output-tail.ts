@@ -1,6 +1,7 @@
 import { withoutSecrets } from '../masking/known-secrets.ts'
 import { sanitize } from '../text/sanitize.ts'
 import { fits } from '../text/truncate.ts'
+import { freeBuffer } from '../util/free-buffer.ts'
 import type { Limit } from '../util/limit.ts'
 
 /** Far more than a report takes, so that a secret before the cut is recognized. */
@@ -25,7 +26,7 @@ export class OutputTail {
   #isCut = false
 
   add(chunk: Buffer): void {
-    this.#buffer ??= Buffer.allocUnsafe(2 * KEPT_BYTES)
+    this.#buffer ??= Buffer.allocUnsafeSlow(2 * KEPT_BYTES)
     const end = chunk.subarray(-KEPT_BYTES)
     this.#isCut ||= end.length < chunk.length
     if (this.#bytes + end.length > this.#buffer.length) {
@@ -34,6 +35,14 @@ export class OutputTail {
       this.#isCut = true
     }
     this.#bytes += end.copy(this.#buffer, this.#bytes)
+  }
+
+  /** Frees its memory at once. It is empty then. */
+  free(): void {
+    if (this.#buffer !== undefined) freeBuffer(this.#buffer)
+    this.#buffer = undefined
+    this.#bytes = 0
+    this.#isCut = false
   }
 
   /** Its end within the limits of a stack trace, sanitized and without secrets; empty when there is no text. */

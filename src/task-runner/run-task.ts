@@ -13,7 +13,7 @@ import { quoteValue } from '../masking/format.ts'
 import { shortTaskId } from '../masking/short-task-id.ts'
 import { fieldsOf } from '../polling/task-fields.ts'
 import { systemClock } from '../util/clock.ts'
-import { Deadline } from '../util/deadline.ts'
+import type { Deadline } from '../util/deadline.ts'
 import { makeOwnFolder } from '../util/own-file.ts'
 import { type CommandEnd, runCommand } from './command.ts'
 import { commandEnvironment } from './command-environment.ts'
@@ -50,6 +50,8 @@ export interface TaskDependencies {
   readonly caller: Caller
   readonly invocation: Invocation
   readonly openTasks: OpenTasks
+  /** When the step has to end. */
+  readonly shutdownDeadline: Deadline
   /** The start of each line of the log; undefined where a task has a group of its own. */
   readonly prefix: string | undefined
   /** Whether its acknowledgement got no response. */
@@ -60,9 +62,6 @@ export interface TaskDependencies {
 const MAX_GRACE_OF_CANCELLED_JOB_MS = 3_000
 /** Of the time that is left after a signal of the runner. The rest is for the report. */
 const SHARE_OF_GRACE = 0.45
-/** Longer than any job. */
-const FOREVER_MS = 2 ** 31 - 1
-
 /** The next task waits for it. */
 const MAX_UPLOAD_OF_LOGS_MS = 300_000
 
@@ -126,8 +125,7 @@ class TaskWork {
   readonly #log: Log
   readonly #dependencies: TaskDependencies
   readonly #stop: AbortSignal
-  readonly #shutdownDeadline: Deadline
-  #tails: Record<OutputStream, OutputTail> = { stdout: new OutputTail(), stderr: new OutputTail() }
+  readonly #tails: Readonly<Record<OutputStream, OutputTail>> = { stdout: new OutputTail(), stderr: new OutputTail() }
   #folder: string | undefined
   #logs: TaskLogs | undefined
   isFileCommandInvalid = false
@@ -137,9 +135,7 @@ class TaskWork {
     this.#held = held
     this.#log = log
     this.#dependencies = dependencies
-    const { shutdown, bindToShutdown } = dependencies.invocation
-    this.#stop = AbortSignal.any([held.lost, shutdown])
-    this.#shutdownDeadline = bindToShutdown(new Deadline(systemClock, FOREVER_MS))
+    this.#stop = AbortSignal.any([held.lost, dependencies.invocation.shutdown])
   }
 
   /** Runs it to its end. Undefined when the task is lost. */
@@ -215,12 +211,12 @@ class TaskWork {
     const { inputs, invocation, openTasks, prefix } = this.#dependencies
     const { environment, runner, shutdown } = invocation
     const { taskId } = this.#task
-    this.#tails = { stdout: new OutputTail(), stderr: new OutputTail() }
+    this.#freeTails()
     // What a pipeline defines must not set outputs and variables of the job.
     const fileCommands = inputs.work.from === 'workflow' ? new FileCommands(command.folder, environment) : undefined
     const log = new CommandLog(runner.print, prefix)
     const graceMs = inputs.stopGraceSeconds * 1000
-    const leftMs = (): number => this.#shutdownDeadline.remaining() * SHARE_OF_GRACE
+    const leftMs = (): number => this.#dependencies.shutdownDeadline.remaining() * SHARE_OF_GRACE
     const end = await runCommand(
       {
         file: command.file,
@@ -272,6 +268,10 @@ class TaskWork {
     return files
   }
 
+  #freeTails(): void {
+    for (const tail of Object.values(this.#tails)) tail.free()
+  }
+
   #workingDirectory(folder: string): string {
     const { inputs, invocation } = this.#dependencies
     const workspace = invocation.environment['GITHUB_WORKSPACE'] || process.cwd()
@@ -310,6 +310,7 @@ class TaskWork {
 
   /** Removes its files. */
   async clean(): Promise<void> {
+    this.#freeTails()
     if (this.#folder === undefined) return
     try {
       await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 })
