@@ -212,3 +212,12 @@ describe('a secret', () => {
     for (const left of [3, 12, value.length - 1]) expect(cutWithin(value, left)).not.toContain(value.slice(-left))
   })
 })
+
+test('that was freed is empty, and begins again without a mark', () => {
+  const tail = new OutputTail()
+  tail.add(Buffer.from('x'.repeat(3 * KEPT)))
+  tail.free()
+  expect(tail.text()).toBe('')
+  tail.add(Buffer.from('again'))
+  expect(tail.text()).toBe('again')
+})
