@@ -165,7 +165,7 @@ onLinux(
   },
 )
 
-/** A process that has a successor in a session of its own every 50 ms. A faster one may escape. */
+/** A process that has a successor in a session of its own every 100 ms. A faster one may escape, on a busy machine above all. */
 const CHAIN = `use POSIX;
 my $end = time + 30;
 close STDOUT; close STDERR;
@@ -173,7 +173,7 @@ while (time < $end) {
 exit 0 if fork;
 POSIX::setsid();
 open my $file, '>', "$ENV{RUNNER_TEMP}/alive"; close $file;
-select undef, undef, undef, 0.05;
+select undef, undef, undef, 0.1;
 }`
 
 onLinux('a command that is stopped: and starts others while it is ended: these end as well', async () => {
