@@ -3,7 +3,7 @@ import { restoreEndpoints } from '../activity/saved-state.ts'
 import type { Caller } from '../aws/call-with-retry.ts'
 import { openDataPipeline } from '../aws/open-client.ts'
 import type { Invocation } from '../github/invocation.ts'
-import { readEvidenceInputs } from '../inputs/reporting.ts'
+import { readCheckRunId } from '../inputs/reporting.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import { shortTaskId } from '../masking/short-task-id.ts'
 import { sendTaskReport } from '../report/report-task.ts'
@@ -96,7 +96,7 @@ async function reportOpen(
       ? `The main step was ended before task ${name} was.`
       : `The main step could not report the end of task ${name}, or was ended before it knew that the service has it.`,
   )
-  const { checkRunId } = readEvidenceInputs(runner.input)
+  const checkRunId = readCheckRunId(runner.input)
   const request = requestFor(taskId, CANCELLED_END, '', { aws, reporting, checkRunId }, runner)
   const status = decision?.status ?? request.status.status
   const route = new OpenTaskRoute(caller, NO_RECORD, { saved: decision, secrets: runner.secrets })

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { findWorker, watchedRunner, watchRunner } from '../activity/runner-watch.ts'
 import { CallError, type Caller, callWithRetry } from '../aws/call-with-retry.ts'
 import type { Task } from '../aws/data-pipeline.ts'
+import type { Operation } from '../aws/error-hints.ts'
 import { isTaskGone } from '../aws/errors.ts'
 import { explainError } from '../aws/explain-error.ts'
 import { maskOwnCredentials, openDataPipeline } from '../aws/open-client.ts'
@@ -43,20 +44,31 @@ export async function taskRunner(invocation: Invocation): Promise<void> {
 
   let problem: string | undefined
   try {
-    const openTasks = new OpenTasks(runner, inputs)
-    // It is this job's already. If it can't be acknowledged, the post step reports it, as nobody else does.
-    if ('task' in inputs.source) openTasks.note({ taskId: inputs.source.task.taskId })
-    const open = await openDataPipeline(inputs.aws, inputs.reporting.timeoutSeconds * 1000, runner)
-    try {
-      problem = await workOffTasks(inputs, open, openTasks, tally, invocation)
-    } finally {
-      openTasks.end()
-      open.dataPipeline.close()
-    }
+    problem = await openAndWorkOff(inputs, tally, invocation)
   } finally {
     await writeResults(inputs, tally, runner)
   }
   endStep(inputs, tally, problem, runner)
+}
+
+/** Gives why no more tasks could be taken; undefined when nothing went wrong. */
+async function openAndWorkOff(
+  inputs: TaskRunnerInputs,
+  tally: Tally,
+  invocation: Invocation,
+): Promise<string | undefined> {
+  const { runner } = invocation
+  const openTasks = new OpenTasks(runner, inputs)
+  // It is this job's already. If it can't be acknowledged, the post step reports it, as nobody else does.
+  if ('task' in inputs.source) openTasks.note({ taskId: inputs.source.task.taskId })
+  let caller: Caller | undefined
+  try {
+    caller = await openDataPipeline(inputs.aws, inputs.reporting.timeoutSeconds * 1000, runner)
+    return await workOffTasks(inputs, caller, openTasks, tally, invocation)
+  } finally {
+    openTasks.end()
+    caller?.dataPipeline.close()
+  }
 }
 
 async function dryRun(inputs: TaskRunnerInputs, tally: Tally, { runner, bindToShutdown }: Invocation): Promise<void> {
@@ -119,6 +131,10 @@ async function workOffTasks(
     throw error
   }
 
+  function contextOf(operation: Operation) {
+    return { aws: inputs.aws, region: caller.dataPipeline.region, env: runner.env, operation }
+  }
+
   /** Gives a task that an earlier job has taken, if the service still has it. */
   function givenTask(task: Task): () => Promise<Task | undefined> {
     return async () => {
@@ -133,14 +149,7 @@ async function workOffTasks(
         if (!response.canceled) return task
         runner.log.info(`AWS Data Pipeline canceled task ${shortTaskId(task.taskId)}. Nothing is run.`)
       } catch (error) {
-        const { aws } = inputs
-        const context = {
-          aws,
-          region: caller.dataPipeline.region,
-          env: runner.env,
-          operation: 'ReportTaskProgress',
-        } as const
-        const why = explainError(error, context)
+        const why = explainError(error, contextOf('ReportTaskProgress'))
         const isGone = error instanceof CallError && isTaskGone(error.failure)
         if (!isGone) {
           openTasks.note({ taskId: task.taskId, decision: decisionFor(task.taskId, NOT_ACKNOWLEDGED, inputs, runner) })
@@ -181,10 +190,8 @@ async function workOffTasks(
         },
       )
       if (failure !== undefined) {
-        const { aws } = inputs
         const { operation, error } = failure
-        const context = { aws, region: caller.dataPipeline.region, env: runner.env, operation }
-        throw new TakeError(explainPollError(error, name, context), error)
+        throw new TakeError(explainPollError(error, name, contextOf(operation)), error)
       }
       const [task] = tasks
       if (task !== undefined && openTasks.has(task.taskId)) {

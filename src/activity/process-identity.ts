@@ -65,7 +65,12 @@ export function kill({ pid, startedAt }: ProcessIdentity, table = thisMachine): 
 
 /** The time after boot (proc(5), field 22 of stat). A zombie counts as ended. */
 function startIn(stat: string): string | undefined {
-  // The name, in parentheses, may have spaces and parentheses in it.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const fields = statFields(stat)
   return fields[0] === 'Z' ? 'zombie' : fields[19]
+}
+
+/** The fields of /proc/PID/stat behind the name: state, parent, group and so on (proc(5), from field 3 on). */
+export function statFields(stat: string): string[] {
+  // The name, in parentheses, may have spaces and parentheses in it.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }

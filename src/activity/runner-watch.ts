@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { identify, isRunning, type ProcessIdentity } from './process-identity.ts'
+import { identify, isRunning, type ProcessIdentity, statFields } from './process-identity.ts'
 
 /**
  * What a look at the runner shows. `missing` is not certain yet. `lost` may be reported as the end of the job. `gone` only
@@ -33,8 +33,7 @@ export interface Ancestry {
 export const procAncestry: Ancestry = {
   commandOf: (pid) => read(pid, 'cmdline').split('\0'),
   parentOf(pid) {
-    const stat = read(pid, 'stat')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) || 0
+    return Number(statFields(read(pid, 'stat'))[1]) || 0
   },
 }
 

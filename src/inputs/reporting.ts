@@ -76,10 +76,13 @@ export function readJobStatus(read: ReadInput): JobStatus {
 
 /** What calls to GitHub's API need. In a post step it may be missing. */
 export function readEvidenceInputs(read: ReadInput): EvidenceInputs {
-  const githubToken = readOptional(read, 'github-token')
+  return { githubToken: readOptional(read, 'github-token'), checkRunId: readCheckRunId(read) }
+}
+
+/** This job's id in the REST API. It only helps to find evidence and to make links, so an invalid one counts as none. */
+export function readCheckRunId(read: ReadInput): number | undefined {
   const id = read('check-run-id')
-  // It only helps to find evidence, so an invalid one counts as none.
-  return { githubToken, checkRunId: /^[1-9]\d{0,15}$/.test(id) ? Number(id) : undefined }
+  return /^[1-9]\d{0,15}$/.test(id) ? Number(id) : undefined
 }
 
 /** The error inputs as they were given. */

@@ -14,7 +14,7 @@ import {
   readOptional,
   readWholeNumber,
 } from './readers.ts'
-import { type ReportingInputs, readEvidenceInputs, readReportingInputs } from './reporting.ts'
+import { type ReportingInputs, readCheckRunId, readReportingInputs } from './reporting.ts'
 
 /** Shells of the input `shell`. */
 export const SHELLS = ['bash', 'sh', 'pwsh', 'python'] as const
@@ -82,7 +82,7 @@ export function readTaskRunnerInputs(read: ReadInput): TaskRunnerInputs {
     stopGraceSeconds: readWholeNumber(read, 'stop-grace-seconds', 10, 0, 300),
     failOnTaskFailure: readBoolean(read, 'fail-on-task-failure', true),
     logUri: readLogUri(read),
-    checkRunId: readEvidenceInputs((name) => (name === 'check-run-id' ? read(name) : '')).checkRunId,
+    checkRunId: readCheckRunId(read),
     aws: withLongSessions(readAwsSettings(read)),
     reporting: readReportingInputs(read),
   }

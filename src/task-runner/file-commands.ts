@@ -110,15 +110,8 @@ export function checkValues(text: string): { valid: string; problem: string | un
     }
     const end = all.indexOf(delimiter, at + 1)
     if (end < 0) return result(`the value of ${quoteValue(name, 80)} has no end ${quoteValue(delimiter, 80)}.`)
-    entries.push(
-      entry(
-        name,
-        raw
-          .slice(at + 1, end)
-          .join('\n')
-          .replace(/\r$/, ''),
-      ),
-    )
+    const value = raw.slice(at + 1, end).join('\n')
+    entries.push(entry(name, value.replace(/\r$/, '')))
     at = end
   }
   return result()

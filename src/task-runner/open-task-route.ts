@@ -6,7 +6,7 @@ import { SupersededError, sendReport } from '../report/send-status.ts'
 import type { OpenTasks } from './open-tasks.ts'
 
 /** The part of the record of open tasks that a report needs. */
-type Record = Pick<OpenTasks, 'note' | 'close'>
+type TaskRecord = Pick<OpenTasks, 'note' | 'close'>
 
 /** Options of a route. */
 export interface RouteOptions {
@@ -20,13 +20,13 @@ export interface RouteOptions {
 /** Reports the end of an open task with a client that is open already. The end is saved before it is sent. */
 export class OpenTaskRoute implements ReportRoute {
   readonly #caller: Caller
-  readonly #openTasks: Record
+  readonly #openTasks: TaskRecord
   readonly #options: RouteOptions
   isCanceled = false
   /** Whether the service may have the end already. */
   mayHaveLanded = false
 
-  constructor(caller: Caller, openTasks: Record, options: RouteOptions = {}) {
+  constructor(caller: Caller, openTasks: TaskRecord, options: RouteOptions = {}) {
     this.#caller = caller
     this.#openTasks = openTasks
     this.#options = options

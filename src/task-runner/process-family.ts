@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { identify, isRunning, kill, type ProcessIdentity } from '../activity/process-identity.ts'
+import { identify, isRunning, kill, type ProcessIdentity, statFields } from '../activity/process-identity.ts'
 
 /** A running process. */
 interface ProcessEntry {
@@ -41,9 +41,7 @@ function processesOfLinux(): ProcessEntry[] {
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-        // The name, in parentheses, may have spaces and parentheses in it (proc(5)).
-        const [state, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+        const [state, parent, group] = statFields(readFileSync(`/proc/${name}/stat`, 'utf8'))
         return state === 'Z' ? [] : [{ pid: Number(name), parent: Number(parent), group: Number(group) }]
       } catch {
         // It has just ended.

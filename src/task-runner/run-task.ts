@@ -183,7 +183,7 @@ class TaskWork {
       // An upload that was stopped has thrown.
       return end
     } finally {
-      await Promise.all(outputs.map(({ file: output }) => output.end()))
+      await Promise.all([outputs.stdout?.end(), outputs.stderr?.end()])
     }
   }
 
@@ -206,7 +206,7 @@ class TaskWork {
     readonly file: string
     readonly args: readonly string[]
     readonly variables: Readonly<Record<string, string>>
-    readonly outputs: readonly OutputOf[]
+    readonly outputs: LocalOutputs
   }): Promise<CommandEnd> {
     const { inputs, invocation, openTasks, prefix } = this.#dependencies
     const { environment, runner, shutdown } = invocation
@@ -236,12 +236,8 @@ class TaskWork {
         onStart: (process) => openTasks.note({ taskId, command: process }),
         onOutput: (stream, chunk) => {
           this.#tails[stream].add(chunk)
-          const sinks = command.outputs.filter((each) => each.stream === stream)
-          return all([
-            log.add(stream, chunk),
-            this.#logs?.write(stream, chunk),
-            ...sinks.map(({ file }) => file.write(chunk)),
-          ])
+          const [logs, output] = [this.#logs, command.outputs[stream]]
+          return all([log.add(stream, chunk), logs?.write(stream, chunk), output?.write(chunk)])
         },
       },
     )
@@ -255,17 +251,11 @@ class TaskWork {
   }
 
   /** The local files that the definition names for the output. */
-  async #outputFiles({ stdout, stderr }: TaskPlan, cwd: string): Promise<OutputOf[]> {
+  async #outputFiles({ stdout, stderr }: TaskPlan, cwd: string): Promise<LocalOutputs> {
     const onProblem = (problem: string): void => this.#log.warning(problem)
-    const wanted = [
-      { stream: 'stdout', path: stdout },
-      { stream: 'stderr', path: stderr },
-    ] as const
-    const files: OutputOf[] = []
-    for (const { stream, path } of wanted) {
-      if (path !== undefined) files.push({ stream, file: await OutputFile.create(resolve(cwd, path), { onProblem }) })
-    }
-    return files
+    const make = async (path: string | undefined): Promise<OutputFile | undefined> =>
+      path === undefined ? undefined : OutputFile.create(resolve(cwd, path), { onProblem })
+    return { stdout: await make(stdout), stderr: await make(stderr) }
   }
 
   #freeTails(): void {
@@ -320,10 +310,7 @@ class TaskWork {
   }
 }
 
-interface OutputOf {
-  readonly stream: OutputStream
-  readonly file: OutputFile
-}
+type LocalOutputs = Readonly<Record<OutputStream, OutputFile | undefined>>
 
 /** Thrown when a command can't be started. The message is a sentence. */
 class NotStartedError extends Error {

@@ -1,19 +1,16 @@
 // What task-runner gives to a command, and what a command may do to the step.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect } from '@jest/globals'
 import { startCloud } from '../fakes/aws/cloud.ts'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { TEST_ROLE } from '../fakes/aws/sts.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
-import { commandTask, entryOf, runTasks } from './task-running.ts'
+import { commandTask, entryOf, onLinux, runTasks } from './task-running.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
-
-/** Commands are for bash. */
-const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
 
 /** Shows the environment as lines of `env: NAME=value`. */
 const SHOW_ENVIRONMENT = `env -0 | while IFS= read -r -d '' line; do printf 'env: %q\\n' "$line"; done`

@@ -3,35 +3,38 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, expect, test } from '@jest/globals'
+import { afterAll, expect } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { hang, late, on, throttle } from '../fakes/aws/faults.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually, isAlive } from '../support/processes.ts'
 import { STALL_MS } from '../support/timing.ts'
-import { definition, entryOf, pidsIn, postOf, ready, startTasks } from './task-running.ts'
+import { definition, entryOf, onLinux, pidsIn, postOf, ready, startTasks } from './task-running.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
 
-/** Commands are for bash and /proc. */
-const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
-
 const IGNORES_TERM = 'trap \'\' TERM\necho $$ > "$RUNNER_TEMP/pids"\n'
 const ENDLESS = 'while true; do sleep 0.2; done'
+
+/** Starts a step, cancels its task, and waits until the command has got its SIGTERM, which it ignores. */
+async function whileCanceledCommandEnds(service: LocalDataPipeline, job: Job, graceSeconds: string) {
+  const { taskId } = service.addTask()
+  const run = `${IGNORES_TERM}${ready(ENDLESS)}`
+  const running = await startTasks(job, { run, 'heartbeat-seconds': '5', 'stop-grace-seconds': graceSeconds })
+  service.cancelTask(taskId)
+  await service.received('ReportTaskProgress', 2)
+  await delay(500)
+  return running
+}
 
 onLinux(
   'a task that the service canceled, whose command takes its time to end: is not reported by the post step when the main step is killed',
   async () => {
     await using service = await LocalDataPipeline.start()
-    const { taskId } = service.addTask()
     using job = new Job(service.env())
-    const run = `${IGNORES_TERM}${ready(ENDLESS)}`
-    const { main, done } = await startTasks(job, { run, 'heartbeat-seconds': '5', 'stop-grace-seconds': '60' })
-    service.cancelTask(taskId)
-    await service.received('ReportTaskProgress', 2)
-    await delay(500)
+    const { main, done } = await whileCanceledCommandEnds(service, job, '60')
     main.kill('SIGKILL')
     await done
     expect(await postOf(job)).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
@@ -44,13 +47,8 @@ onLinux(
   'a task that the service canceled, whose command takes its time to end: is ended at once when the job is cancelled as well',
   async () => {
     await using service = await LocalDataPipeline.start()
-    const { taskId } = service.addTask()
     using job = new Job(service.env())
-    const run = `${IGNORES_TERM}${ready(ENDLESS)}`
-    const { main, done } = await startTasks(job, { run, 'heartbeat-seconds': '5', 'stop-grace-seconds': '20' })
-    service.cancelTask(taskId)
-    await service.received('ReportTaskProgress', 2)
-    await delay(500)
+    const { main, done } = await whileCanceledCommandEnds(service, job, '20')
     const cancelledAt = performance.now()
     main.kill('SIGINT')
     const step = await done

@@ -1,18 +1,15 @@
 // task-runner works off a queue: several tasks, preconditions, heartbeats meanwhile, and what keeps it from taking tasks.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { accessDenied, bare, on, throttle, times } from '../fakes/aws/faults.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
-import { definition, ready, runTasks, startTasks } from './task-running.ts'
+import { definition, onLinux, ready, runTasks, startTasks } from './task-running.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
-
-/** Commands are for bash. */
-const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
 
 const PRECONDITION = { texts: { type: 'ShellCommandPrecondition' } }
 

@@ -1,21 +1,18 @@
 // A command of task-runner is stopped, or leaves processes behind.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { hang, invalidRequest, on, taskNotFound, throttle } from '../fakes/aws/faults.ts'
 import { parseFileCommands } from '../support/file-commands.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually, isAlive, killAll } from '../support/processes.ts'
 import { Worker } from '../support/worker.ts'
-import { operationsOf, pidsIn, postOf, ready, startTasks } from './task-running.ts'
+import { onLinux, operationsOf, pidsIn, postOf, ready, startTasks } from './task-running.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
-
-/** Commands are for bash and /proc. */
-const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
 
 /** Starts processes in every way that keeps them from the signal of their group, and notes their ids. */
 const FAMILY = [

@@ -1,18 +1,15 @@
 // task-runner takes tasks, runs a command for each, and reports how it ended.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { RUN_LINK } from '../support/step.ts'
-import { commandTask, definition, entryOf, operationsOf, runTasks } from './task-running.ts'
+import { commandTask, definition, entryOf, onLinux, operationsOf, runTasks } from './task-running.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
-
-/** Commands are for bash and /proc. */
-const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
 
 describe('a task', () => {
   onLinux('is taken, run and reported', async () => {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { test } from '@jest/globals'
 import type { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import type { Field, PipelineObjects } from '../fakes/aws/sample-task.ts'
 import type { NewTask, Task } from '../fakes/aws/tasks.ts'
@@ -7,6 +8,9 @@ import type { Job } from '../support/job.ts'
 import { eventually } from '../support/processes.ts'
 import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
 import type { RunningStep } from '../support/worker.ts'
+
+/** Commands are for bash and /proc. */
+export const onLinux = (process.platform === 'linux' ? test.concurrent : test.skip) as typeof test.concurrent
 
 type Inputs = Readonly<Record<string, string>>
 
