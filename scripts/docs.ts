@@ -16,19 +16,38 @@ interface ActionFile {
   outputs: Record<string, { description: string }>
 }
 
+/** How the description of an input ends whose default is its only useful value. */
+export const DO_NOT_SET = ' Do not set.'
+
 /** The README of a folder with its tables generated again. */
 export function readmeOf(folder: string): string {
   const action = parse(readFileSync(join(root, folder, 'action.yml'), 'utf8')) as ActionFile
   const readme = readFileSync(join(root, folder, 'README.md'), 'utf8')
-  return replaceBetween(replaceBetween(readme, 'inputs', inputTable(action)), 'outputs', outputTable(action))
+  const tables = {
+    inputs: inputTable(action),
+    'inputs-set-by-github': setByGitHubTable(action),
+    outputs: outputTable(action),
+  }
+  return Object.entries(tables).reduce((text, [name, table]) => replaceBetween(text, name, table), readme)
 }
 
 function inputTable({ inputs }: ActionFile): string {
-  const rows = Object.entries(inputs).map(([name, input]) => {
-    const defaultValue = input.required ? '**required**' : input.default === undefined ? '' : code(input.default)
-    return `| ${code(name)} | ${defaultValue} | ${cell(input.description)} |`
-  })
+  const rows = Object.entries(inputs)
+    .filter(([, { description }]) => !description.endsWith(DO_NOT_SET))
+    .map(([name, input]) => {
+      const defaultValue = input.required ? '**required**' : input.default === undefined ? '' : code(input.default)
+      return `| ${code(name)} | ${defaultValue} | ${cell(input.description)} |`
+    })
   return ['| input | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
+}
+
+function setByGitHubTable({ inputs }: ActionFile): string {
+  const rows = Object.entries(inputs)
+    .filter(([, { description }]) => description.endsWith(DO_NOT_SET))
+    .map(([name, { default: value = '', description }]) => {
+      return `| ${code(name)} | ${code(value)} | ${cell(description.slice(0, -DO_NOT_SET.length))} |`
+    })
+  return ['| input | value | meaning |', '| --- | --- | --- |', ...rows].join('\n')
 }
 
 function outputTable({ outputs }: ActionFile): string {

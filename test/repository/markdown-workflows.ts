@@ -15,13 +15,9 @@ interface Block {
 
 const FENCE = /^( *)(`{3,}|~{3,}) *([^\s`]*)/
 
-/**
- * The context of a fragment: the task of the README's workflows, as an input or an entry of a matrix, and needed jobs,
- * including those that it refers to.
- */
-function aroundFragment(fragment: string): string {
-  const needed = new Set(['needed', ...[...fragment.matchAll(/\bneeds\.([\w-]+)/g)].flatMap(([, key]) => key ?? [])])
-  const jobs = [...needed].map((key) => `  ${key}:\n    runs-on: ubuntu-latest\n    steps: [{ run: 'true' }]\n`)
+/** The context of jobs: the task of the workflows in the docs, as an input, and other jobs. */
+function aroundJobs(others: Iterable<string>): string {
+  const jobs = [...others].map((key) => `  ${key}:\n    runs-on: ubuntu-latest\n    steps: [{ run: 'true' }]\n`)
   return `on:
   workflow_dispatch:
     inputs:
@@ -30,7 +26,13 @@ function aroundFragment(fragment: string): string {
       precondition:
         type: boolean
 jobs:
-${jobs.join('')}  job:
+${jobs.join('')}`
+}
+
+/** The context of a fragment: also the task as an entry of a matrix, and needed jobs, including those that it refers to. */
+function aroundFragment(fragment: string): string {
+  const needed = new Set(['needed', ...[...fragment.matchAll(/\bneeds\.([\w-]+)/g)].flatMap(([, key]) => key ?? [])])
+  return `${aroundJobs(needed)}  job:
     needs: [${[...needed].join(', ')}]
     runs-on: ubuntu-latest
     strategy:
@@ -44,6 +46,7 @@ ${jobs.join('')}  job:
 /**
  * The workflows of a Markdown file. A ```yaml block is one of these:
  * - a mapping with `jobs`: a whole workflow;
+ * - a mapping of jobs: placed in a workflow with the input `task-id` and the jobs that they need;
  * - a list: steps, placed in a job with the input `task-id` and the matrix `task`;
  * - a mapping of inputs of the action of this folder: placed under `with:` of a step that uses it, after steps with the
  *   ids that it refers to, and with the required inputs that it omits.
@@ -80,6 +83,10 @@ function workflowOf(file: string, block: Block): WorkflowText {
   const content: unknown = parse(block.text)
   if (isMapping(content) && 'jobs' in content) return wrapped(file, block, '', 0)
   if (Array.isArray(content)) return wrapped(file, block, aroundFragment(block.text), 6)
+  if (isMapping(content) && Object.values(content).every((job) => isMapping(job) && 'runs-on' in job)) {
+    const needed = Object.values(content).flatMap((job) => (job as { needs?: string | string[] }).needs ?? [])
+    return wrapped(file, block, aroundJobs(new Set(needed.filter((key) => !(key in content)))), 2)
+  }
 
   const folder = ACTION_FOLDERS.find((action) => action === dirname(file)) ?? '.'
   const { inputs } = readActionFile(folder)
@@ -95,7 +102,7 @@ function workflowOf(file: string, block: Block): WorkflowText {
     return wrapped(file, block, `${aroundFragment(block.text)}${step.map((line) => `      ${line}\n`).join('')}`, 10)
   }
   throw new Error(
-    `${file}:${block.line}: neither a workflow, nor a list of steps, nor inputs of the action in ${folder}`,
+    `${file}:${block.line}: neither a workflow, nor jobs, nor a list of steps, nor inputs of the action in ${folder}`,
   )
 }
 

@@ -32,7 +32,7 @@ import { definition, runTasks } from './task-running.ts'
 /** What a message is, by the first words of the advice. */
 const KINDS = { 'A warning': 'warnings', 'A notice': 'notices', 'In the log': 'log' } as const
 
-/** A message that the README says what to do about; a row of its table may have several. */
+/** A message that docs/troubleshooting.md says what to do about; a row of its table may have several. */
 interface Entry {
   /** What the message says; `…` stands for what differs. */
   readonly saying: string
@@ -266,9 +266,9 @@ function reportTrouble(fault: Fault, inputs: Inputs = {}): () => Promise<StepRes
   }
 }
 
-const entries = entriesOf(readFileSync(join(REPOSITORY, 'README.md'), 'utf8'))
+const entries = entriesOf(readFileSync(join(REPOSITORY, 'docs', 'troubleshooting.md'), 'utf8'))
 
-describe('the table of the README', () => {
+describe('the table of docs/troubleshooting.md', () => {
   test('and the mistakes made here are about the same messages', () => {
     expect(entries.map(({ saying }) => saying).sort()).toEqual(Object.keys(PROVOCATIONS).sort())
   })
