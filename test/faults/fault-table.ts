@@ -139,7 +139,7 @@ export const FAULTS: readonly FaultRow[] = [
     expected: EVERYWHERE,
   },
   {
-    fault: 'throttling for ever',
+    fault: 'throttling permanently',
     provoke: withFault((context) => context.always(throttle())),
     isEndless: true,
     expected: fails(
@@ -154,7 +154,7 @@ export const FAULTS: readonly FaultRow[] = [
     expected: EVERYWHERE,
   },
   {
-    fault: 'status 503 without a body, for ever',
+    fault: 'status 503 without a body, permanently',
     provoke: withFault((context) => context.always(bare(503))),
     isEndless: true,
     expected: fails(/gave up after \d+ attempts.*status 503.*HTTPS_PROXY/, ...CALLERS, REPORT),
@@ -216,7 +216,7 @@ export const FAULTS: readonly FaultRow[] = [
     },
   },
   {
-    fault: 'silence for ever',
+    fault: 'silence permanently',
     provoke: withFault((context) => context.always(hang())),
     isEndless: true,
     expected: {
@@ -280,7 +280,7 @@ export const FAULTS: readonly FaultRow[] = [
     expected: without(...LATER_CALLS),
   },
   {
-    fault: 'credentials of the environment expire between two tries',
+    fault: 'credentials of the environment expire between two attempts',
     provoke: withFault((context) => {
       context.next(throttle())
       context.whenAsked(() => context.expireCredentials())
@@ -294,7 +294,7 @@ export const FAULTS: readonly FaultRow[] = [
     },
   },
   {
-    fault: 'a session of a role ends between two tries',
+    fault: 'a session of a role ends between two attempts',
     provoke: withFault((context) => {
       context.next(throttle())
       context.whenAsked(() => context.expireCredentials())
@@ -324,7 +324,7 @@ export const FAULTS: readonly FaultRow[] = [
   },
   ...(['SIGINT', 'SIGTERM'] as const).flatMap((signal): FaultRow[] => [
     {
-      fault: `${signal} while a try has no answer`,
+      fault: `${signal} while one attempt has no answer`,
       provoke: (context) => {
         context.next(hang())
         return context.signal(signal)
@@ -341,7 +341,7 @@ export const FAULTS: readonly FaultRow[] = [
       },
     },
     {
-      fault: `${signal} while there is no answer for ever`,
+      fault: `${signal} while no attempt gets an answer`,
       provoke: (context) => {
         context.always(hang())
         return context.signal(signal)
@@ -381,7 +381,7 @@ export const FAULTS: readonly FaultRow[] = [
     },
   },
   {
-    fault: 'RUNNER_TEMP that can not be',
+    fault: "RUNNER_TEMP that can't be created",
     provoke: (context) => {
       const file = join(context.folder(), 'file')
       writeFileSync(file, '')
