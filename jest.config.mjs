@@ -5,9 +5,15 @@ import './test/support/sanitize-env.mjs'
 const SUITES = {
   tests: {
     testMatch: ['<rootDir>/test/{fakes,properties,repository,scenarios,support,unit}/**/*.test.ts'],
-    // Scenarios mostly wait for processes and clocks.
-    maxWorkers: 3,
+    // Scenarios with processes mostly wait for them and for clocks.
+    maxWorkers: 4,
     // A scenario starts the built action as a process. The limit allows for slow CI machines.
+    testTimeout: 60_000,
+  },
+  // All cases of the properties, of which the tests above have a fortieth (test/properties/runs.ts).
+  properties: {
+    testMatch: ['<rootDir>/test/{properties,unit}/**/*.test.ts'],
+    maxWorkers: 2,
     testTimeout: 60_000,
   },
   faults: {
@@ -32,12 +38,17 @@ const SUITES = {
   },
 }
 
+/** GitHub's own parser of workflows. */
+const PARSERS = '@actions/(languageservice|workflow-parser)/.*\\.js$'
+
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
+    [PARSERS]: '<rootDir>/test/support/json-imports.mjs',
   },
+  transformIgnorePatterns: [`/node_modules/(?!${PARSERS})`],
   // Copies of the repository for mutation tests, and what .ci/run installs.
   modulePathIgnorePatterns: ['<rootDir>/reports/', '<rootDir>/.tools/'],
   ...SUITES[process.env.TEST_SUITE ?? 'tests'],

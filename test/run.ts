@@ -1,7 +1,7 @@
-// Runs one suite of tests: tests, faults, performance or workflows.
+// Runs one suite of tests: tests, properties, faults, performance or workflows.
 // Usage: node test/run.ts SUITE            all of it
 //        node test/run.ts SUITE --short    faults, performance: short faults, few jobs, and nothing that takes long
-//        node test/run.ts faults --write   and docs/RELIABILITY.md from the results
+//        node test/run.ts faults --write   and docs/reliability.md from the results
 // Other arguments go to Jest.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

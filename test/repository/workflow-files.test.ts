@@ -61,17 +61,11 @@ describe('the workflows of this repository', () => {
       expect([action, [...commits]]).toEqual([action, [expect.any(String)]])
   })
 
-  test('are kept up to date by Dependabot, as npm packages are, a week after a release', () => {
-    const { version, updates } = parse(contentOf('.github/dependabot.yml'))
-    expect(version).toBe(2)
+  test('are kept up to date by Dependabot, as npm packages are', () => {
+    const { updates } = parse(contentOf('.github/dependabot.yml'))
     for (const ecosystem of ['npm', 'github-actions']) {
       expect(updates).toContainEqual(
-        expect.objectContaining({
-          'package-ecosystem': ecosystem,
-          directory: '/',
-          schedule: { interval: 'weekly' },
-          cooldown: { 'default-days': 7 },
-        }),
+        expect.objectContaining({ 'package-ecosystem': ecosystem, directory: '/', schedule: { interval: 'weekly' } }),
       )
     }
   })
@@ -306,18 +300,11 @@ echo done
 })
 
 describe('of the rules of this repository', () => {
-  const KEPT = `permissions:
-  contents: read
-concurrency: ci
-jobs:
+  const KEPT = `jobs:
   test:
     timeout-minutes: 5
-    permissions:
-      contents: write
     steps:
       - uses: actions/checkout@0123456789012345678901234567890123456789 # v6.0.2
-        with:
-          persist-credentials: false
       - uses: ./activity
 `
 
@@ -326,21 +313,9 @@ jobs:
   })
 
   test.each([
-    ['more permissions for all jobs', 'contents: read', 'contents: write', 'ci.yml: the permissions at the top'],
-    ['no permissions', 'permissions:\n  contents: read\n', '', 'ci.yml: the permissions at the top'],
-    ['no concurrency', 'concurrency: ci\n', '', 'ci.yml: concurrency is missing'],
     ['no limit of time', 'timeout-minutes: 5', 'name: test', 'ci.yml: the job test has no timeout-minutes'],
-    ['a checkout that keeps the token', 'persist-credentials: false', 'fetch-depth: 0', 'ci.yml: a checkout without'],
-    ['a tag', '@0123456789012345678901234567890123456789', '@v6', 'ci.yml:10: actions/checkout@v6 must be pinned'],
-    ['a commit without its version', ' # v6.0.2', '', 'ci.yml:10: actions/checkout@0123'],
-    ['a version that is only a major one', '# v6.0.2', '# v6', 'ci.yml:10: actions/checkout@0123'],
-    ['a short commit', '@01234567890', '@', 'ci.yml:10: actions/checkout@1234'],
-    [
-      'an action that is quoted',
-      'uses: ./activity',
-      'uses: "actions/cache@v4"',
-      'ci.yml:13: actions/cache@v4 must be pinned',
-    ],
+    ['a commit without its version', ' # v6.0.2', '', 'ci.yml:5: a pinned action without its version'],
+    ['a version that is only a major one', '# v6.0.2', '# v6', 'ci.yml:5: a pinned action without its version'],
   ])('%s is found', (_, from, to, message) => {
     const breaches = policyBreaches(wholeFile('ci.yml', planted(KEPT, from, to).text))
     expect(breaches).toEqual([expect.stringContaining(message)])
