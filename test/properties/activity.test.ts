@@ -1,7 +1,7 @@
 // The whole action activity, in both of its stages, without its heartbeat process: any inputs and any responses.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { runInProcess } from './action-run.ts'
+import { callStep } from '../support/called-step.ts'
 import { activityInputs, longVariable, SECRETS } from './any-inputs.ts'
 import { awsResponse, githubResponses, githubResponseTo } from './any-response.ts'
 import { credentialSource, environmentOf, GOOD_RESPONSES, inputsOf, secretsHad } from './credential-source.ts'
@@ -40,7 +40,12 @@ test(
               ? githubResponseTo(github, path, before)
               : (scripts[call as keyof typeof scripts]?.[before] ?? GOOD_RESPONSES[call] ?? success())
           const env = { ...SECRETS, ...environmentOf(source, server.url) }
-          const main = await runInProcess('activity', { inputs, env, files })
+          const main = await callStep({
+            action: 'activity',
+            inputs,
+            env,
+            files,
+          })
           const secrets = secretsHad(source, server.exchanges)
           expectCleanEnd('activity', main, secrets)
           expect(server.of('SetTaskStatus')).toEqual([])
@@ -58,7 +63,9 @@ test(
 
           const before = server.exchanges.length
           const state = Object.entries(main.state).map(([name, value]) => [`STATE_${name}`, value])
-          const post = await runInProcess('activity-post', {
+          const post = await callStep({
+            action: 'activity',
+            stage: 'post',
             inputs,
             env: { ...env, ...Object.fromEntries(state) },
             files,

@@ -47,6 +47,7 @@ export function secretsHad(source: CredentialSource, exchanges: readonly Exchang
 /** The environment of a step with credentials of this source. It always has a key without an id, and a token. */
 export function environmentOf(source: CredentialSource, url: string): Record<string, string> {
   return {
+    AWS_REGION: 'us-east-1',
     AWS_ENDPOINT_URL_DATA_PIPELINE: url,
     AWS_ENDPOINT_URL_STS: url,
     ACTIONS_ID_TOKEN_REQUEST_URL: `${url}/oidc?x=1`,

@@ -3,7 +3,7 @@ import { redact } from '../../src/text/redact.ts'
 import { checkConstraints } from '../fakes/aws/constraints.ts'
 import { readActionFile } from '../support/action-file.ts'
 import { windowFinder } from '../support/secret-windows.ts'
-import type { ActionRun } from './action-run.ts'
+import type { StepResult } from '../support/step.ts'
 import { ALL_SECRETS } from './any-inputs.ts'
 import { type Exchange, saysError, saysSuccess } from './hostile-server.ts'
 
@@ -50,9 +50,9 @@ export function withoutSecrets(text: string): string {
  *
  * @param given secrets that it got, and that were not in its environment
  */
-export function expectCleanEnd(place: string, run: ActionRun, given: readonly string[] = []): void {
+export function expectCleanEnd(place: string, run: StepResult, given: readonly string[] = []): void {
   expect([0, 1]).toContain(run.exitCode)
-  expect(run.errors).toHaveLength(run.exitCode)
+  expect(run.errors).toHaveLength(Number(run.exitCode))
   for (const error of run.errors) expect(error.trim()).not.toBe('')
   for (const { name, properties } of run.commands) {
     expect([name, properties, HARMLESS.has(name)]).toEqual([name, {}, true])
@@ -90,7 +90,7 @@ export function expectWithinLimits({ body }: Exchange): Record<string, unknown> 
  * @param reports all SetTaskStatus requests of the run
  */
 export function expectTrueReport(
-  run: ActionRun,
+  run: StepResult,
   reports: readonly Exchange[],
   given: {
     readonly taskId: string

@@ -1,7 +1,7 @@
 // The whole action poll-for-task: any inputs and any responses.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { runInProcess } from './action-run.ts'
+import { callStep } from '../support/called-step.ts'
 import { INPUT_TOKEN, pollForTaskInputs, SECRETS } from './any-inputs.ts'
 import { awsResponse, stsResponse } from './any-response.ts'
 import { credentialSource, environmentOf, GOOD_RESPONSES, inputsOf, secretsHad } from './credential-source.ts'
@@ -30,7 +30,8 @@ test(
         server.exchanges.length = 0
         server.reply = (call, _path, before) =>
           scripts[call as keyof typeof scripts]?.[before] ?? GOOD_RESPONSES[call] ?? success()
-        const run = await runInProcess('poll-for-task', {
+        const run = await callStep({
+          action: 'poll-for-task',
           inputs: { ...inputs, ...inputsOf(source) },
           env: { ...SECRETS, GH_TOKEN: INPUT_TOKEN, ...environmentOf(source, server.url) },
         })

@@ -1,7 +1,7 @@
 // The whole root action: any inputs and any responses of every service.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { runInProcess } from './action-run.ts'
+import { callStep } from '../support/called-step.ts'
 import { INPUT_TOKEN, longVariable, SECRETS, setTaskStatusInputs, variable } from './any-inputs.ts'
 import { awsResponse, githubResponses, githubResponseTo, oidcResponse, stsResponse } from './any-response.ts'
 import { credentialSource, environmentOf, GOOD_RESPONSES, inputsOf, secretsHad } from './credential-source.ts'
@@ -38,7 +38,7 @@ test(
             const script = call === 'oidc' ? role.oidc : call === 'sts' ? role.sts : aws
             return script[before] ?? GOOD_RESPONSES[call] ?? success()
           }
-          const run = await runInProcess('set-task-status', {
+          const run = await callStep({
             inputs: { ...inputs, ...inputsOf(source) },
             env: { ...SECRETS, ...environmentOf(source, server.url) },
             files: workspace,
@@ -80,7 +80,7 @@ test(
       fc.asyncProperty(inputs, githubResponses, async (given, github) => {
         server.exchanges.length = 0
         server.reply = (call, path, before) => (call === 'github' ? githubResponseTo(github, path, before) : success())
-        const run = await runInProcess('set-task-status', {
+        const run = await callStep({
           inputs: { 'task-id': 'task', 'github-token': INPUT_TOKEN, ...given } as Record<string, string>,
           env: { ...SECRETS, ...environmentOf('environment', server.url) },
         })

@@ -4,14 +4,15 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import type { HeartbeatSettings } from '../../src/activity/heartbeat-settings.ts'
-import { type Credentials, TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
+import type { Credentials } from '../fakes/aws/credentials.ts'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { REPOSITORY } from '../support/action-file.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { node24 } from '../support/node24.ts'
 import { argumentsOf, environmentOf, eventually, isAlive, killAll, openFilesOf } from '../support/processes.ts'
+import { fastClock } from '../support/timing.ts'
 import type { RunningStep } from '../support/worker.ts'
-import { heartbeatOf, reportsOf, startActivity } from './holding.ts'
+import { FAST_HEARTBEAT, heartbeatOf, reportsOf, startActivity } from './holding.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
@@ -24,6 +25,8 @@ const TEMPORARY: Required<Omit<Credentials, 'expiresAt'>> = {
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
   sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE/session+token=='.repeat(8),
 }
+
+const A_MINUTE_IN_2_S = fastClock(30, { script: 'heartbeat.js' })
 
 /** How long post waits for a heartbeat process that does not end. */
 const STOP_WITHIN_MS = 10_000
@@ -38,7 +41,7 @@ function preload(job: Job, code: string): Record<string, string> {
 const BLOCK = (ms: number): string => `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${ms})`
 
 describe('the heartbeat process', () => {
-  onLinux('has no pipe of the step, no secret and no task id where others can read it', async () => {
+  onLinux('has no pipe of the step, no port, no secret and no task id where others can read it', async () => {
     await using service = await LocalDataPipeline.start({ credentials: [TEMPORARY] })
     const secrets = {
       AWS_SECRET_ACCESS_KEY: TEMPORARY.secretAccessKey,
@@ -53,7 +56,7 @@ describe('the heartbeat process', () => {
     using held = await startActivity(
       service,
       { 'github-token': token, 'on-cancel': 'cancel-run', 'error-message': 'a message for later' },
-      { env: { ...service.env(TEMPORARY), ...secrets } },
+      { env: { ...service.env(TEMPORARY), ...FAST_HEARTBEAT, ...secrets } },
     )
     expect(held.main.exitCode).toBe(0)
     const pid = heartbeatOf(held.job)
@@ -63,6 +66,14 @@ describe('the heartbeat process', () => {
     // In a session of its own: signals for the step's group don't reach it.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     expect(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]).toBe(String(pid))
+
+    const sockets = Object.values(files).filter((file) => file.startsWith('socket:'))
+    const listening = readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state]) => state === '0A')
+      .map((fields) => `socket:[${fields[9]}]`)
+    expect(sockets.filter((socket) => listening.includes(socket))).toEqual([])
 
     const environment = environmentOf(pid)
     expect(environment['RUNNER_TRACKING_ID']).toBe(held.job.trackingId)
@@ -82,32 +93,19 @@ describe('the heartbeat process', () => {
     // Nor in another spelling.
     const letters = (text: string): string => text.replace(/[^a-zA-Z0-9]/g, '')
     expect(letters(seen.names)).not.toContain(letters(held.taskId).slice(0, 12))
-    await held.post()
-    expect(await held.job.heartbeatsEnd()).toBe(true)
-  })
-
-  onLinux('keeps no port, and the step ends as soon as it is ready', async () => {
-    await using service = await LocalDataPipeline.start()
-    // runStep waits for the end of both streams: a pipe that the heartbeat keeps open would keep it.
-    using held = await startActivity(service)
-    const pid = heartbeatOf(held.job)
-    const sockets = Object.values(openFilesOf(pid)).filter((file) => file.startsWith('socket:'))
-    const listening = readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, , , state]) => state === '0A')
-      .map((fields) => `socket:[${fields[9]}]`)
-    expect(sockets.filter((socket) => listening.includes(socket))).toEqual([])
-    await held.post()
-  })
-
-  onLinux('keeps its files where no other user can read them', async () => {
-    await using service = await LocalDataPipeline.start()
-    using held = await startActivity(service)
+    // Its files are where no other user can read them.
     const log = held.main.outputs['heartbeat-log'] ?? ''
     expect(statSync(dirname(log)).mode & 0o077).toBe(0)
     expect(basename(dirname(log))).toMatch(/^[\w-]+$/)
-    await held.post()
+
+    // What looks like a workflow command in its log is shown as text.
+    writeFileSync(log, '\n::error::forged\n##[error]forged\n::endgroup::\n', { flag: 'a' })
+    const post = await held.post()
+    expect(post.errors).toEqual([])
+    expect(post.commands.map(({ name }) => name)).toEqual(['group', 'endgroup'])
+    expect(post.stdout).toContain('forged')
+    for (const secret of [...Object.values(secrets), token]) expect(post.stdout).not.toContain(secret)
+    expect(await held.job.heartbeatsEnd()).toBe(true)
   })
 })
 
@@ -121,6 +119,7 @@ describe('ends', () => {
       {},
       {
         job,
+        env: FAST_HEARTBEAT,
         limitMs: 50_000,
         // It starts the step, waits for its end, and then waits for other things to do.
         startedBy: [
@@ -134,7 +133,7 @@ describe('ends', () => {
         },
       },
     )
-    // A parent that is not the runner's own process counts only when it has outlived the main step by 10 s.
+    // A parent that is not the runner's own process counts only when it has outlived the main step by 10 s of the heartbeat's time.
     await service.received('ReportTaskProgress', 4, 40_000)
     expect(await eventually(() => job.steps().length === 0)).toBe(true)
     const pid = heartbeatOf(job)
@@ -160,8 +159,8 @@ describe('ends', () => {
     const settings: HeartbeatSettings = {
       taskId,
       aws: { region: 'us-east-1', role: undefined },
-      intervalMs: 200,
-      lifetimeMs: 8_000,
+      intervalMs: 1_000,
+      lifetimeMs: 60_000,
       onCancel: 'ignore',
       folder: job.temp,
       report: true,
@@ -173,7 +172,7 @@ describe('ends', () => {
       secrets: { AWS_SECRET_ACCESS_KEY },
     }
     const child = spawn(node24(), [join(REPOSITORY, 'dist', 'heartbeat.js')], {
-      env: { PATH: process.env['PATH'], ...env, RUNNER_TRACKING_ID: job.trackingId },
+      env: { PATH: process.env['PATH'], ...FAST_HEARTBEAT, ...env, RUNNER_TRACKING_ID: job.trackingId },
       stdio: ['pipe', 'ignore', 'ignore'],
     })
     const ended = new Promise((resolve) => child.once('exit', resolve))
@@ -187,11 +186,9 @@ describe('ends', () => {
   onLinux('at max-lifetime-minutes: post says so, and reports', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    // A minute takes two seconds.
-    const faster = 'const now = performance.now.bind(performance); performance.now = () => now() * 30'
-    using held = await startActivity(service, { 'max-lifetime-minutes': '1' }, { job, env: preload(job, faster) })
+    using held = await startActivity(service, { 'max-lifetime-minutes': '1' }, { job, env: A_MINUTE_IN_2_S })
     expect(await job.heartbeatsEnd()).toBe(true)
-    const post = await held.post({ env: { NODE_OPTIONS: undefined } })
+    const post = await held.post()
     expect(post.exitCode).toBe(0)
     expect(post.warnings).toHaveLength(1)
     expect(post.warnings[0]).toContain('max-lifetime-minutes')
@@ -232,9 +229,12 @@ describe('a heartbeat process that does not get ready', () => {
   onLinux('in time: main gives up after a while, and no process is left', async () => {
     await using service = await LocalDataPipeline.start()
     using job = new Job()
-    using held = await startActivity(service, {}, { job, env: preload(job, BLOCK(600_000)), limitMs: 40_000 })
+    // Main waits a second and a half instead of 15.
+    const { NODE_OPTIONS } = preload(job, BLOCK(600_000))
+    const env = { NODE_OPTIONS: `${NODE_OPTIONS} ${fastClock(10, { script: 'activity.js' }).NODE_OPTIONS}` }
+    using held = await startActivity(service, {}, { job, env })
     expect(held.main.exitCode).toBe(1)
-    expect(held.main.errors[0]).toMatch(/not ready within \d+ s \(it has written no state\)/)
+    expect(held.main.errors[0]).toMatch(/not ready within [\d.]+ s \(it has written no state\)/)
     expect(await job.heartbeatsEnd()).toBe(true)
     const post = await held.post({ jobStatus: 'failure', env: { NODE_OPTIONS: undefined } })
     expect(post.stdout).toMatch(/heartbeats were not started/)
@@ -252,7 +252,7 @@ describe('a heartbeat process that does not get ready', () => {
     expect(held.main.exitCode).toBe(1)
     expect(held.main.errors).toHaveLength(1)
     // Of the 15 s that it has otherwise.
-    expect(Number(/not ready within (\d+) s/.exec(held.main.errors[0] ?? '')?.[1])).toBeLessThan(15)
+    expect(Number(/not ready within ([\d.]+) s/.exec(held.main.errors[0] ?? '')?.[1])).toBeLessThan(15)
     expect(await job.heartbeatsEnd()).toBe(true)
     const post = await held.post({ jobStatus: 'cancelled', env: { NODE_OPTIONS: undefined } })
     expect(post.stdout).toMatch(/heartbeats were not started/)
@@ -280,17 +280,4 @@ onLinux('post does not kill a later process that has the number of a heartbeat t
   } finally {
     bystander.kill('SIGKILL')
   }
-})
-
-onLinux('its log, with what looks like a workflow command, is shown as text', async () => {
-  await using service = await LocalDataPipeline.start()
-  using held = await startActivity(service)
-  writeFileSync(held.main.outputs['heartbeat-log'] ?? '', '\n::error::forged\n##[error]forged\n::endgroup::\n', {
-    flag: 'a',
-  })
-  const post = await held.post()
-  expect(post.errors).toEqual([])
-  expect(post.commands.map(({ name }) => name)).toEqual(['group', 'endgroup'])
-  expect(post.stdout).toContain('forged')
-  expect(post.stdout).not.toContain(TEST_CREDENTIALS.secretAccessKey)
 })

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { expect } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import type { LocalGitHub } from '../fakes/github/local-github.ts'
-import { preloading } from '../support/preload.ts'
-import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
+import { perform, type Style } from '../support/perform.ts'
+import type { StepOptions, StepResult } from '../support/step.ts'
+import { slowClock } from '../support/timing.ts'
 
 /** What SetTaskStatus received. */
 export interface Sent {
@@ -23,11 +24,14 @@ export interface GitHubReport {
   readonly bodies: readonly Sent[]
   /** The last of them, with '' for each text that it doesn't have. */
   readonly sent: Required<Sent>
-  /** From the first call to GitHub until Data Pipeline got the first report, in milliseconds; 0 without such a call. */
+  /**
+   * From the first call to GitHub until Data Pipeline got the first report, in milliseconds; 0 without such a call. Of a called
+   * step, `step.tookMs` tells more.
+   */
   readonly waited: number
 }
 
-export interface GitHubReportOptions extends Omit<StepOptions, 'inputs' | 'contexts'> {
+export interface GitHubReportOptions extends Omit<StepOptions, 'inputs' | 'contexts'>, Style {
   /** Default: one of its own, which knows no faults. */
   readonly service?: LocalDataPipeline
   /** What `github.token` is; default: the right one. */
@@ -38,7 +42,7 @@ export interface GitHubReportOptions extends Omit<StepOptions, 'inputs' | 'conte
   readonly actionStatus?: string
 }
 
-/** Runs the built action in a job of the run that this GitHub knows, for a new task. */
+/** Runs the root action in a job of the run that this GitHub knows, for a new task. */
 export async function reportFrom(
   github: LocalGitHub,
   inputs: Readonly<Record<string, string>> = {},
@@ -56,7 +60,7 @@ async function reportTo(
   { token, checkRunId, jobStatus, actionStatus, ...options }: GitHubReportOptions,
 ): Promise<GitHubReport> {
   const { taskId } = service.addTask()
-  const step = await runStep({
+  const step = await perform({
     ...options,
     inputs: { 'task-id': taskId, ...inputs },
     contexts: {
@@ -116,7 +120,7 @@ process.on('exit', () => writeFileSync(process.env.FOOTPRINT_FILE,
   JSON.stringify({ loaded, peakBytes: process.resourceUsage().maxRSS * 1024 })))
 `
 
-/** Has the process that `run` starts, with these variables, record its footprint. */
+/** Has the process that `run` starts, with these variables, record its footprint. It has more time on a slow machine. */
 export async function withFootprint<T>(
   run: (env: Record<string, string>) => Promise<T>,
 ): Promise<{ result: T; footprint: Footprint }> {
@@ -124,7 +128,7 @@ export async function withFootprint<T>(
   try {
     const file = join(folder, 'footprint.json')
     const result = await run({
-      ...preloading(RECORDER),
+      ...slowClock(4, RECORDER),
       FOOTPRINT_FILE: file,
     })
     const { loaded, peakBytes } = JSON.parse(readFileSync(file, 'utf8')) as Footprint

@@ -5,7 +5,7 @@ import { LocalProxy } from '../support/proxy.ts'
 import { localEvidence, report, reportTo } from './reporting.ts'
 
 describe('dry-run', () => {
-  test.concurrent('shows what would be sent, and calls nothing', async () => {
+  test('shows what would be sent, and calls nothing', async () => {
     const { step, bodies, taskId } = await report({
       'dry-run': 'true',
       status: 'false',
@@ -31,7 +31,7 @@ describe('dry-run', () => {
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('of a failure shows the evidence that needs no call, and says nothing of the rest', async () => {
+  test('of a failure shows the evidence that needs no call, and says nothing of the rest', async () => {
     const { step, bodies, taskId } = await report({ 'dry-run': 'true' }, { jobStatus: 'failure' })
     const request = { taskId, taskStatus: 'FAILED', ...localEvidence('failure') }
     expect(bodies).toEqual([])
@@ -47,13 +47,13 @@ describe('dry-run', () => {
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('of FINISHED leaves the error inputs out, too', async () => {
+  test('of FINISHED leaves the error inputs out, too', async () => {
     const { step } = await report({ 'dry-run': 'true', 'error-id': 'NotSent' })
     expect(step.stdout).not.toContain('NotSent')
     expect(step.outputs).toMatchObject({ status: 'FINISHED', 'error-id': '' })
   })
 
-  test.concurrent('needs neither region nor credentials', async () => {
+  test('needs neither region nor credentials', async () => {
     const { step } = await report(
       { 'dry-run': 'true' },
       { env: { AWS_REGION: undefined, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } },
@@ -62,7 +62,7 @@ describe('dry-run', () => {
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('asks for no token, assumes no role, and goes to no proxy', async () => {
+  test('asks for no token, assumes no role, and goes to no proxy', async () => {
     await using service = await LocalDataPipeline.start()
     await using oidc = await LocalOidc.start()
     await using proxy = await LocalProxy.start()
@@ -77,7 +77,7 @@ describe('dry-run', () => {
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('reads the stack trace file', async () => {
+  test('reads the stack trace file', async () => {
     const { step } = await report(
       { 'dry-run': 'true', status: 'FAILED', 'error-stack-trace-file': 'log' },
       { files: { log: 'from the file' } },

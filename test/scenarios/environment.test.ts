@@ -3,10 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
+import { NO_CREDENTIALS } from '../fakes/aws/cloud.ts'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { Job } from '../support/job.ts'
+import { perform } from '../support/perform.ts'
+import { preloading } from '../support/preload.ts'
 import type { StepResult } from '../support/step.ts'
 import { inFolder } from '../support/temporary-folder.ts'
 import { report, reportTo } from './reporting.ts'
@@ -15,7 +17,11 @@ test.concurrent('no HOME, PATH, temporary folder or workspace', async () => {
   const names = ['HOME', 'USERPROFILE', 'PATH', 'TMPDIR', 'TEMP', 'TMP', 'RUNNER_TEMP', 'GITHUB_WORKSPACE']
   const { step, bodies } = await report(
     { status: 'FAILED', 'error-stack-trace-file': 'load.log' },
-    { env: Object.fromEntries(names.map((name) => [name, undefined])), files: { 'load.log': 'no disk' } },
+    {
+      as: 'process',
+      env: Object.fromEntries(names.map((name) => [name, undefined])),
+      files: { 'load.log': 'no disk' },
+    },
   )
   expect(bodies).toMatchObject([{ taskStatus: 'FAILED', errorStackTrace: 'no disk' }])
   expect(step.errors).toEqual([])
@@ -39,26 +45,19 @@ describe('a user whom the system does not know, as in a container with a number 
     ['missing', undefined],
     ['empty', ''],
   ])('HOME is %s: reported with the credentials that are there', async (_name, HOME) => {
-    await inFolder(async (folder) => {
-      const { step, bodies } = await report(
-        {},
-        { env: { ...preload(folder, NO_PASSWD), HOME, USERPROFILE: undefined } },
-      )
-      expect(step.errors).toEqual([])
-      expect(bodies).toHaveLength(1)
-      expect(step.exitCode).toBe(0)
-    })
+    const env = { ...preloading(NO_PASSWD), HOME, USERPROFILE: undefined }
+    const { step, bodies } = await report({}, { as: 'process', env })
+    expect(step.errors).toEqual([])
+    expect(bodies).toHaveLength(1)
+    expect(step.exitCode).toBe(0)
   })
 
   test.concurrent('no credentials either: one error that says so', async () => {
-    await inFolder(async (folder) => {
-      const env = { ...preload(folder, NO_PASSWD), HOME: undefined, USERPROFILE: undefined }
-      const none = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
-      const { step } = await report({ 'timeout-seconds': '12' }, { env: { ...env, ...none } })
-      expect(step.errors).toHaveLength(1)
-      expect(step.errors[0]).toContain('credentials')
-      expect(step.errors[0]).not.toContain('homedir')
-    })
+    const env = { ...preloading(NO_PASSWD), ...NO_CREDENTIALS, HOME: undefined, USERPROFILE: undefined }
+    const { step } = await report({ 'timeout-seconds': '12' }, { as: 'process', env })
+    expect(step.errors).toHaveLength(1)
+    expect(step.errors[0]).toContain('credentials')
+    expect(step.errors[0]).not.toContain('homedir')
   })
 })
 
@@ -66,6 +65,7 @@ test.concurrent('HOME is empty: profiles of the workspace are not taken for thos
   const { step, bodies } = await report(
     { 'aws-region': '' },
     {
+      as: 'process',
       env: { HOME: '', USERPROFILE: undefined, AWS_REGION: undefined, AWS_CONFIG_FILE: undefined },
       files: { '.aws/config': '[default]\nregion = eu-west-1\n' },
     },
@@ -103,6 +103,7 @@ whereOneMayMount('workspace, home and the files of the runner are read-only (Lin
   const { step, bodies } = await report(
     { status: 'FAILED', 'error-stack-trace-file': 'load.log' },
     {
+      as: 'process',
       startedBy: ['unshare', '--map-root-user', '--mount', 'bash', '-c', mount, 'bash'],
       files: { 'load.log': 'no disk' },
     },
@@ -144,7 +145,10 @@ describe('the files of the runner', () => {
   test.concurrent('none: outputs go the way of older runners, and there is no summary', async () => {
     const { step, bodies } = await report(
       { status: 'FAILED', 'error-message': 'line 1\nline 2, 100%' },
-      { env: { GITHUB_OUTPUT: undefined, GITHUB_STATE: undefined, GITHUB_STEP_SUMMARY: undefined } },
+      {
+        as: 'process',
+        env: { GITHUB_OUTPUT: undefined, GITHUB_STATE: undefined, GITHUB_STEP_SUMMARY: undefined },
+      },
     )
     expect(bodies).toHaveLength(1)
     expect(step.warnings).toEqual([])
@@ -171,18 +175,9 @@ describe('the files of the runner', () => {
     expect(post.warnings).toEqual([])
     expect(service.task(taskId).status).toBe('FINISHED')
   })
-
-  test.concurrent('named, and not there: a warning each, and the status is reported', async () => {
-    const gone = join(tmpdir(), 'no-such-folder', 'file')
-    const { step, bodies } = await report({}, { env: { GITHUB_OUTPUT: gone, GITHUB_STEP_SUMMARY: gone } })
-    expect(bodies).toHaveLength(1)
-    expect(step.errors).toEqual([])
-    expect(step.warnings).toHaveLength(2)
-    expect(step.exitCode).toBe(0)
-  })
 })
 
-test.concurrent('in a container: a stack trace file by its path outside of it is explained', async () => {
+test('in a container: a stack trace file by its path outside of it is explained', async () => {
   const path = join(tmpdir(), 'no-such-folder', 'pipes', 'load.log')
   await using service = await LocalDataPipeline.start()
   const outside = await reportTo(service, { status: 'FAILED', 'error-stack-trace-file': path })
@@ -193,17 +188,11 @@ test.concurrent('in a container: a stack trace file by its path outside of it is
   expect(relative.step.warnings[0]).not.toContain('relative to the workspace')
 })
 
-test.concurrent('poll-for-task: a runner with an empty name is told by the name of the machine', async () => {
+test('poll-for-task: a runner with an empty name is told by the name of the machine', async () => {
   await using service = await LocalDataPipeline.start()
   service.addTask({ workerGroup: 'nightly' })
-  using job = new Job({ ...service.env(), RUNNER_NAME: ' ' })
-  const step = await job.main('poll', { action: 'poll-for-task', inputs: { 'worker-group': 'nightly' } })
+  const env = { ...service.env(), RUNNER_NAME: ' ' }
+  const step = await perform({ action: 'poll-for-task', inputs: { 'worker-group': 'nightly' }, env })
   expect(step.outputs['found']).toBe('true')
   expect(service.requestsFor('PollForTask')[0]?.body['hostname']).toMatch(/\S/)
 })
-
-/** Variables that load a module before the action. */
-function preload(folder: string, module: string): Record<string, string> {
-  writeFileSync(join(folder, 'preload.mjs'), module)
-  return { NODE_OPTIONS: `--import=${pathToFileURL(join(folder, 'preload.mjs'))}` }
-}

@@ -3,7 +3,6 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { invalidRequest } from '../fakes/aws/faults.ts'
 import type { Job, StepInput } from '../fakes/github/jobs.ts'
 import { LocalGitHub } from '../fakes/github/local-github.ts'
-import { slowClock } from '../support/timing.ts'
 import { expectPlainReport, needsOf, reportFrom, routesAsked, withFootprint } from './asking-github.ts'
 
 /** The steps of this job as GitHub shows them while its last one, the report, runs. */
@@ -14,10 +13,10 @@ const STEPS: StepInput[] = [
 ]
 
 describe('what is sent for the failure of this job', () => {
-  test('step, job, workflow, repository, run and attempt, and the link to the job at the end', async () => {
+  test.concurrent('step, job, workflow, repository, run and attempt, and the link to the job at the end', async () => {
     await using github = await LocalGitHub.start({ attempt: 3 })
     const job = github.addJob({ name: 'build (linux, 24)', steps: STEPS })
-    const result = await reportFrom(github, {}, { jobStatus: 'failure', checkRunId: job.id })
+    const result = await reportFrom(github, {}, { as: 'process', jobStatus: 'failure', checkRunId: job.id })
 
     expectPlainReport(result)
     expect(result.bodies[0]).toEqual({
@@ -172,10 +171,10 @@ describe('given texts win, and only what is missing is asked for', () => {
     })
   }
 
-  test('without a token nothing is missing either, when all texts are given', async () => {
+  test.concurrent('without a token nothing is missing either, when all texts are given', async () => {
     await using github = await LocalGitHub.start()
     const { result, footprint } = await withFootprint((env) =>
-      reportFrom(github, { ...given, 'github-token': '' }, { jobStatus: 'failure', env }),
+      reportFrom(github, { ...given, 'github-token': '' }, { as: 'process', jobStatus: 'failure', env }),
     )
     expectPlainReport(result)
     expect(footprint.loaded).toEqual(['dist/index.js', 'dist/actions/index.js'])
@@ -337,8 +336,7 @@ describe('GitHub learns of a failed step a little later than the runner', () => 
     expectPlainReport(result)
     expect(result.sent.errorMessage).toContain('"Run npm test"')
     expect(routesAsked(github)).toEqual(['job', 'job', 'job'])
-    const times = github.requests.map(({ at }) => at)
-    for (const [index, at] of times.slice(1).entries()) expect(at - (times[index] ?? 0)).toBeGreaterThanOrEqual(950)
+    expect(result.step.tookMs).toBeCloseTo(2_000)
   })
 
   test('found by its runner, it is asked for alone', async () => {
@@ -355,18 +353,17 @@ describe('GitHub learns of a failed step a little later than the runner', () => 
   test('if it never learns, the report goes out when the time for it is over, and blames nobody', async () => {
     await using github = await LocalGitHub.start()
     const job = github.addJob({ name: 'build', steps: [{ name: 'Set up job', conclusion: 'success' }] })
-    // A call that is under way when the time is over would be told: with this clock a second, in which it asks again, is a
-    // quarter of one, and all calls have 4 of them, 16 s.
-    const { step, sent, waited } = await reportFrom(
+    const { step, sent } = await reportFrom(
       github,
       { 'timeout-seconds': '16' },
-      { jobStatus: 'failure', checkRunId: job.id, env: slowClock(4) },
+      { jobStatus: 'failure', checkRunId: job.id },
     )
     expect(sent).toMatchObject({ taskStatus: 'FAILED', errorId: 'GitHubActions:JobFailed' })
     expect(sent.errorMessage).toContain('"build"')
     expect(sent.errorMessage.endsWith(job.htmlUrl)).toBe(true)
-    expect(github.requests.length).toBeGreaterThanOrEqual(2)
-    expect(waited).toBeLessThan(16_000)
+    expect(github.requests.length).toBeGreaterThanOrEqual(3)
+    // A quarter of the time.
+    expect(step.tookMs).toBeLessThanOrEqual(4_000)
     // GitHub answered each time, and there is no permission to grant.
     expect(step.notices.join()).not.toMatch(/did not respond|permissions/)
   })

@@ -1,7 +1,6 @@
 // Files that are not regular, and reads that never return: the report is made, and the step ends.
 import { execFileSync } from 'node:child_process'
-import { symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
@@ -9,6 +8,7 @@ import { leftOverProcesses } from '../support/job.ts'
 import { preloading } from '../support/preload.ts'
 import { inFolder } from '../support/temporary-folder.ts'
 import { reportsOf, startActivity } from './holding.ts'
+import { expectNoTrace, pipeIn } from './irregular-files.ts'
 import { type ReportingOptions, report, reportTo } from './reporting.ts'
 
 const onPosix = process.platform === 'win32' ? describe.skip : describe
@@ -16,12 +16,6 @@ const onPosix = process.platform === 'win32' ? describe.skip : describe
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
-
-function pipeIn(folder: string, name = 'pipe'): string {
-  const pipe = join(folder, name)
-  execFileSync('mkfifo', [pipe])
-  return pipe
-}
 
 /** A module that replaces `fs.promises.open` for paths that end like this. */
 function whenOpening(ending: string, result: string): string {
@@ -36,41 +30,12 @@ function whenOpening(ending: string, result: string): string {
 /** Opening "gone.log" opens a named pipe that nobody writes to: a thread of libuv's pool waits, as on a drive that is gone. */
 function goneDrive(folder: string, ...modules: string[]): ReportingOptions {
   const gone = whenOpening('gone.log', `open(${JSON.stringify(pipeIn(folder))}, 'r')`)
-  return { env: preloading(gone, ...modules) }
+  return { as: 'process', env: preloading(gone, ...modules) }
 }
 
-onPosix('error-stack-trace-file that is not a regular file: one warning, and the report has no trace', () => {
-  const kinds: [string, (folder: string) => Promise<string> | string][] = [
-    ['a named pipe', (folder) => pipeIn(folder)],
-    [
-      'a symbolic link to a named pipe',
-      (folder) => {
-        symlinkSync(pipeIn(folder), join(folder, 'link'))
-        return join(folder, 'link')
-      },
-    ],
-    ['a directory', (folder) => folder],
-    ['a character device', () => '/dev/zero'],
-    ['the standard input', () => '/dev/stdin'],
-  ]
-  test.concurrent.each(kinds)('%s', async (_kind, create) => {
-    await inFolder(async (folder) => expectNoTrace(await create(folder)))
-  })
-
-  test.concurrent('a socket', async () => {
-    await inFolder(async (folder) => {
-      const path = join(folder, 'socket')
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(path, resolve))
-      try {
-        await expectNoTrace(path)
-      } finally {
-        server.close()
-      }
-    })
-  })
-
-  test.concurrent('a named pipe that replaces a file right before it is opened', async () => {
+// Files of other kinds are in irregular-files.test.ts.
+onPosix('error-stack-trace-file that is a named pipe: one warning, and the report has no trace', () => {
+  test.concurrent('which replaces a file right before it is opened', async () => {
     await inFolder(async (folder) => {
       const path = join(folder, 'replaced.log')
       writeFileSync(path, 'a file')
@@ -80,19 +45,9 @@ onPosix('error-stack-trace-file that is not a regular file: one warning, and the
         return open(path, flags, ...rest)
       })()`
       const module = `import { execFileSync } from 'node:child_process'; ${whenOpening('replaced.log', replace)}`
-      await expectNoTrace(path, { env: preloading(module) })
+      await expectNoTrace(path, { as: 'process', env: preloading(module) })
     })
   })
-
-  async function expectNoTrace(path: string, options: ReportingOptions = {}): Promise<void> {
-    const { step, bodies } = await report({ status: 'FAILED', 'error-stack-trace-file': path }, options)
-    expect(step).toMatchObject({ exitCode: 0, errors: [], stderr: '' })
-    expect(step.warnings).toEqual([
-      `error-stack-trace-file: ${JSON.stringify(path)} can't be read: it is not a regular file. The report has no stack trace.`,
-    ])
-    expect(bodies).toMatchObject([{ taskStatus: 'FAILED' }])
-    expect(bodies[0]).not.toHaveProperty('errorStackTrace')
-  }
 })
 
 onPosix('a read that never returns and keeps a thread of its process', () => {
@@ -123,7 +78,7 @@ onPosix('a read that never returns and keeps a thread of its process', () => {
     await inFolder(async (folder) => {
       await using service = await LocalDataPipeline.start()
       using held = await startActivity(service, { 'error-stack-trace-file': 'gone.log', 'timeout-seconds': '8' })
-      const post = await held.post({ ...goneDrive(folder), jobStatus: 'failure' })
+      const post = await held.post({ env: goneDrive(folder).env ?? {}, jobStatus: 'failure' })
       expect(post).toMatchObject({ exitCode: 0, stderr: '' })
       expect(reportsOf(service, held.taskId)).toMatchObject([{ taskStatus: 'FAILED' }])
       expect(await held.job.heartbeatsEnd()).toBe(true)
@@ -166,7 +121,11 @@ onPosix('a read that never returns and keeps a thread of its process', () => {
       await using service = await LocalDataPipeline.start()
       const pipe = pipeIn(folder)
       const given = Object.entries(variables).map(([name, value]) => [name, value === 'pipe' ? pipe : undefined])
-      const { step } = await reportTo(service, { 'timeout-seconds': '3' }, { env: Object.fromEntries(given) })
+      const { step } = await reportTo(
+        service,
+        { 'timeout-seconds': '3' },
+        { as: 'process', env: Object.fromEntries(given) },
+      )
       expect(step).toMatchObject({ exitCode: 1, stderr: '' })
       expect(step.errors).toHaveLength(1)
       expect(step.errors[0]).toContain(message)

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
-import { accessDenied, expiredToken, type Fault, on, taskNotFound, unrecognizedClient } from '../fakes/aws/faults.ts'
+import { accessDenied, on, taskNotFound } from '../fakes/aws/faults.ts'
 import { leftOverProcesses } from '../support/job.ts'
+import { perform } from '../support/perform.ts'
 import { LocalProxy, TlsFront } from '../support/proxy.ts'
-import { runStep } from '../support/step.ts'
 import { startActivity } from './holding.ts'
 import { reportTo } from './reporting.ts'
 
@@ -28,29 +28,22 @@ afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
 
-/** A file of profiles of its own, as tests run at the same time. */
-function configFile(name: string, text: string): string {
-  const path = join(folder, `config-${name.replaceAll(/\W/g, '-')}`)
+function fileWith(name: string, text: string): string {
+  const path = join(folder, `of-${name.replaceAll(/\W/g, '-')}`)
   writeFileSync(path, text)
   return path
 }
 
 describe('a profile in use', () => {
-  const REFUSALS: [string, Fault][] = [
-    ['AccessDeniedException', accessDenied()],
-    ['TaskNotFoundException', taskNotFound()],
-    ['UnrecognizedClientException', unrecognizedClient()],
-    ['ExpiredTokenException', expiredToken()],
-  ]
+  const FILE = (): Record<string, string> => ({ AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') })
 
-  test.concurrent.each(REFUSALS)('is named beside %s', async (code, fault) => {
+  test('is named beside what was refused', async () => {
     await using service = await LocalDataPipeline.start()
-    service.keepInjectingFault(on('SetTaskStatus', fault))
-    const files = { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') }
+    service.keepInjectingFault(on('SetTaskStatus', taskNotFound()))
     const errorWith = async (env: Record<string, string | undefined>): Promise<string | undefined> =>
-      (await reportTo(service, {}, { env: { ...files, ...env } })).step.errors[0]
+      (await reportTo(service, {}, { env: { ...FILE(), ...env } })).step.errors[0]
     const named = await errorWith({ ...NO_KEYS, AWS_PROFILE: 'reporter' })
-    expect(named).toContain(code)
+    expect(named).toContain('TaskNotFoundException')
     expect(named).toContain('The credentials are those of the profile "reporter", which AWS_PROFILE names.')
     expect(await errorWith({ ...NO_KEYS, AWS_DEFAULT_PROFILE: 'reporter' })).toContain(
       'which AWS_DEFAULT_PROFILE names',
@@ -59,27 +52,40 @@ describe('a profile in use', () => {
     expect(await errorWith(NO_KEYS)).not.toContain('the profile "')
   })
 
-  test.concurrent('is named by a step with another one, where the report is made with that of the heartbeats', async () => {
-    await using service = await LocalDataPipeline.start()
-    const env = { ...NO_KEYS, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') }
-    using held = await startActivity(service, {}, { env: { ...env, AWS_PROFILE: 'reporter' } })
-    service.injectFault(on('SetTaskStatus', taskNotFound()))
-    const step = await held.root({ status: 'FAILED' }, { env: { AWS_PROFILE: 'default' } })
-    expect(step.errors).toEqual([expect.stringContaining('the profile "reporter"')])
-    await held.post()
-  })
-
-  test.concurrent('is named by poll-for-task', async () => {
+  test('is named by poll-for-task', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepInjectingFault(accessDenied('PollForTask'))
-    const env = { ...NO_KEYS, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'), AWS_PROFILE: 'reporter' }
-    const inputs = { 'worker-group': 'nightly' }
-    const step = await runStep({ action: 'poll-for-task', inputs, env: { ...service.env(), ...env } })
+    const env = { ...service.env(), ...NO_KEYS, ...FILE(), AWS_PROFILE: 'reporter' }
+    const step = await perform({ action: 'poll-for-task', inputs: { 'worker-group': 'nightly' }, env })
     expect(step.errors).toEqual([expect.stringContaining('the profile "reporter"')])
   })
 })
 
-const onPosix = (process.platform === 'win32' ? test.skip : test.concurrent) as typeof test.concurrent
+// It has the settings of the step that started it: those of the step that it reports for may be others.
+test.concurrent('the heartbeat process: its profile, endpoint and certificates, a relative file too', async () => {
+  await using service = await LocalDataPipeline.start()
+  await using front = await TlsFront.start(service.url)
+  const profile = { ...NO_KEYS, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'), AWS_PROFILE: 'reporter' }
+  const env = { ...profile, AWS_ENDPOINT_URL_DATA_PIPELINE: front.url, AWS_CA_BUNDLE: 'ca.pem' }
+  using held = await startActivity(service, {}, { env, files: { 'ca.pem': front.cert } })
+  expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
+  expect(held.main.stdout).toContain(` in us-east-1 at ${front.url}, with a heartbeat`)
+  await held.beats(1)
+  service.injectFault(on('SetTaskStatus', taskNotFound()))
+  const inputs = { status: 'FAILED', 'error-message': `key ${secretAccessKey}` }
+  const step = await held.root(inputs, { env: { AWS_PROFILE: 'default' } })
+  expect(step.errors).toEqual([expect.stringMatching(/TaskNotFoundException.*the profile "reporter"/)])
+  expect(step.errors[0]).toContain(`to ${front.url}, `)
+  // A secret of the profile, which only the process read.
+  expect(step.outputs['error-message']).toBe('key ***')
+  expect([step.stdout, step.stderr, step.summary].join()).not.toContain(secretAccessKey)
+  const post = await held.post()
+  expect(post).toMatchObject({ exitCode: 0, errors: [] })
+  expect(post.stdout).toContain(` to ${front.url} in us-east-1 (request id`)
+  expect(service.task(held.taskId).state).toBe('finished')
+})
+
+const onPosix = (process.platform === 'win32' ? test.skip : test) as typeof test
 
 describe('a profile that gives no credentials', () => {
   onPosix.each([
@@ -97,13 +103,17 @@ describe('a profile that gives no credentials', () => {
       `credential_process failed: ${'y '.repeat(80)}`,
     ],
     ['it says why at the end', 'sh -c "yes | head -c 9000 >&2; echo no key >&2; exit 1" x-password', 'y no key)'],
-    ['it tells a secret', 'sh -c "echo use $GH_TOKEN >&2; exit 1" x-password', 'credential_process failed: use ***)'],
+    [
+      'it tells a secret',
+      'sh -c "echo use ghp_aTokenThatNobodyMasks >&2; exit 1" x-password',
+      'credential_process failed: use ***)',
+    ],
   ])('%s: the error says why', async (name, program, reason) => {
     await using service = await LocalDataPipeline.start()
     const env = {
       ...NO_KEYS,
       GH_TOKEN: 'ghp_aTokenThatNobodyMasks',
-      AWS_CONFIG_FILE: configFile(name, `[profile ci]\ncredential_process = ${program}\n`),
+      AWS_CONFIG_FILE: fileWith(name, `[profile ci]\ncredential_process = ${program}\n`),
       AWS_PROFILE: 'ci',
     }
     const { step } = await reportTo(service, { 'timeout-seconds': '8' }, { env })
@@ -113,15 +123,15 @@ describe('a profile that gives no credentials', () => {
     expect(step.stdout).not.toMatch(/x-password|ghp_aToken/)
   })
 
-  test.concurrent('its source profile is missing: the error names that', async () => {
+  test('its source profile is missing: the error names that', async () => {
     await using service = await LocalDataPipeline.start()
     const profile = '[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/ci\nsource_profile = gone\n'
-    const env = { ...NO_KEYS, AWS_CONFIG_FILE: configFile('source', profile), AWS_PROFILE: 'ci' }
+    const env = { ...NO_KEYS, AWS_CONFIG_FILE: fileWith('source', profile), AWS_PROFILE: 'ci' }
     const { step } = await reportTo(service, { 'timeout-seconds': '8' }, { env })
     expect(step.errors).toEqual([expect.stringMatching(/any providers \(the profile: .*\[gone\]/)])
   })
 
-  test.concurrent('there is none by default: nothing is said of it', async () => {
+  test('there is none by default: nothing is said of it', async () => {
     await using service = await LocalDataPipeline.start()
     const { step } = await reportTo(service, { 'timeout-seconds': '8' }, { env: NO_KEYS })
     expect(step.errors).toEqual([expect.stringContaining('from any providers. Give this job')])
@@ -131,48 +141,38 @@ describe('a profile that gives no credentials', () => {
 describe('the endpoint', () => {
   const ELSEWHERE = 'because of AWS_ENDPOINT_URL_DATA_PIPELINE, AWS_ENDPOINT_URL or the profile'
 
-  test.concurrent('of another place is named when a report was made', async () => {
+  test('of another place is named when a report was made', async () => {
     await using service = await LocalDataPipeline.start()
     const { step } = await reportTo(service)
     expect(step.stdout).toContain(` to ${service.url} in us-east-1 (request id`)
     expect(step.stdout).not.toContain('AWS Data Pipeline')
   })
 
-  test.concurrent('of another place is named when a task is not found', async () => {
+  test('of another place is named when a task is not found', async () => {
     await using service = await LocalDataPipeline.start()
     const { step } = await reportTo(service, { 'task-id': 'no-such-task' })
     expect(step.errors).toEqual([expect.stringContaining(`The call went to ${service.url}, ${ELSEWHERE}`)])
   })
 
-  test.concurrent('of another place is named where the heartbeat process makes the report', async () => {
-    await using service = await LocalDataPipeline.start()
-    using held = await startActivity(service)
-    expect(held.main.stdout).toContain(` in us-east-1 at ${service.url}, with a heartbeat`)
-    service.injectFault(on('SetTaskStatus', taskNotFound()))
-    expect((await held.root({ status: 'FAILED' })).errors).toEqual([expect.stringContaining(`to ${service.url}, `)])
-    expect((await held.post()).stdout).toContain(` to ${service.url} in us-east-1 (request id`)
-  })
-
-  test.concurrent('of another place is named where there is no task', async () => {
+  test('of another place is named where there is no task', async () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     const inputs = { 'worker-group': 'nightly', 'wait-seconds': '0' }
-    const step = await runStep({ action: 'poll-for-task', inputs, env: service.env() })
+    const step = await perform({ action: 'poll-for-task', inputs, env: service.env() })
     expect(step.stdout).toContain(`No task for worker group "nightly" at ${service.url}.`)
   })
 
-  test.concurrent('of AWS is not', async () => {
+  test('of AWS is not', async () => {
     await using service = await LocalDataPipeline.start()
     await using front = await TlsFront.start(service.url, ['datapipeline.us-east-1.amazonaws.com'])
     await using proxy = await LocalProxy.start('forward', front.url)
-    writeFileSync(join(folder, 'front.pem'), front.cert)
-    const env = { AWS_ENDPOINT_URL_DATA_PIPELINE: undefined, HTTPS_PROXY: proxy.url }
-    const { step } = await reportTo(service, {}, { env: { ...env, AWS_CA_BUNDLE: join(folder, 'front.pem') } })
+    const env = {
+      AWS_ENDPOINT_URL_DATA_PIPELINE: undefined,
+      HTTPS_PROXY: proxy.url,
+      AWS_CA_BUNDLE: fileWith('front', front.cert),
+    }
+    const { step } = await reportTo(service, {}, { env })
     expect(step.stdout).toContain(' to AWS Data Pipeline in us-east-1 (request id')
-    const missing = await reportTo(
-      service,
-      { 'task-id': 'no-such-task' },
-      { env: { ...env, AWS_CA_BUNDLE: join(folder, 'front.pem') } },
-    )
+    const missing = await reportTo(service, { 'task-id': 'no-such-task' }, { env })
     expect(missing.step.errors[0]).not.toContain('The call went to')
   })
 
@@ -182,7 +182,7 @@ describe('the endpoint', () => {
   ]
 
   // A proxy that leads nowhere stands for a name that is not there.
-  test.concurrent.each(VARIANTS)('%s is not documented: the error names %s', async (host, variable, settings) => {
+  test.each(VARIANTS)('%s is not documented: the error names %s', async (host, variable, settings) => {
     await using service = await LocalDataPipeline.start()
     await using proxy = await LocalProxy.start({ status: 502, page: '' })
     const env = { AWS_ENDPOINT_URL_DATA_PIPELINE: undefined, HTTPS_PROXY: proxy.url }
@@ -190,12 +190,12 @@ describe('the endpoint', () => {
     expect(reporting.step.errors).toEqual([
       expect.stringContaining(`AWS does not document https://${host} for Data Pipeline. Unset ${variable}`),
     ])
-    const profile = configFile(host, `[default]\n${variable.toLowerCase().replace('aws_', '')} = true\n`)
+    const profile = fileWith(host, `[default]\n${variable.toLowerCase().replace('aws_', '')} = true\n`)
     const { step } = await reportTo(service, { 'timeout-seconds': '1' }, { env: { ...env, AWS_CONFIG_FILE: profile } })
     expect(step.errors).toEqual([expect.stringContaining(`https://${host}`)])
   })
 
-  test.concurrent.each([
+  test.each([
     ['10.0.0.0/8, localhost', true],
     ['localhost', false],
   ])('behind a proxy that does not lead to it, with NO_PROXY=%s', async (noProxy, isSaid) => {
@@ -208,19 +208,20 @@ describe('the endpoint', () => {
   })
 })
 
-test.concurrent.each([
-  ['AWS_ENDPOINT_URL_STS', { AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/ci', AWS_WEB_IDENTITY_TOKEN_FILE: 'token' }],
+test.each([
+  ['AWS_ENDPOINT_URL_STS', { AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/ci' }],
   ['AWS_CONTAINER_CREDENTIALS_FULL_URI', {}],
 ])('%s that is no address: the error names it, without its password', async (name, more) => {
   await using service = await LocalDataPipeline.start()
-  const env = { ...NO_KEYS, ...more, [name]: 'no address of me:hunter2secret@example.com' }
-  const { step } = await reportTo(service, { 'timeout-seconds': '8' }, { env, files: { token: 'a-token-of-a-pod' } })
+  const token = 'AWS_ROLE_ARN' in more ? { AWS_WEB_IDENTITY_TOKEN_FILE: fileWith('token', 'a-token-of-a-pod') } : {}
+  const env = { ...NO_KEYS, ...more, ...token, [name]: 'no address of me:hunter2secret@example.com' }
+  const { step } = await reportTo(service, { 'timeout-seconds': '8' }, { env })
   expect(step.errors).toEqual([expect.stringMatching(new RegExp(`Invalid URL.*${name}`))])
   expect(step.stdout).not.toContain('hunter2secret')
 })
 
 describe('a value that no header can have', () => {
-  test.concurrent.each([
+  test.each([
     ['AWS_SESSION_TOKEN', 'a\u20acb'],
     ['AWS_ACCESS_KEY_ID', 'AKIA\u20ac'],
   ])('%s: one error at once, that names it', async (name, value) => {
@@ -231,7 +232,7 @@ describe('a value that no header can have', () => {
     expect(step.stdout).not.toContain('Trying again')
   })
 
-  test.concurrent('ACTIONS_ID_TOKEN_REQUEST_TOKEN: one error at once, that names it', async () => {
+  test('ACTIONS_ID_TOKEN_REQUEST_TOKEN: one error at once, that names it', async () => {
     await using service = await LocalDataPipeline.start()
     const env = {
       ACTIONS_ID_TOKEN_REQUEST_URL: 'http://127.0.0.1:9/token',
@@ -244,7 +245,7 @@ describe('a value that no header can have', () => {
     expect(step.stdout).not.toContain('Trying again')
   })
 
-  test.concurrent('github-token: the notice names it, and the report goes out', async () => {
+  test('github-token: the notice names it, and the report goes out', async () => {
     await using service = await LocalDataPipeline.start()
     const { step, bodies } = await reportTo(service, { status: 'FAILED', 'github-token': 'ghp_\u20ac' })
     expect(bodies).toHaveLength(1)
@@ -252,24 +253,7 @@ describe('a value that no header can have', () => {
   })
 })
 
-test.concurrent('a wrong AWS_DEFAULTS_MODE, which decides about nothing here, does not stop a report', async () => {
-  await using service = await LocalDataPipeline.start()
-  const { step } = await reportTo(service, {}, { env: { AWS_DEFAULTS_MODE: 'bogus' } })
-  expect(step).toMatchObject({ exitCode: 0, errors: [] })
-})
-
 describe('AWS_CA_BUNDLE', () => {
-  test.concurrent('is trusted, also by the heartbeat process, which finds a relative one', async () => {
-    await using service = await LocalDataPipeline.start()
-    await using front = await TlsFront.start(service.url)
-    const env = { AWS_ENDPOINT_URL_DATA_PIPELINE: front.url, AWS_CA_BUNDLE: 'ca.pem' }
-    using held = await startActivity(service, {}, { env, files: { 'ca.pem': front.cert } })
-    expect(held.main).toMatchObject({ exitCode: 0, errors: [] })
-    await held.beats(1)
-    expect(await held.post()).toMatchObject({ exitCode: 0, errors: [] })
-    expect(service.task(held.taskId).state).toBe('finished')
-  })
-
   test.concurrent('leaves what NODE_EXTRA_CA_CERTS trusts', async () => {
     await using service = await LocalDataPipeline.start()
     await using front = await TlsFront.start(service.url)
@@ -277,20 +261,19 @@ describe('AWS_CA_BUNDLE', () => {
     const env = {
       AWS_ENDPOINT_URL_DATA_PIPELINE: front.url,
       AWS_CA_BUNDLE: 'other.pem',
-      NODE_EXTRA_CA_CERTS: join(folder, 'extra.pem'),
+      NODE_EXTRA_CA_CERTS: fileWith('extra', front.cert),
     }
-    writeFileSync(join(folder, 'extra.pem'), front.cert)
-    const { step } = await reportTo(service, {}, { env, files: { 'other.pem': other.cert } })
+    const { step } = await reportTo(service, {}, { as: 'process', env, files: { 'other.pem': other.cert } })
     expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
   })
 
-  test.concurrent.each([
-    ['is missing', '/no/such/file', /AWS_CA_BUNDLE is not used: ENOENT/],
-    ['is no file', '/', /AWS_CA_BUNDLE is not used: it is not a regular file/],
-    ['has no certificate', 'empty.pem', /AWS_CA_BUNDLE is not used: it has no certificate/],
+  test.each([
+    ['is missing', () => '/no/such/file', /AWS_CA_BUNDLE is not used: .*ENOENT/],
+    ['is no file', () => '/', /AWS_CA_BUNDLE is not used: it is not a regular file/],
+    ['has no certificate', () => fileWith('empty', 'none'), /AWS_CA_BUNDLE is not used: it has no certificate/],
   ])('%s: a warning, and the report goes out', async (_name, path, warning) => {
     await using service = await LocalDataPipeline.start()
-    const { step } = await reportTo(service, {}, { env: { AWS_CA_BUNDLE: path }, files: { 'empty.pem': 'none' } })
+    const { step } = await reportTo(service, {}, { env: { AWS_CA_BUNDLE: path() } })
     expect(step.warnings).toEqual([expect.stringMatching(warning)])
     expect(step.exitCode).toBe(0)
   })

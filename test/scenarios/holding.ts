@@ -1,11 +1,13 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect } from '@jest/globals'
-import type { LocalDataPipeline, ReceivedRequest } from '../fakes/aws/data-pipeline.ts'
+import { LocalDataPipeline, type LocalDataPipelineOptions, type ReceivedRequest } from '../fakes/aws/data-pipeline.ts'
 import { type Fault, on } from '../fakes/aws/faults.ts'
 import { Job } from '../support/job.ts'
 import { eventually } from '../support/processes.ts'
 import { RUN_LINK, type StepOptions, type StepResult } from '../support/step.ts'
+import { fastClock } from '../support/timing.ts'
+import { Worker } from '../support/worker.ts'
 
 type Inputs = Readonly<Record<string, string>>
 /** What differs from a plain step of activity; `service.env()` is there already. */
@@ -27,6 +29,35 @@ export interface Holding extends Disposable {
   beatsEnd(): Promise<boolean>
   /** Waits until so many beats of the heartbeat process were answered, and the process has noted what became of them. */
   beats(count: number): Promise<void>
+}
+
+/** For a heartbeat process: a beat of 5 s comes each half second, and the loss of a runner is seen in a fraction of one. */
+export const FAST_HEARTBEAT = fastClock(10, { script: 'heartbeat.js' })
+
+/** A job, the runner's process that starts its steps, and the service that its tasks are of. */
+export interface RunnerJob extends AsyncDisposable {
+  readonly service: LocalDataPipeline
+  readonly worker: Worker
+  readonly job: Job
+}
+
+/** Starts a job whose runner can be lost. Its heartbeat processes have a fast clock. */
+export async function startRunner(
+  env: Readonly<Record<string, string | undefined>> = {},
+  options: LocalDataPipelineOptions = {},
+): Promise<RunnerJob> {
+  const [service, worker] = await Promise.all([LocalDataPipeline.start(options), Worker.start()])
+  const job = new Job({ ...FAST_HEARTBEAT, ...env }, { worker })
+  return {
+    service,
+    worker,
+    job,
+    async [Symbol.asyncDispose]() {
+      job[Symbol.dispose]()
+      await worker[Symbol.asyncDispose]()
+      await service.stop()
+    },
+  }
 }
 
 let activities = 0

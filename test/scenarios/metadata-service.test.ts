@@ -34,7 +34,7 @@ async function reportWithMetadata(listener: RequestListener, inputs: Record<stri
 }
 
 describe('no credentials, and a metadata service that', () => {
-  test.concurrent.each([
+  test.each([
     ['answers 404, as another cloud', (_request, response) => response.writeHead(404).end('{"error":"Not found"}')],
     [
       'answers 400, as Azure',
@@ -58,7 +58,7 @@ describe('no credentials, and a metadata service that', () => {
   )
 })
 
-test.concurrent('the credentials of an instance are used, and kept out of the texts', async () => {
+test('the credentials of an instance are used, and kept out of the texts', async () => {
   const { step, bodies } = await reportWithMetadata(
     (request, response) => {
       if (request.method === 'PUT') return void response.end('token')

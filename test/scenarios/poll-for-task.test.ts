@@ -23,20 +23,22 @@ import {
 import { LocalOidc } from '../fakes/aws/oidc.ts'
 import type { PipelineObjects } from '../fakes/aws/sample-task.ts'
 import { LocalSts, TEST_ROLE } from '../fakes/aws/sts.ts'
+import { passTime } from '../support/called-step.ts'
+import { perform, type Style } from '../support/perform.ts'
 import { preloading } from '../support/preload.ts'
-import { runStep, type StepOptions, type StepResult } from '../support/step.ts'
-import { STALL_MS, slowClock } from '../support/timing.ts'
+import type { StepOptions, StepResult } from '../support/step.ts'
+import { STALL_MS } from '../support/timing.ts'
 import type { RunningStep } from '../support/worker.ts'
 
 type Inputs = Readonly<Record<string, string>>
 
-/** Runs the built action against a service; worker group `ci` unless another is named. */
+/** Runs the action against a service; worker group `ci` unless another is named. */
 async function poll(
   service: LocalDataPipeline,
   inputs: Inputs = {},
-  options: Omit<StepOptions, 'inputs'> = {},
+  options: Omit<StepOptions, 'inputs'> & Style = {},
 ): Promise<StepResult> {
-  return runStep({
+  return perform({
     ...options,
     action: 'poll-for-task',
     inputs: { 'worker-group': 'ci', 'wait-seconds': '0', ...inputs },
@@ -65,7 +67,7 @@ describe('a task', () => {
   test.concurrent('is taken, acknowledged at once, and handed on', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId, pipelineId, attemptId, objects } = service.addTask()
-    const step = await poll(service)
+    const step = await poll(service, {}, { as: 'process' })
     expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [], stderr: '' })
     expect(operationsOf(service)).toEqual(['PollForTask', 'ReportTaskProgress'])
     expect(service.task(taskId)).toMatchObject({ state: 'running', assignments: 1 })
@@ -88,7 +90,7 @@ describe('a task', () => {
     expect(step.stdout).toContain(taskId.slice(0, 12))
   })
 
-  test.concurrent('has a row in the summary, without its whole id', async () => {
+  test('has a row in the summary, without its whole id', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId, attemptId } = service.addTask()
     const step = await poll(service)
@@ -99,15 +101,15 @@ describe('a task', () => {
     expect((await poll(service, { summary: 'false' })).summary).toBe('')
   })
 
-  test.concurrent('that shows up while the service holds the poll is taken with this one call', async () => {
+  test('that shows up while the service holds the poll is taken with this one call', async () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 20_000 })
-    setTimeout(() => service.addTask(), 2_000)
+    void service.received('PollForTask').then(() => service.addTask())
     const step = await poll(service)
     expect(step.outputs['found']).toBe('true')
     expect(operationsOf(service)).toEqual(['PollForTask', 'ReportTaskProgress'])
   })
 
-  test.concurrent('whose members have types that nobody documented is handed on all the same', async () => {
+  test('whose members have types that nobody documented is handed on all the same', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
     const fields = [{ key: 'command', stringValue: 'make' }, { key: 7, stringValue: ['x'] }, null, 'y']
@@ -122,7 +124,7 @@ describe('a task', () => {
     expect(service.task(taskId).state).toBe('running')
   })
 
-  test.concurrent('with strange names and texts comes through as it is', async () => {
+  test('with strange names and texts comes through as it is', async () => {
     await using service = await LocalDataPipeline.start()
     const attemptId = '@Größe_2026 "x" \\ ::error::no %0A <b>'
     const fields = [
@@ -147,7 +149,7 @@ describe('a task', () => {
   })
 })
 
-test.concurrent('a precondition is told from an activity', async () => {
+test('a precondition is told from an activity', async () => {
   await using service = await LocalDataPipeline.start()
   service.addTask({ texts: { type: 'ShellCommandPrecondition' } })
   service.addTask()
@@ -158,7 +160,7 @@ test.concurrent('a precondition is told from an activity', async () => {
 })
 
 describe('an object of the name', () => {
-  test.concurrent.each(['__proto__', 'constructor'])('%s is an object like any other', async (attemptId) => {
+  test.each(['__proto__', 'constructor'])('%s is an object like any other', async (attemptId) => {
     await using service = await LocalDataPipeline.start()
     const { objects } = service.addTask({ attemptId })
     const step = await poll(service)
@@ -172,7 +174,7 @@ describe('an object of the name', () => {
 describe('secrets of the job in a task', () => {
   const KEY = TEST_CREDENTIALS.secretAccessKey
 
-  test.concurrent('are taken out of the texts, and the outputs stay JSON', async () => {
+  test('are taken out of the texts, and the outputs stay JSON', async () => {
     await using service = await LocalDataPipeline.start()
     service.addTask({ texts: { command: `load --key '${KEY}'`, [KEY]: `"${encodeURIComponent(KEY)}\\` } })
     const step = await poll(service)
@@ -181,7 +183,7 @@ describe('secrets of the job in a task', () => {
     expect(JSON.parse(step.outputs['tasks'] ?? '')).toMatchObject([{ fields: expected }])
   })
 
-  test.concurrent('an escape in JSON is no part of one', async () => {
+  test('an escape in JSON is no part of one', async () => {
     await using service = await LocalDataPipeline.start()
     // With the letter of its escape, the line end is like twelve characters of the key: in text\nFEMI/K7MDEN.
     const command = 'text\nFEMI/K7MDEN'
@@ -196,7 +198,7 @@ describe('secrets of the job in a task', () => {
 describe('encrypted fields', () => {
   const PASSWORD = 'open "sesame" 100%'
 
-  test.concurrent('are left out of all outputs, and masked before anything else is said', async () => {
+  test('are left out of all outputs, and masked before anything else is said', async () => {
     await using service = await LocalDataPipeline.start()
     const texts = { '*password': PASSWORD, '*pin': '1234', '*lines': '{\n  "key": 5\n}', user: 'reader' }
     const { taskId } = service.addTask({ texts })
@@ -213,7 +215,7 @@ describe('encrypted fields', () => {
     expect(step.stdout).toContain('Omitted from the outputs, because they are encrypted in the pipeline: "*password"')
   })
 
-  test.concurrent.each(['open-sesame', PASSWORD])(
+  test.each(['open-sesame', PASSWORD])(
     'whose value stands in another field, too, are hidden there: %s',
     async (value) => {
       await using service = await LocalDataPipeline.start()
@@ -224,7 +226,7 @@ describe('encrypted fields', () => {
     },
   )
 
-  test.concurrent('in whose value an id of the task stands do not keep that from being handed on', async () => {
+  test('in whose value an id of the task stands do not keep that from being handed on', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId, pipelineId, attemptId } = service.addTask({ attemptId: '@nightly-load_Attempt=1' })
     service.addTask({ texts: { '*a': `of ${pipelineId}`, '*b': `x@nightly-load_Attempt=1`, '*c': `x${taskId}` } })
@@ -233,7 +235,7 @@ describe('encrypted fields', () => {
     expect(JSON.parse(step.outputs['task-ids'] ?? '')).toContain(taskId)
   })
 
-  test.concurrent('whose value is a part of what a job needs of the task do not keep it from being handed on', async () => {
+  test('whose value is a part of what a job needs of the task do not keep it from being handed on', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId, attemptId } = service.addTask({
       attemptId: '@nightly-load_Attempt=1',
@@ -248,18 +250,18 @@ describe('encrypted fields', () => {
 
 test.concurrent('a huge task is acknowledged and handed on at once', async () => {
   await using service = await LocalDataPipeline.start()
-  const repeated = Array.from({ length: 200_000 }, (_, index) => ({ key: 'x', stringValue: `${index}` }))
+  const repeated = Array.from({ length: 50_000 }, (_, index) => ({ key: 'x', stringValue: `${index}` }))
   const { taskId } = service.addTask({ attemptId: '@A', objects: { '@A': { id: '@A', name: 'A', fields: repeated } } })
-  const step = await poll(service)
+  const step = await poll(service, {}, { as: 'process' })
   expect(step.outputs['task-id']).toBe(taskId)
   expect(service.task(taskId).state).toBe('running')
 })
 
 describe('no task', () => {
-  test.concurrent.each(['empty object', 'empty body', 'null', 'empty task'] as const)(
+  test.each(['empty object', 'empty body', 'null', 'empty task'] as const)(
     'as %s: found is false, the step succeeds',
     async (emptyPoll) => {
-      await using service = await LocalDataPipeline.start({ emptyPoll })
+      await using service = await LocalDataPipeline.start({ emptyPoll, pollHoldMs: 10 })
       const step = await poll(service)
       expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
       expect(step.outputs).toEqual(NOTHING)
@@ -269,50 +271,46 @@ describe('no task', () => {
     },
   )
 
-  test.concurrent('for some seconds: asks again, not too often, one call after the other, then gives up', async () => {
-    let now = 0
-    let most = 0
+  test('for some seconds: asks again, not too often, one call after the other, then gives up', async () => {
+    let [ended, most] = [0, 0]
     await using service = await LocalDataPipeline.start({
-      pollHoldMs: 100,
+      pollHoldMs: 10,
       emptyPoll: 'empty task',
       onRequest: () => {
-        now -= 1
+        most = Math.max(most, service.requests.length - ended)
+        ended += 1
       },
     })
-    const watch = setInterval(() => {
-      most = Math.max(most, service.requests.length + now)
-    }, 5)
     const step = await poll(service, { 'wait-seconds': '4' })
-    clearInterval(watch)
     const polls = service.requestsFor('PollForTask')
-    expect(polls.length).toBeGreaterThanOrEqual(2)
-    expect(polls.length).toBeLessThanOrEqual(6)
+    // 1 to 2 s apart.
+    expect(polls.length).toBeGreaterThanOrEqual(3)
+    expect(polls.length).toBeLessThanOrEqual(5)
+    expect(step.tookMs).toBeGreaterThanOrEqual(4_000)
+    expect(step.tookMs).toBeLessThanOrEqual(6_000)
     expect(most).toBe(1)
     expect(step.outputs).toEqual(NOTHING)
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('at first, and one after some seconds', async () => {
-    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+  test('at first, and one after some seconds', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
     void service.received('PollForTask', 2).then(() => service.addTask())
     const step = await poll(service, { 'wait-seconds': '60' })
     expect(step.outputs['found']).toBe('true')
   })
 
-  test.concurrent.each(['CI', 'ci2', 'c', 'ci/x'])(
-    'for the worker group %s, as that of the task is ci',
-    async (group) => {
-      await using service = await LocalDataPipeline.start({ pollHoldMs: 20 })
-      service.addTask({ workerGroup: 'ci' })
-      const step = await poll(service, { 'worker-group': group })
-      expect(step.outputs['found']).toBe('false')
-      expect(service.requestsFor('PollForTask')[0]?.body['workerGroup']).toBe(group)
-    },
-  )
+  test.each(['CI', 'ci2', 'c', 'ci/x'])('for the worker group %s, as that of the task is ci', async (group) => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
+    service.addTask({ workerGroup: 'ci' })
+    const step = await poll(service, { 'worker-group': group })
+    expect(step.outputs['found']).toBe('false')
+    expect(service.requestsFor('PollForTask')[0]?.body['workerGroup']).toBe(group)
+  })
 })
 
 describe('max-tasks', () => {
-  test.concurrent('20 of 25: each acknowledged before the next poll; five stay', async () => {
+  test('20 of 25: each acknowledged before the next poll; five stay', async () => {
     await using service = await LocalDataPipeline.start()
     for (let index = 0; index < 25; index++) service.addTask({ attemptId: `@Work_${index}_Attempt=1` })
     const step = await poll(service, { 'max-tasks': '20' })
@@ -328,8 +326,8 @@ describe('max-tasks', () => {
     for (let index = 0; index < 20; index++) expect(step.summary).toContain(`@Work_${index}_Attempt=1`)
   })
 
-  test.concurrent('20 of 3: takes what there is, and does not wait for more', async () => {
-    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+  test('20 of 3: takes what there is, and does not wait for more', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
     for (let index = 0; index < 3; index++) service.addTask()
     const step = await poll(service, { 'max-tasks': '20', 'wait-seconds': '600' })
     expect(step.outputs['count']).toBe('3')
@@ -338,12 +336,12 @@ describe('max-tasks', () => {
 })
 
 describe('a task that is not ours', () => {
-  test.concurrent('as AWS Data Pipeline canceled it: not handed on', async () => {
-    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+  test('as AWS Data Pipeline canceled it: not handed on', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
     const cancelled = service.addTask()
     const other = service.addTask()
     void service.received('PollForTask').then(() => service.cancelTask(cancelled.taskId))
-    service.injectFault(on('PollForTask', late(1_000)))
+    service.injectFault(on('PollForTask', late(50)))
     const step = await poll(service, { 'max-tasks': '2' })
     expect(step.exitCode).toBe(0)
     expect(step.outputs).toMatchObject({ count: '1', 'task-id': other.taskId })
@@ -351,11 +349,11 @@ describe('a task that is not ours', () => {
     expect(step.stdout).toMatch(/canceled a task/)
   })
 
-  test.concurrent.each<[string, Fault]>([
+  test.each<[string, Fault]>([
     ['is not found', taskNotFound()],
     ['has lost its pipeline', pipelineDeleted()],
   ])('as it %s: not handed on, with a warning', async (_name, fault) => {
-    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
     service.addTask()
     service.injectFault(on('ReportTaskProgress', fault))
     const step = await poll(service)
@@ -365,8 +363,8 @@ describe('a task that is not ours', () => {
     expect(step.warnings[0]).toMatch(/A task no longer exists, and is not handed on/)
   })
 
-  test.concurrent('as it may not be acknowledged: fails with the permission that is missing, and takes no other', async () => {
-    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+  test('as it may not be acknowledged: fails with the permission that is missing, and takes no other', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
     for (let count = 0; count < 3; count++) service.addTask()
     service.keepInjectingFault(on('ReportTaskProgress', accessDenied('ReportTaskProgress')))
     const step = await poll(service, { 'max-tasks': '3' })
@@ -380,7 +378,7 @@ describe('a task that is not ours', () => {
     expect(operationsOf(service)).toEqual(['PollForTask', 'ReportTaskProgress'])
   })
 
-  test.concurrent('passing faults of the acknowledgement: tried again, and handed on', async () => {
+  test('passing faults of the acknowledgement: tried again, and handed on', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
     const faults = [throttle(), internalError(), reset(), lostReply()]
@@ -393,7 +391,7 @@ describe('a task that is not ours', () => {
 })
 
 describe('a poll that fails', () => {
-  test.concurrent.each<[string, Fault[]]>([
+  test.each<[string, Fault[]]>([
     ['throttling', times(3, throttle())],
     ['errors of the service', [internalError(), bare(503)]],
     ['a reset connection', [reset(), reset('before reading')]],
@@ -408,13 +406,14 @@ describe('a poll that fails', () => {
     expect(service.requestsFor('PollForTask')).toHaveLength(faults.length + 1)
   })
 
-  test.concurrent.each([
+  test.each([
     ['reset', 6_000],
     ['gateway', 14_000],
-  ] as const)('as it was held and then cut off by a %s: none yet, with one warning', async (by, afterMs) => {
+  ] as const)('as it was held and then cut off by a %s: none yet, with one warning', async (by, heldMs) => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
-    service.injectFault(on('PollForTask', cutOff(by, afterMs)))
+    service.injectFault(on('PollForTask', cutOff(by, 50)))
+    void service.received('PollForTask').then(() => passTime(heldMs))
     const step = await poll(service, { 'wait-seconds': '600' })
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
     expect(step.warnings).toEqual([expect.stringMatching(/cut off after [\d.]+ s while the service held it/)])
@@ -422,18 +421,18 @@ describe('a poll that fails', () => {
     expect(service.requestsFor('PollForTask')).toHaveLength(2)
   })
 
-  // What an answer is does not depend on when it came: the limit of requests for credentials is long over by then.
-  test.concurrent.each(['reset', 'gateway'] as const)('by a %s after a while is made again', async (by) => {
+  // What an answer is does not depend on when it came: the limit of requests for credentials, a second, is over by then.
+  test('by a reset after a while is made again', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
-    service.injectFault(on('PollForTask', cutOff(by, 2_000)))
-    const step = await poll(service, { 'timeout-seconds': '4' }, { env: slowClock(10) })
+    service.injectFault(on('PollForTask', cutOff('reset', 1_200)))
+    const step = await poll(service, { 'timeout-seconds': '4' })
     expect(step).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
     expect(step.outputs['task-id']).toBe(taskId)
     expect(service.requestsFor('PollForTask')).toHaveLength(2)
   })
 
-  test.concurrent('for good: one error that says what to allow, and outputs that say found is false', async () => {
+  test('for good: one error that says what to allow, and outputs that say found is false', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(accessDenied('PollForTask'))
     const step = await poll(service)
@@ -441,19 +440,13 @@ describe('a poll that fails', () => {
     expect(step.errors).toHaveLength(1)
     expect(step.errors[0]).toContain('"ci"')
     expect(step.errors[0]).toContain('datapipeline:PollForTask')
+    // Only this call takes a condition key, so something narrower can be allowed.
+    expect(step.errors[0]).toContain('datapipeline:workerGroup')
     expect(step.outputs).toEqual(NOTHING)
     expect(service.requests).toHaveLength(1)
   })
 
-  // Only this call takes a condition key: datapipeline:workerGroup.
-  test.concurrent('for lack of permission: the hint does not claim that nothing narrower can be allowed', async () => {
-    await using service = await LocalDataPipeline.start()
-    service.injectFault(accessDenied('PollForTask'))
-    const step = await poll(service)
-    expect(step.errors[0]).toContain('datapipeline:workerGroup')
-  })
-
-  test.concurrent('with fail-on-error false: one warning with the same words', async () => {
+  test('with fail-on-error false: one warning with the same words', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(accessDenied('PollForTask'))
     const step = await poll(service, { 'fail-on-error': 'false' })
@@ -463,7 +456,7 @@ describe('a poll that fails', () => {
     expect(step.outputs).toEqual(NOTHING)
   })
 
-  test.concurrent('with debug logging: the log has the error of the call, too', async () => {
+  test('with debug logging: the log has the error of the call, too', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(accessDenied('PollForTask'))
     const step = await poll(service, {}, { env: { RUNNER_DEBUG: '1' } })
@@ -471,7 +464,7 @@ describe('a poll that fails', () => {
     expect(debug.join('\n')).toMatch(/^CallError: [\s\S]*^AccessDeniedException/m)
   })
 
-  test.concurrent('again and again ends with timeout-seconds, and the log counts the time that is left', async () => {
+  test('again and again ends with timeout-seconds, and the log counts the time that is left', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepInjectingFault(throttle())
     const step = await poll(service, { 'timeout-seconds': '8' })
@@ -480,12 +473,11 @@ describe('a poll that fails', () => {
     const left = [...step.stdout.matchAll(/\((\d+(?:\.\d)?) s left\)/g)].map(([, seconds]) => Number(seconds))
     expect(left.length).toBeGreaterThan(0)
     expect(Math.max(...left)).toBeLessThanOrEqual(8)
-    const [first, last] = [service.requests[0], service.requests.at(-1)]
     // No try begins after it.
-    expect((last?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(8_000 + STALL_MS)
+    expect(step.tookMs).toBeLessThanOrEqual(8_000)
   })
 
-  test.concurrent('after tasks were taken: they are handed on, with a warning', async () => {
+  test('after tasks were taken: they are handed on, with a warning', async () => {
     await using service = await LocalDataPipeline.start()
     const tasks = [service.addTask(), service.addTask(), service.addTask()]
     void service.received('PollForTask', 2).then(() => service.keepInjectingFault(on('PollForTask', accessDenied())))
@@ -498,7 +490,7 @@ describe('a poll that fails', () => {
     expect(running).toHaveLength(Number(step.outputs['count']))
   })
 
-  test.concurrent('without credentials: one error, and nothing is asked', async () => {
+  test('without credentials: one error, and nothing is asked', async () => {
     await using service = await LocalDataPipeline.start()
     const step = await poll(service, {}, { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } })
     expect(step.errors).toHaveLength(1)
@@ -507,7 +499,7 @@ describe('a poll that fails', () => {
   })
 
   // Nothing was asked of the service yet, so it can't have handed out a task.
-  test.concurrent('as STS does not answer: tried again, with a new token', async () => {
+  test('as STS does not answer: tried again, with a new token', async () => {
     const credentials = new CredentialStore([])
     await using oidc = await LocalOidc.start()
     await using sts = await LocalSts.start({ issuer: oidc, credentials })
@@ -515,7 +507,8 @@ describe('a poll that fails', () => {
     const { taskId } = service.addTask()
     sts.injectFault(hang())
     const env = { ...oidc.env(), ...sts.env(), AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
-    const step = await poll(service, { 'role-to-assume': TEST_ROLE.arn, 'timeout-seconds': '20' }, { env })
+    // A request for credentials has a second of it, by the clock of the machine.
+    const step = await poll(service, { 'role-to-assume': TEST_ROLE.arn, 'timeout-seconds': '4' }, { env })
     expect(step.errors).toEqual([])
     expect(step.outputs['task-id']).toBe(taskId)
     expect(oidc.requests).toHaveLength(2)
@@ -524,7 +517,7 @@ describe('a poll that fails', () => {
 })
 
 describe('the host name', () => {
-  test.concurrent.each([
+  test.each([
     ['is that of the runner', {}, {}, 'runner-1'],
     ['is the one given', { hostname: 'build-7.example' }, {}, 'build-7.example'],
     ['is that of the machine outside of a runner', {}, { RUNNER_NAME: undefined }, hostname()],
@@ -536,7 +529,7 @@ describe('the host name', () => {
 })
 
 describe('taskrunner-id', () => {
-  test.concurrent('sends ReportTaskRunnerHeartbeat at the start', async () => {
+  test('sends ReportTaskRunnerHeartbeat at the start', async () => {
     await using service = await LocalDataPipeline.start()
     service.addTask()
     const step = await poll(service, { 'taskrunner-id': 'runner-of-ci' })
@@ -549,13 +542,13 @@ describe('taskrunner-id', () => {
     })
   })
 
-  test.concurrent('not given: none is sent', async () => {
+  test('not given: none is sent', async () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
     await poll(service)
     expect(service.requestsFor('ReportTaskRunnerHeartbeat')).toEqual([])
   })
 
-  test.concurrent('the service wants it to end: no task is taken, and it says so', async () => {
+  test('the service wants it to end: no task is taken, and it says so', async () => {
     await using service = await LocalDataPipeline.start()
     service.addTask()
     service.injectFault(on('ReportTaskRunnerHeartbeat', { kind: 'body', text: '{"terminate":true}' }))
@@ -566,7 +559,7 @@ describe('taskrunner-id', () => {
     expect(service.requestsFor('PollForTask')).toEqual([])
   })
 
-  test.concurrent('a heartbeat that fails is a warning, and the tasks are taken', async () => {
+  test('a heartbeat that fails is a warning, and the tasks are taken', async () => {
     await using service = await LocalDataPipeline.start()
     service.addTask()
     service.injectFault(on('ReportTaskRunnerHeartbeat', accessDenied()))
@@ -589,7 +582,7 @@ describe('outputs stay below 1 MB', () => {
   // GitHub counts two bytes for a character.
   const bytesOf = ({ outputs }: StepResult): number => Object.values(outputs).join('').length * 2
 
-  test.concurrent('of many tasks: stops taking them, and says so; none is lost', async () => {
+  test('of many tasks: stops taking them, and says so; none is lost', async () => {
     await using service = await LocalDataPipeline.start()
     for (let index = 0; index < 20; index++)
       service.addTask({ attemptId: `@A${index}`, objects: objectsOf(`@A${index}`, 40_000) })
@@ -604,7 +597,7 @@ describe('outputs stay below 1 MB', () => {
     expect(service.tasks.filter(({ state }) => state === 'running')).toHaveLength(count)
   })
 
-  test.concurrent('of one task with huge objects: says so', async () => {
+  test('of one task with huge objects: says so', async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask({ attemptId: '@A', objects: objectsOf('@A', 600_000) })
     const step = await poll(service)
@@ -617,7 +610,7 @@ describe('outputs stay below 1 MB', () => {
   })
 })
 
-test.concurrent('dry-run calls nothing, and finds nothing', async () => {
+test('dry-run calls nothing, and finds nothing', async () => {
   await using service = await LocalDataPipeline.start()
   service.addTask()
   const step = await poll(service, { 'dry-run': 'true', 'taskrunner-id': 'r' })
@@ -628,7 +621,7 @@ test.concurrent('dry-run calls nothing, and finds nothing', async () => {
 })
 
 describe('inputs', () => {
-  test.concurrent.each([
+  test.each([
     ['worker-group', '', ['workerGroup']],
     ['worker-group', 'a\u0007b', ['1024']],
     ['hostname', 'a\u0007b', ['1024']],
@@ -650,7 +643,7 @@ describe('inputs', () => {
     expect(service.requests).toEqual([])
   })
 
-  test.concurrent('a worker group of 1025 characters is refused, one of 1024 is asked for', async () => {
+  test('a worker group of 1025 characters is refused, one of 1024 is asked for', async () => {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
     const refused = await poll(service, { 'worker-group': 'x'.repeat(1025) })
     expect(refused.errors[0]).toContain('1024')
@@ -675,7 +668,7 @@ onPosix('SIGINT while there is no task: ends soon, and takes none', async () => 
   }
   // The pause is long, so that it is not over where this machine stands still before the signal: 20 to 40 s.
   const module = 'const wait = setTimeout; globalThis.setTimeout = (done, ms, ...more) => wait(done, ms * 20, ...more)'
-  const step = await poll(service, { 'wait-seconds': '600' }, { onStart, env: preloading(module) })
+  const step = await poll(service, { 'wait-seconds': '600' }, { as: 'process', onStart, env: preloading(module) })
   expect(step.tookMs).toBeLessThan(15_000)
   expect(service.tasks).toMatchObject([{ state: 'waiting', assignments: 0 }])
   expect(step.outputs['found']).toBe('false')
@@ -690,7 +683,7 @@ onPosix('SIGINT while the service holds a poll: ends before the runner kills it'
       child.kill('SIGINT')
     })
   }
-  const step = await poll(service, { 'wait-seconds': '600' }, { onStart })
+  const step = await poll(service, { 'wait-seconds': '600' }, { as: 'process', onStart })
   expect(performance.now() - signalled).toBeLessThan(7_000 + STALL_MS)
   expect(service.requestsFor('PollForTask')).toHaveLength(1)
   expect(step.outputs['found']).toBe('false')

@@ -19,38 +19,45 @@ const LONG = {
 
 const textOf = (value: unknown): string => String(value ?? '')
 
-describe.each([
-  ['InvalidRequestException', invalidRequest()],
-  ['ValidationException', validationError()],
-])('an answer %s', (code, refusal) => {
-  test.concurrent('once: the status is sent again with a trace of 1024 characters and a message of 2048 bytes', async () => {
-    await using service = await LocalDataPipeline.start()
-    service.injectFault(refusal)
-    const { step, bodies, taskId } = await reportTo(service, LONG)
+// A ValidationException is the same (test/unit/aws/errors.test.ts).
+describe('an answer InvalidRequestException', () => {
+  const code = 'InvalidRequestException'
+  const refusal = invalidRequest()
 
-    expect(bodies).toHaveLength(2)
-    expect(bodies[0]).toMatchObject({
-      taskId,
-      errorMessage: LONG['error-message'],
-      errorStackTrace: LONG['error-stack-trace'],
-    })
-    expect(bodies[1]).toMatchObject({ taskId, taskStatus: 'FAILED', errorId: 'Build' })
-    const { errorMessage, errorStackTrace } = bodies[1] ?? {}
-    expect(Buffer.byteLength(textOf(errorMessage))).toBeLessThanOrEqual(2048)
-    expect(Buffer.byteLength(textOf(errorMessage))).toBeGreaterThan(2000)
-    expect(textOf(errorMessage)).toMatch(/^first m.*m last$/s)
-    expect(textOf(errorStackTrace).length).toBeLessThanOrEqual(1024)
-    expect(textOf(errorStackTrace).length).toBeGreaterThan(1000)
-    expect(textOf(errorStackTrace)).toMatch(/^top t.*t bottom$/s)
-    expect(step.warnings).toHaveLength(1)
-    expect(step.warnings[0]).toContain(code)
-    expect(step.warnings[0]).toMatch(/short/)
-    expect(step.errors).toEqual([])
-    expect(step.exitCode).toBe(0)
-    expect(step.outputs).toMatchObject({ reported: 'true', 'error-id': 'Build', 'error-message': errorMessage })
-  })
+  test.each([
+    ['InvalidRequestException', invalidRequest()],
+    ['ValidationException', validationError()],
+  ])(
+    'once (%s): the status is sent again with a trace of 1024 characters and a message of 2048 bytes',
+    async (code, refusal) => {
+      await using service = await LocalDataPipeline.start()
+      service.injectFault(refusal)
+      const { step, bodies, taskId } = await reportTo(service, LONG)
 
-  test.concurrent('twice: the status is sent without error fields', async () => {
+      expect(bodies).toHaveLength(2)
+      expect(bodies[0]).toMatchObject({
+        taskId,
+        errorMessage: LONG['error-message'],
+        errorStackTrace: LONG['error-stack-trace'],
+      })
+      expect(bodies[1]).toMatchObject({ taskId, taskStatus: 'FAILED', errorId: 'Build' })
+      const { errorMessage, errorStackTrace } = bodies[1] ?? {}
+      expect(Buffer.byteLength(textOf(errorMessage))).toBeLessThanOrEqual(2048)
+      expect(Buffer.byteLength(textOf(errorMessage))).toBeGreaterThan(2000)
+      expect(textOf(errorMessage)).toMatch(/^first m.*m last$/s)
+      expect(textOf(errorStackTrace).length).toBeLessThanOrEqual(1024)
+      expect(textOf(errorStackTrace).length).toBeGreaterThan(1000)
+      expect(textOf(errorStackTrace)).toMatch(/^top t.*t bottom$/s)
+      expect(step.warnings).toHaveLength(1)
+      expect(step.warnings[0]).toContain(code)
+      expect(step.warnings[0]).toMatch(/short/)
+      expect(step.errors).toEqual([])
+      expect(step.exitCode).toBe(0)
+      expect(step.outputs).toMatchObject({ reported: 'true', 'error-id': 'Build', 'error-message': errorMessage })
+    },
+  )
+
+  test('twice: the status is sent without error fields', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(...times(2, refusal))
     const { step, bodies, taskId } = await reportTo(service, LONG)
@@ -69,7 +76,7 @@ describe.each([
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('always: three requests, and one error that names the task and the cause', async () => {
+  test('always: three requests, and one error that names the task and the cause', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepInjectingFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, LONG)
@@ -84,7 +91,7 @@ describe.each([
     expect(step.stdout).not.toContain('Trying again')
   })
 
-  test.concurrent('to a report without error fields is never tried again', async () => {
+  test('to a report without error fields is never tried again', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepInjectingFault(refusal)
     const { step, bodies } = await reportTo(service, { status: 'FINISHED', 'error-message': 'left out' })
@@ -94,7 +101,7 @@ describe.each([
     expect(step.exitCode).toBe(1)
   })
 
-  test.concurrent('to FALSE without error fields, which gets none, is never tried again', async () => {
+  test('to FALSE without error fields, which gets none, is never tried again', async () => {
     await using service = await LocalDataPipeline.start()
     service.keepInjectingFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, { status: 'FALSE' })
@@ -104,7 +111,7 @@ describe.each([
     expect(step.exitCode).toBe(1)
   })
 
-  test.concurrent('to the evidence of a failure: it is left out, too', async () => {
+  test('to the evidence of a failure: it is left out, too', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, {}, { jobStatus: 'failure' })
@@ -119,7 +126,7 @@ describe.each([
     expect(step.exitCode).toBe(0)
   })
 
-  test.concurrent('to short error fields: they are left out at once, as shortening changes nothing', async () => {
+  test('to short error fields: they are left out at once, as shortening changes nothing', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(refusal)
     const { step, bodies, taskId } = await reportTo(service, { status: 'FALSE', 'error-id': 'A', 'error-message': 'B' })
@@ -132,7 +139,7 @@ describe.each([
   })
 })
 
-test.concurrent("a service with the SDKs' limit of 1024 gets the shorter trace", async () => {
+test("a service with the SDKs' limit of 1024 gets the shorter trace", async () => {
   await using service = await LocalDataPipeline.start({ stackTraceLimit: 1024 })
   const { step, bodies, taskId } = await reportTo(service, LONG)
   expect(step.exitCode).toBe(0)
@@ -140,7 +147,7 @@ test.concurrent("a service with the SDKs' limit of 1024 gets the shorter trace",
   expect(service.task(taskId).errorStackTrace).toMatch(/^top t.*t bottom$/s)
 })
 
-test.concurrent('a service that refuses long traces and then any error field still gets the status', async () => {
+test('a service that refuses long traces and then any error field still gets the status', async () => {
   await using service = await LocalDataPipeline.start()
   service.keepInjectingFault(refuseErrorFields())
   const { step, taskId } = await reportTo(service, LONG)
@@ -148,7 +155,7 @@ test.concurrent('a service that refuses long traces and then any error field sti
   expect(step.exitCode).toBe(0)
 })
 
-test.concurrent('three fields that keep their own limits, but not 15,360 bytes together, get through', async () => {
+test('three fields that keep their own limits, but not 15,360 bytes together, get through', async () => {
   await using service = await LocalDataPipeline.start()
   const { step, taskId } = await reportTo(service, {
     status: 'FAILED',
@@ -161,7 +168,7 @@ test.concurrent('three fields that keep their own limits, but not 15,360 bytes t
   expect(service.task(taskId).errorMessage).toMatch(/^é+/)
 })
 
-test.concurrent('the mark of the shorter trace counts what is missing of the original, not of the first cut', async () => {
+test('the mark of the shorter trace counts what is missing of the original, not of the first cut', async () => {
   await using service = await LocalDataPipeline.start()
   service.keepInjectingFault(refuseLongStackTraces(1024))
   const trace = 'x'.repeat(30_000)
@@ -172,7 +179,7 @@ test.concurrent('the mark of the shorter trace counts what is missing of the ori
   expect(missing + kept).toBe(trace.length)
 })
 
-test.concurrent('a shortened field never begins or ends in half of a surrogate pair', async () => {
+test('a shortened field never begins or ends in half of a surrogate pair', async () => {
   await using service = await LocalDataPipeline.start()
   for (const shift of ['', 'a', 'ab', 'abc']) {
     service.injectFault(refuseLongStackTraces(1024))
@@ -186,7 +193,7 @@ test.concurrent('a shortened field never begins or ends in half of a surrogate p
   }
 })
 
-test.concurrent('throttling between the refusals spends no version of the fields', async () => {
+test('throttling between the refusals spends no version of the fields', async () => {
   await using service = await LocalDataPipeline.start()
   service.injectFault(invalidRequest(), {
     kind: 'error',

@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
-import { RUN_LINK, runStep } from '../support/step.ts'
+import { RUN_LINK } from '../support/step.ts'
+import { reportTo } from './reporting.ts'
 
 test('a job that succeeded is reported as FINISHED, in one line', async () => {
   await using service = await LocalDataPipeline.start()
-  const { taskId } = service.addTask()
-  const step = await runStep({ inputs: { 'task-id': taskId }, env: service.env() })
+  const { step, taskId } = await reportTo(service, {}, { as: 'process' })
 
   expect(step.errors).toEqual([])
   expect(step.stderr).toBe('')

@@ -1,5 +1,6 @@
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
-import { RUN_LINK, runStep, type StepOptions, type StepResult } from '../support/step.ts'
+import { perform, type Style } from '../support/perform.ts'
+import { RUN_LINK, type StepOptions, type StepResult } from '../support/step.ts'
 
 /** A step that reports a task to a local Data Pipeline, and what arrived there. */
 export interface Reporting {
@@ -10,7 +11,7 @@ export interface Reporting {
 }
 
 /** What differs from a plain report; `service.env()` and a new task are there already. */
-export type ReportingOptions = Omit<StepOptions, 'inputs'>
+export type ReportingOptions = Omit<StepOptions, 'inputs'> & Style
 
 /** What a FAILED report gets where no error texts are given and GitHub is not asked, by why it is FAILED. */
 export function localEvidence(cause: keyof typeof CAUSES): { errorId: string; errorMessage: string } {
@@ -37,7 +38,7 @@ export const NO_TOKEN_NOTICE =
   'Some failure details are missing: the input github-token is empty. Grant "permissions: actions: read" to include ' +
   'failed steps and logs, and "checks: read" to include annotations.'
 
-/** Runs the built action for a new task of this service, with the inputs of a `with:`. */
+/** Runs the root action for a new task of this service, with the inputs of a `with:`. */
 export async function reportTo(
   service: LocalDataPipeline,
   inputs: Readonly<Record<string, string>> = {},
@@ -45,7 +46,7 @@ export async function reportTo(
 ): Promise<Reporting> {
   const taskId = inputs['task-id'] ?? service.addTask().taskId
   const before = service.requestsFor('SetTaskStatus').length
-  const step = await runStep({
+  const step = await perform({
     ...options,
     inputs: { 'task-id': taskId, ...inputs },
     env: { ...service.env(), ...options.env },
@@ -57,7 +58,7 @@ export async function reportTo(
   return { step, taskId, bodies }
 }
 
-/** Runs the built action against a local Data Pipeline of its own, which is gone afterwards. */
+/** Runs the root action against a local Data Pipeline of its own, which is gone afterwards. */
 export async function report(
   inputs: Readonly<Record<string, string>> = {},
   options: ReportingOptions = {},

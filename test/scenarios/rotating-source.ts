@@ -19,7 +19,7 @@ export interface Source {
   readonly hasTokenFile?: boolean
   readonly inputs?: Readonly<Record<string, string>>
   /** Files by name; written again, with new keys and a new token, when the credentials are rotated. */
-  readonly files: (keys: Keys, token: string) => Readonly<Record<string, string>>
+  readonly files: (keys: Keys, token: string, folder: string) => Readonly<Record<string, string>>
   /** What names the files to the SDK. */
   readonly env: (folder: string) => Readonly<Record<string, string>>
 }
@@ -38,11 +38,15 @@ export const SOURCES: readonly Source[] = [
   {
     name: 'a profile with credential_process',
     needsShell: true,
-    files: ({ accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken }) => ({
+    files: (
+      { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken },
+      _token,
+      folder,
+    ) => ({
       'keys.json': JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey, SessionToken }),
-      config: '[profile ci]\ncredential_process = sh -c "cat $KEYS_FOLDER/keys.json"\n',
+      config: `[profile ci]\ncredential_process = cat ${join(folder, 'keys.json')}\n`,
     }),
-    env: (folder) => ({ AWS_CONFIG_FILE: join(folder, 'config'), AWS_PROFILE: 'ci', KEYS_FOLDER: folder }),
+    env: (folder) => ({ AWS_CONFIG_FILE: join(folder, 'config'), AWS_PROFILE: 'ci' }),
   },
   {
     name: 'a profile with role_arn and source_profile',
@@ -100,7 +104,8 @@ export async function startSource(source: Source, options: LocalDataPipelineOpti
     const keys = newKeys()
     store.add(keys)
     token = oidc.token('sts.amazonaws.com')
-    for (const [name, text] of Object.entries(source.files(keys, token))) writeFileSync(join(folder, name), text)
+    for (const [name, text] of Object.entries(source.files(keys, token, folder)))
+      writeFileSync(join(folder, name), text)
   }
   write()
   return {

@@ -1,5 +1,9 @@
 // No secret of the job is shown or sent: not a part of one where a text is cut, and not in another form.
-import { describe, expect, test } from '@jest/globals'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { NO_CREDENTIALS } from '../fakes/aws/cloud.ts'
 import { TEST_CREDENTIALS } from '../fakes/aws/credentials.ts'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { error, type Fault } from '../fakes/aws/faults.ts'
@@ -29,7 +33,7 @@ function expectNoSecret(step: StepResult, bodies: readonly unknown[] = []): void
 const SECRETS = `x${SECRET.repeat(100)}`
 
 describe('where a text is cut', () => {
-  test.concurrent.each<[string, Record<string, string>]>([
+  test.each<[string, Record<string, string>]>([
     ['a value that is none', { status: `${'x'.repeat(180)}${SECRET}` }],
     ['a value that is a secret', { 'timeout-seconds': SECRETS }],
     ['needs', { needs: `${'x'.repeat(100)}${SECRET}` }],
@@ -38,7 +42,15 @@ describe('where a text is cut', () => {
     ['a task id that is a secret', { 'task-id': `${SECRET}.` }],
     ['a task id with control characters', { 'task-id': `${SECRET}\u0001` }],
     ['the name of a stack trace file', { status: 'FAILED', 'error-stack-trace-file': SECRETS.slice(0, 3_000) }],
-    ['error texts', { status: 'FAILED', 'error-id': SECRETS, 'error-message': SECRETS.repeat(5) }],
+    [
+      'error texts',
+      {
+        status: 'FAILED',
+        'error-id': SECRETS,
+        'error-message': SECRETS.repeat(5),
+        'error-stack-trace': SECRETS.repeat(3),
+      },
+    ],
   ])('%s', async (_name, inputs) => {
     const { step, bodies } = await report(inputs, { env: DEBUG })
     expectNoSecret(
@@ -47,7 +59,7 @@ describe('where a text is cut', () => {
     )
   })
 
-  test.concurrent.each<[string, Fault]>([
+  test.each<[string, Fault]>([
     ['a message of the service', error('AccessDeniedException', `${'x'.repeat(1_000)}${SECRETS}${'y'.repeat(1_000)}`)],
     ['a name of an error', error(`X${SECRETS}`, 'no')],
     ['a page of a proxy', { kind: 'page', status: 403, contentType: `text/html; ${SECRETS}`, text: `<p>${SECRETS}` }],
@@ -59,7 +71,7 @@ describe('where a text is cut', () => {
     expectNoSecret(step, bodies)
   })
 
-  test.concurrent('a message of GitHub', async () => {
+  test('a message of GitHub', async () => {
     await using github = await LocalGitHub.start()
     github.injectFault({ status: 403, body: { message: `${'x'.repeat(180)}${SECRETS}` } })
     const env = { ...DEBUG, ...github.environment }
@@ -69,7 +81,7 @@ describe('where a text is cut', () => {
   })
 
   // The evidence of a failure is cut before the credentials of the profile are read.
-  test.concurrent('evidence, with the secret of a profile', async () => {
+  test('evidence, with the secret of a profile', async () => {
     await using service = await LocalDataPipeline.start()
     const { step, bodies } = await reportTo(
       service,
@@ -82,26 +94,25 @@ describe('where a text is cut', () => {
   })
 })
 
+const folder = mkdtempSync(join(tmpdir(), 'secrets-'))
+const PROFILE = join(folder, 'credentials')
+
+beforeAll(() => {
+  const { accessKeyId } = TEST_CREDENTIALS
+  writeFileSync(PROFILE, `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${SECRET}\n`)
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
 /** The credentials stand in a profile, of which the action knows nothing before it asks for them. */
 function withProfile(env: Record<string, string>): ReportingOptions {
-  const profile = `[default]\naws_access_key_id = ${TEST_CREDENTIALS.accessKeyId}\naws_secret_access_key = ${SECRET}\n`
-  return {
-    files: { credentials: profile },
-    env: {
-      AWS_ACCESS_KEY_ID: undefined,
-      AWS_SECRET_ACCESS_KEY: undefined,
-      AWS_SESSION_TOKEN: undefined,
-      AWS_SHARED_CREDENTIALS_FILE: 'credentials',
-      ...env,
-    },
-  }
+  return { env: { ...NO_CREDENTIALS, AWS_SHARED_CREDENTIALS_FILE: PROFILE, ...env } }
 }
 
 describe('in another form', () => {
   const texts = Object.entries(ENCODERS).map(([form, encode]) => `${form}: ${encode(`/${SECRET}&`)};`)
   const message = texts.join('\n')
 
-  test.concurrent('it is neither sent nor shown', async () => {
+  test('it is neither sent nor shown', async () => {
     const { step, bodies } = await report(
       { status: 'FAILED', 'error-message': message, 'error-stack-trace': message },
       { env: DEBUG },
@@ -115,7 +126,7 @@ describe('in another form', () => {
     expectNoSecret(step, bodies)
   })
 
-  test.concurrent('with the secret of a profile', async () => {
+  test('with the secret of a profile', async () => {
     await using service = await LocalDataPipeline.start()
     const inputs = { status: 'FAILED', 'error-message': message, 'error-stack-trace': message }
     const { step, bodies } = await reportTo(service, inputs, withProfile({}))
@@ -123,7 +134,7 @@ describe('in another form', () => {
     expectNoSecret(step, bodies)
   })
 
-  test.concurrent('the service says it back', async () => {
+  test('the service says it back', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(error('AccessDeniedException', texts.slice(0, 12).join(' ')))
     const { step } = await reportTo(service, {}, { env: DEBUG })
@@ -133,7 +144,7 @@ describe('in another form', () => {
 })
 
 describe('a secret that is a word of the action', () => {
-  test.concurrent.each([
+  test.each([
     ['failure', { status: 'FAILED', reported: 'true', 'error-id': 'GitHubActions:JobFailed' }],
     ['success', { status: 'FINISHED', reported: 'true', 'error-id': '' }],
   ])('%s: changes neither the report nor the outputs', async (jobStatus, outputs) => {

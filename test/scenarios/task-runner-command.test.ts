@@ -49,27 +49,25 @@ describe('the environment', () => {
     expect(names.filter((name) => /^(INPUT_|STATE_|ACTIONS_|GITHUB_STATE$|GITHUB_ENV$)/.test(name))).toEqual([])
   })
 
-  onLinux('has no file commands for what the definition says', async () => {
-    await using service = await LocalDataPipeline.start()
-    service.addTask(commandTask(SHOW_ENVIRONMENT))
-    const files = { GITHUB_ENV: '/nowhere/env', GITHUB_PATH: '/nowhere/path' }
-    const step = await runTasks(service, { 'from-definition': 'true' }, { env: { ...OF_ACTIONS, ...files } })
-    expect(step.exitCode).toBe(0)
-    const names = Object.keys(environmentIn(step.stdout))
-    expect(names).toContain('DATAPIPELINE_TASK_ID')
-    expect(names.filter((name) => /^(ACTIONS_|GITHUB_(OUTPUT|ENV|PATH|STEP_SUMMARY|STATE)$)/.test(name))).toEqual([])
-  })
-
-  onLinux('has a file of the fields, in the shape of poll-for-task', async () => {
-    await using service = await LocalDataPipeline.start()
-    const task = service.addTask(commandTask('echo', 'a b', 'c'))
-    const entry = await entryOf(service, task)
-    const run = 'node -p "\'fields: \' + JSON.stringify(JSON.parse(fs.readFileSync(process.env.DATAPIPELINE_FIELDS)))"'
-    const step = await runTasks(service, { task: entry, run })
-    const [, fields = ''] = /^fields: (.*)$/m.exec(step.stdout) ?? []
-    expect(JSON.parse(fields)).toEqual((JSON.parse(entry) as { fields: unknown }).fields)
-    expect(JSON.parse(fields)).toMatchObject({ scriptArgument: ['a b', 'c'] })
-  })
+  onLinux(
+    'of what a definition says has no file commands, and a file of the fields as poll-for-task gives them',
+    async () => {
+      await using service = await LocalDataPipeline.start()
+      const show =
+        'node -p "\'fields: \' + JSON.stringify(JSON.parse(fs.readFileSync(process.env.DATAPIPELINE_FIELDS)))"'
+      const entry = entryOf(service.addTask(commandTask(`${SHOW_ENVIRONMENT}\n${show}`, 'a b', 'c')))
+      const files = { GITHUB_ENV: '/nowhere/env', GITHUB_PATH: '/nowhere/path' }
+      const inputs = { task: entry, 'from-definition': 'true' }
+      const step = await runTasks(service, inputs, { env: { ...OF_ACTIONS, ...files } })
+      expect(step.exitCode).toBe(0)
+      const names = Object.keys(environmentIn(step.stdout))
+      expect(names).toContain('DATAPIPELINE_TASK_ID')
+      expect(names.filter((name) => /^(ACTIONS_|GITHUB_(OUTPUT|ENV|PATH|STEP_SUMMARY|STATE)$)/.test(name))).toEqual([])
+      const [, fields = ''] = /^fields: (.*)$/m.exec(step.stdout) ?? []
+      expect(JSON.parse(fields)).toEqual((JSON.parse(entry) as { fields: unknown }).fields)
+      expect(JSON.parse(fields)).toMatchObject({ scriptArgument: ['a b', 'c'] })
+    },
+  )
 
   onLinux('has no credentials of the role of the action', async () => {
     await using cloud = await startCloud()

@@ -8,14 +8,14 @@ import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { hang, late, on, throttle } from '../fakes/aws/faults.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually, isAlive } from '../support/processes.ts'
-import { STALL_MS } from '../support/timing.ts'
+import { fastClock, STALL_MS, slowClock } from '../support/timing.ts'
 import { definition, entryOf, onLinux, pidsIn, postOf, ready, startTasks } from './task-running.ts'
 
 afterAll(async () => {
   expect(await leftOverProcesses()).toEqual([])
 })
 
-const IGNORES_TERM = 'trap \'\' TERM\necho $$ > "$RUNNER_TEMP/pids"\n'
+const IGNORES_TERM = 'trap \': > "$RUNNER_TEMP/signalled"\' TERM\necho $$ > "$RUNNER_TEMP/pids"\n'
 const ENDLESS = 'while true; do sleep 0.2; done'
 
 /** Starts a step, cancels its task, and waits until the command has got its SIGTERM, which it ignores. */
@@ -24,8 +24,7 @@ async function whileCanceledCommandEnds(service: LocalDataPipeline, job: Job, gr
   const run = `${IGNORES_TERM}${ready(ENDLESS)}`
   const running = await startTasks(job, { run, 'heartbeat-seconds': '5', 'stop-grace-seconds': graceSeconds })
   service.cancelTask(taskId)
-  await service.received('ReportTaskProgress', 2)
-  await delay(500)
+  expect(await eventually(() => existsSync(join(job.temp, 'signalled')))).toBe(true)
   return running
 }
 
@@ -65,7 +64,8 @@ onLinux(
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
     service.injectFault(on('SetTaskStatus', late(60_000)))
-    using job = new Job(service.env())
+    // Ten seconds until the response counts as lost are two and a half.
+    using job = new Job({ ...service.env(), ...fastClock(4, { limitFromMs: Number.POSITIVE_INFINITY }) })
     const step = await (await startTasks(job, { run: ready('exit 3'), 'heartbeat-seconds': '5' })).done
     expect(service.task(taskId).status).toBe('FAILED')
     expect(step.outputs).toMatchObject({ failed: '1', canceled: '0', status: 'FAILED', reported: 'true' })
@@ -75,28 +75,28 @@ onLinux(
 )
 
 const cases = [
-  ['the job is cancelled', 'SIGINT', hang()],
-  ['the step is killed', 'SIGKILL', hang()],
-  ['the service fails', undefined, throttle()],
+  ['the job is cancelled', 'SIGINT', hang(), {}],
+  ['the step is killed', 'SIGKILL', hang(), {}],
+  ['the service fails', undefined, throttle(), { 'timeout-seconds': '5' }],
 ] as const
 onLinux.each(cases)(
   'a task of poll-for-task that can not be acknowledged: because %s: the post step reports it',
-  async (_why, signal, fault) => {
+  async (_why, signal, fault, inputs) => {
     await using service = await LocalDataPipeline.start()
-    const { taskId, workerGroup } = service.addTask()
-    const task = await entryOf(service, { workerGroup })
+    const task = service.addTask()
     service.keepInjectingFault(on('ReportTaskProgress', fault))
     using job = new Job(service.env())
     const step = await job.main('runner', {
       action: 'task-runner',
-      inputs: { task, run: 'true', 'timeout-seconds': '5' },
+      inputs: { task: entryOf(task), run: 'true', ...inputs },
       onStart(main) {
-        if (signal !== undefined) void service.received('ReportTaskProgress', 2).then(() => main.kill(signal))
+        if (signal !== undefined) void service.received('ReportTaskProgress').then(() => main.kill(signal))
       },
     })
     expect(step.exitCode).not.toBe(0)
-    expect(await postOf(job)).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
-    expect(service.task(taskId).status).toBe('FAILED')
+    const post = await job.post('runner', { action: 'task-runner', inputs: {}, env: slowClock(5) })
+    expect(post).toMatchObject({ exitCode: 0, errors: [], warnings: [] })
+    expect(service.task(task.taskId).status).toBe('FAILED')
   },
 )
 
@@ -113,7 +113,7 @@ onLinux('the state for the post step: has neither the script nor the task: a var
 })
 
 onLinux('the step is killed: by its command, before it has noted that: the post step ends the command', async () => {
-  for (let attempt = 0; attempt < 3; attempt++) {
+  for (let attempt = 0; attempt < 2; attempt++) {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
     using job = new Job(service.env())
@@ -148,7 +148,7 @@ onLinux(
     using job = new Job(service.env())
     const bin = join(job.temp, 'bin')
     mkdirSync(bin)
-    const copy = `[[ $1 == --version ]] && exit 0\necho $$ > "$RUNNER_TEMP/pids"\n${ready('sleep 3\n: > "$RUNNER_TEMP/uploaded"')}`
+    const copy = `[[ $1 == --version ]] && exit 0\necho $$ > "$RUNNER_TEMP/pids"\n${ready('until [ -e "$RUNNER_TEMP/go" ]; do sleep 0.1; done\n: > "$RUNNER_TEMP/uploaded"')}`
     writeFileSync(join(bin, 'aws'), `#!/bin/bash\n${copy}\n`)
     chmodSync(join(bin, 'aws'), 0o755)
     const env = { PATH: `${bin}:${process.env['PATH']}` }
@@ -158,7 +158,6 @@ onLinux(
     expect(await postOf(job)).toMatchObject({ exitCode: 0, errors: [] })
     expect(service.task(taskId)).toMatchObject({ status: 'FAILED', errorId: 'TaskRunner:JobCancelled' })
     expect(pidsIn(job, 'pids').filter(isAlive)).toEqual([])
-    await delay(3_500)
     expect(existsSync(join(job.temp, 'uploaded'))).toBe(false)
   },
 )
@@ -177,7 +176,8 @@ select undef, undef, undef, 0.1;
 onLinux('a command that is stopped: and starts others while it is ended: these end as well', async () => {
   await using service = await LocalDataPipeline.start()
   service.addTask()
-  using job = new Job(service.env())
+  // The time for killing is limited, and a machine that stands still has missed one of them by then.
+  using job = new Job({ ...service.env(), ...slowClock(5) })
   writeFileSync(join(job.temp, 'chain.pl'), CHAIN)
   const run = `perl "$RUNNER_TEMP/chain.pl" &\nwhile [ ! -e "$RUNNER_TEMP/alive" ]; do sleep 0.1; done\n${ready('sleep 300')}`
   const { main, done } = await startTasks(job, { run, 'stop-grace-seconds': '1' })
@@ -190,12 +190,25 @@ onLinux('a command that is stopped: and starts others while it is ended: these e
 })
 
 onLinux('a task that comes again while it runs: is not run twice at a time', async () => {
-  await using service = await LocalDataPipeline.start({ silentForMs: 500 })
-  service.addTask()
+  // The service hears nothing of it for two minutes: so they pass at once, after its acknowledgement, and only then.
+  let passedMs = 0
+  await using service = await LocalDataPipeline.start({ silentForMs: 60_000, clock: () => Date.now() + passedMs })
+  const { taskId } = service.addTask()
   using job = new Job(service.env())
-  const run = 'echo start >> "$RUNNER_TEMP/starts"; sleep 3'
-  const inputs = { 'worker-group': 'ci', 'wait-seconds': '2', run, 'max-tasks': '2', parallel: '2' }
-  await job.main('runner', { action: 'task-runner', inputs })
-  expect(readFileSync(join(job.temp, 'starts'), 'utf8')).toBe('start\n')
-  expect(service.requestsFor('SetTaskStatus').length).toBeLessThan(2)
+  const run = [
+    'echo start >> "$RUNNER_TEMP/events"',
+    'until [ -e "$RUNNER_TEMP/go" ]; do sleep 0.1; done',
+    'echo end >> "$RUNNER_TEMP/events"',
+  ].join('\n')
+  const inputs = { 'worker-group': 'ci', 'wait-seconds': '0', run, 'max-tasks': '2', parallel: '2' }
+  const done = job.main('runner', { action: 'task-runner', inputs })
+  await service.received('ReportTaskProgress', 1)
+  passedMs = 120_000
+  await service.received('ReportTaskProgress', 2)
+  writeFileSync(join(job.temp, 'go'), '')
+  const step = await done
+  expect(service.task(taskId)).toMatchObject({ assignments: 2, status: 'FINISHED' })
+  expect(readFileSync(join(job.temp, 'events'), 'utf8')).toBe('start\nend\n')
+  expect(service.requestsFor('SetTaskStatus')).toHaveLength(1)
+  expect(step.warnings).toEqual([expect.stringContaining('came again while it runs')])
 })

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from '@jest/globals'
+import { taskOutputs } from '../../src/polling/task-outputs.ts'
 import type { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import type { Field, PipelineObjects } from '../fakes/aws/sample-task.ts'
 import type { NewTask, Task } from '../fakes/aws/tasks.ts'
@@ -21,6 +22,8 @@ export async function runTasks(
   options: Omit<StepOptions, 'inputs'> = {},
 ): Promise<StepResult> {
   return runStep({
+    // Some run many commands, one after the other.
+    limitMs: 50_000,
     ...options,
     action: 'task-runner',
     inputs: { ...('task' in inputs ? {} : { 'worker-group': 'ci' }), 'wait-seconds': '0', ...inputs },
@@ -67,14 +70,22 @@ export function commandTask(command: string, ...args: string[]): Pick<NewTask, '
   ])
 }
 
-/** The entry of a task in the output `tasks` of poll-for-task. */
-export async function entryOf(service: LocalDataPipeline, { workerGroup }: Pick<Task, 'workerGroup'>): Promise<string> {
+/** The entry of a task in the output `tasks` of a step of poll-for-task that takes it. */
+export async function polledEntryOf(
+  service: LocalDataPipeline,
+  { workerGroup }: Pick<Task, 'workerGroup'>,
+): Promise<string> {
   const step = await runStep({
     action: 'poll-for-task',
     inputs: { 'worker-group': workerGroup, 'wait-seconds': '0' },
     env: service.env(),
   })
   return JSON.stringify((JSON.parse(step.outputs['tasks'] ?? '') as unknown[])[0])
+}
+
+/** The same, without a step. The service gives a task that no poll has taken to whoever names it. */
+export function entryOf(task: Task): string {
+  return JSON.stringify((JSON.parse(taskOutputs([task as never]).tasks) as unknown[])[0])
 }
 
 /** The operations that the service received, in order. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
+import { NO_CREDENTIALS } from '../fakes/aws/cloud.ts'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import {
   accessDenied,
@@ -20,6 +21,8 @@ import { LocalOidc } from '../fakes/aws/oidc.ts'
 import { keysNotFetched, LocalSts, type LocalStsOptions, TEST_ROLE } from '../fakes/aws/sts.ts'
 import { LocalGitHub } from '../fakes/github/local-github.ts'
 import { REPOSITORY } from '../support/action-file.ts'
+import { passTime } from '../support/called-step.ts'
+import { perform } from '../support/perform.ts'
 import { preloading } from '../support/preload.ts'
 import { killAll } from '../support/processes.ts'
 import { TlsFront } from '../support/proxy.ts'
@@ -39,10 +42,9 @@ interface Entry {
   readonly kind: (typeof KINDS)[keyof typeof KINDS] | 'errors'
 }
 
-/** The table of the section "Troubleshooting". */
-function entriesOf(readme: string): Entry[] {
-  const [, section = ''] = /^## Troubleshooting\n([\s\S]*?)^## /m.exec(readme) ?? []
-  const [, rows = ''] = /^\| the message says \|.*\n\| -.*\n((?:\|.*\n)+)/m.exec(section) ?? []
+/** The table of the messages of the actions. */
+function entriesOf(document: string): Entry[] {
+  const [, rows = ''] = /^\| the message says \|.*\n\| -.*\n((?:\|.*\n)+)/m.exec(document) ?? []
   return rows
     .trim()
     .split('\n')
@@ -61,15 +63,14 @@ function patternOf(saying: string): RegExp {
 
 type Inputs = Readonly<Record<string, string>>
 
-const NO_CREDENTIALS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined }
 const TEMPORARY = {
   accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYTEMPORARY=',
   sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE/session+token==',
 }
 
-/** The mistake that a saying is about, made as a user makes it. */
-const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
+/** The mistake that a saying is about, made as a user makes it, in a step that is called. */
+const CALLED: Readonly<Record<string, () => Promise<StepResult>>> = {
   'Input "task-id" is empty': reportWith({ 'task-id': '' }),
   // What GitHub makes of `needs: ${{ needs }}`.
   'Invalid value … for input "needs". Expected the needs context': reportWith({ needs: 'Object' }),
@@ -84,17 +85,6 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     'allowed-skips': 'Load',
   }),
   'Invalid value "…" for input "…". Expected …': reportWith({ status: 'skipped' }),
-  'Neither the input "worker-group" nor "task" is set': runnerWith({ run: 'true' }),
-  'Both inputs "worker-group" and "task" are set': runnerWith({ 'worker-group': 'ci', task: '{}', run: 'true' }),
-  'Neither the input "run" nor "from-definition" is set': runnerWith({ 'worker-group': 'ci' }),
-  'Both inputs "run" and "from-definition" are set': runnerWith({
-    'worker-group': 'ci',
-    run: 'true',
-    'from-definition': 'true',
-  }),
-  // What GitHub makes of `task: ${{ matrix.task }}`, and of an entry of another output.
-  'Invalid value … for input "task". Expected a JSON object': runnerWith({ task: 'Object', run: 'true' }),
-  'The input "task" has no valid "task-id"': runnerWith({ task: '{}', run: 'true' }),
   "error-stack-trace-file: … can't be read": reportWith({ status: 'FAILED', 'error-stack-trace-file': 'no.log' }),
   'Some failure details are missing': async () => {
     await using github = await LocalGitHub.start()
@@ -136,37 +126,16 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
     service.addTask({ workerGroup: 'nightly' })
     const inputs = { 'worker-group': 'Nightly', 'wait-seconds': '0' }
-    return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
-  },
-  'No more tasks for worker group': async () => {
-    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
-    return await runTasks(service, { run: 'true' })
-  },
-  'Reported FAILED for …': async () => {
-    await using service = await LocalDataPipeline.start()
-    service.addTask()
-    return await runTasks(service, { run: 'exit 1' })
-  },
-  'has no preconditionTimeout, so it is tried for … minutes': async () => {
-    await using service = await LocalDataPipeline.start()
-    service.addTask({ texts: { type: 'ShellCommandPrecondition' } })
-    return await runTasks(service, { run: 'true', 'run-preconditions': 'true' })
-  },
-  'of the definition is "…", and is not written': async () => {
-    await using service = await LocalDataPipeline.start()
-    const fields = { type: 'ShellCommandActivity', command: 'true', stdout: 's3://bucket/out' }
-    service.addTask(definition(Object.entries(fields)))
-    return await runTasks(service, { 'from-definition': 'true' })
-  },
-  'AWS Data Pipeline no longer has task …. Nothing is run': async () => {
-    await using service = await LocalDataPipeline.start()
-    return await runTasks(service, { task: '{"task-id":"ended"}', run: 'true' })
+    return await perform({ action: 'poll-for-task', inputs, env: service.env() })
   },
   'A poll was cut off after … s while the service held it': async () => {
     await using service = await LocalDataPipeline.start()
-    service.injectFault(cutOff('gateway', 6_000))
+    service.injectFault(cutOff('gateway', 1_000))
     const inputs = { 'worker-group': 'ci', 'wait-seconds': '0' }
-    return await runStep({ action: 'poll-for-task', inputs, env: service.env() })
+    const polling = perform({ action: 'poll-for-task', inputs, env: service.env() })
+    await service.received('PollForTask')
+    passTime(6_000)
+    return await polling
   },
   TaskNotFoundException: reportTrouble(taskNotFound()),
   PipelineDeletedException: reportTrouble(pipelineDeleted()),
@@ -191,7 +160,45 @@ const PROVOCATIONS: Readonly<Record<string, () => Promise<StepResult>>> = {
     { 'role-to-assume': TEST_ROLE.arn },
     { env: { ACTIONS_ID_TOKEN_REQUEST_URL: 'http://tokens.example', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a-token' } },
   ),
+}
 
+/** The mistakes of steps that start processes. */
+const PROCESSES: Readonly<Record<string, () => Promise<StepResult>>> = {
+  'Neither the input "worker-group" nor "task" is set': runnerWith({ run: 'true' }),
+  'Both inputs "worker-group" and "task" are set': runnerWith({ 'worker-group': 'ci', task: '{}', run: 'true' }),
+  'Neither the input "run" nor "from-definition" is set': runnerWith({ 'worker-group': 'ci' }),
+  'Both inputs "run" and "from-definition" are set': runnerWith({
+    'worker-group': 'ci',
+    run: 'true',
+    'from-definition': 'true',
+  }),
+  // What GitHub makes of `task: ${{ matrix.task }}`, and of an entry of another output.
+  'Invalid value … for input "task". Expected a JSON object': runnerWith({ task: 'Object', run: 'true' }),
+  'The input "task" has no valid "task-id"': runnerWith({ task: '{}', run: 'true' }),
+  'No more tasks for worker group': async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 50 })
+    return await runTasks(service, { run: 'true' })
+  },
+  'Reported FAILED for …': async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask()
+    return await runTasks(service, { run: 'exit 1' })
+  },
+  'has no preconditionTimeout, so it is tried for … minutes': async () => {
+    await using service = await LocalDataPipeline.start()
+    service.addTask({ texts: { type: 'ShellCommandPrecondition' } })
+    return await runTasks(service, { run: 'true', 'run-preconditions': 'true' })
+  },
+  'of the definition is "…", and is not written': async () => {
+    await using service = await LocalDataPipeline.start()
+    const fields = { type: 'ShellCommandActivity', command: 'true', stdout: 's3://bucket/out' }
+    service.addTask(definition(Object.entries(fields)))
+    return await runTasks(service, { 'from-definition': 'true' })
+  },
+  'AWS Data Pipeline no longer has task …. Nothing is run': async () => {
+    await using service = await LocalDataPipeline.start()
+    return await runTasks(service, { task: '{"task-id":"ended"}', run: 'true' })
+  },
   'Could not hold task …: AWS Data Pipeline canceled the task': async () => {
     await using service = await LocalDataPipeline.start()
     const { taskId } = service.addTask()
@@ -270,13 +277,21 @@ const entries = entriesOf(readFileSync(join(REPOSITORY, 'docs', 'troubleshooting
 
 describe('the table of docs/troubleshooting.md', () => {
   test('and the mistakes made here are about the same messages', () => {
-    expect(entries.map(({ saying }) => saying).sort()).toEqual(Object.keys(PROVOCATIONS).sort())
+    expect(entries.map(({ saying }) => saying).sort()).toEqual(Object.keys({ ...CALLED, ...PROCESSES }).sort())
   })
 
-  test.concurrent.each(entries)('$saying', async ({ saying, kind }) => {
-    const step = await PROVOCATIONS[saying]?.()
+  async function expectSaid({ saying, kind }: Entry, mistake: (() => Promise<StepResult>) | undefined): Promise<void> {
+    const step = await mistake?.()
     expect(kind === 'log' ? [step?.stdout] : step?.[kind]).toContainEqual(expect.stringMatching(patternOf(saying)))
     // What is no error has not failed the step.
     expect(step?.exitCode).toBe(kind === 'errors' ? 1 : 0)
+  }
+
+  test.each(entries.filter(({ saying }) => !(saying in PROCESSES)))('$saying', async (entry) => {
+    await expectSaid(entry, CALLED[entry.saying])
+  })
+
+  test.concurrent.each(entries.filter(({ saying }) => saying in PROCESSES))('$saying', async (entry) => {
+    await expectSaid(entry, PROCESSES[entry.saying])
   })
 })

@@ -35,23 +35,16 @@ function expectNoCommandOfOthers(step: StepResult): void {
 }
 
 describe('a text in an input', () => {
-  test.concurrent.each(['error-id', 'error-message', 'error-stack-trace'])(
-    '%s: sent as it is, and no command',
-    async (input) => {
-      const { step, bodies } = await report({ status: 'FAILED', [input]: `a${TEXT}` })
+  test.each(['error-id', 'error-message', 'error-stack-trace'])('%s: sent as it is, and no command', async (input) => {
+    for (const dryRun of ['true', 'false']) {
+      const { step, bodies } = await report({ status: 'FAILED', [input]: `a${TEXT}`, 'dry-run': dryRun })
       expectNoCommandOfOthers(step)
-      expect(JSON.stringify(bodies[0])).toContain('::add-path::/tmp/evil')
+      if (dryRun === 'false') expect(JSON.stringify(bodies[0])).toContain('::add-path::/tmp/evil')
       expect(step.exitCode).toBe(0)
-    },
-  )
-
-  test.concurrent.each(['error-id', 'error-message', 'error-stack-trace'])('%s in a dry run', async (input) => {
-    const { step } = await report({ status: 'FAILED', [input]: `a${TEXT}`, 'dry-run': 'true' })
-    expectNoCommandOfOthers(step)
-    expect(step.exitCode).toBe(0)
+    }
   })
 
-  test.concurrent('task-id', async () => {
+  test('task-id', async () => {
     for (const taskId of [`abc${SHORT}`, '::error::x', '##[error]x', `\u0085::error::x`]) {
       for (const dryRun of ['true', 'false']) {
         const { step } = await report({ 'task-id': taskId, 'dry-run': dryRun, status: 'FAILED' })
@@ -61,7 +54,7 @@ describe('a text in an input', () => {
     }
   })
 
-  test.concurrent.each([
+  test.each([
     'task-id',
     'status',
     'needs',
@@ -91,23 +84,27 @@ describe('a text in an input', () => {
   })
 })
 
-test.concurrent('a stack trace file', async () => {
-  const { step } = await report(
-    { status: 'FAILED', 'error-stack-trace-file': 'log' },
-    { files: { log: TEXT.repeat(100) } },
-  )
+test('a stack trace file, and the name of one that is not there', async () => {
+  const inputs = { status: 'FAILED', 'error-stack-trace-file': 'log' }
+  const { step } = await report(inputs, { files: { log: TEXT.repeat(100) } })
   expectNoCommandOfOthers(step)
   expect(step.exitCode).toBe(0)
+  const missing = await report({ ...inputs, 'error-stack-trace-file': `x${SHORT}` })
+  expectNoCommandOfOthers(missing.step)
+  expect(missing.step.warnings).toHaveLength(1)
 })
 
-test.concurrent('the name of a stack trace file that is not there', async () => {
-  const { step } = await report({ status: 'FAILED', 'error-stack-trace-file': `x${SHORT}` })
+test.concurrent('the built action, for texts and a message of the service', async () => {
+  await using service = await LocalDataPipeline.start()
+  service.injectFault(error('SomethingNew', TEXT))
+  const texts = { 'error-id': `a${TEXT}`, 'error-message': `a${TEXT}`, 'error-stack-trace': `a${TEXT}` }
+  const { step } = await reportTo(service, { status: 'FAILED', ...texts }, { as: 'process' })
   expectNoCommandOfOthers(step)
-  expect(step.warnings).toHaveLength(1)
+  expect(step.errors).toHaveLength(1)
 })
 
 describe('a message of the service', () => {
-  test.concurrent.each([
+  test.each([
     ['that ends it', error('SomethingNew', TEXT)],
     ['that is tried again', error('ThrottlingException', TEXT)],
     ['with status 500', error('InternalServiceError', TEXT, 500)],
@@ -124,7 +121,7 @@ describe('a message of the service', () => {
   })
 })
 
-test.concurrent('names and values in the environment', async () => {
+test('names and values in the environment', async () => {
   const names = ['GITHUB_REPOSITORY', 'GITHUB_SERVER_URL', 'GITHUB_RUN_ID', 'AWS_PROFILE', 'AWS_REGION', 'HTTPS_PROXY']
   for (const name of names) {
     const { step } = await report({ 'timeout-seconds': '2' }, { env: { [name]: `x${SHORT}` } })
@@ -137,7 +134,7 @@ test.concurrent('names and values in the environment', async () => {
   expectNoCommandOfOthers(step)
 })
 
-test.concurrent.each(['GITHUB_JOB', 'GITHUB_WORKFLOW', 'GITHUB_REPOSITORY', 'GITHUB_RUN_NUMBER', 'GITHUB_SERVER_URL'])(
+test.each(['GITHUB_JOB', 'GITHUB_WORKFLOW', 'GITHUB_REPOSITORY', 'GITHUB_RUN_NUMBER', 'GITHUB_SERVER_URL'])(
   '%s in the evidence of a failure',
   async (name) => {
     for (const dryRun of ['true', 'false']) {
@@ -149,7 +146,7 @@ test.concurrent.each(['GITHUB_JOB', 'GITHUB_WORKFLOW', 'GITHUB_REPOSITORY', 'GIT
   },
 )
 
-test.concurrent('values for GITHUB_OUTPUT stay within their block', async () => {
+test('values for GITHUB_OUTPUT stay within their block', async () => {
   const message = 'a\nreported=false\nghadelimiter_x\nstatus<<EOF\nFAKE\nEOF'
   const { step } = await report({ status: 'FAILED', 'error-message': message, 'error-id': message })
   expect(step.outputs).toMatchObject({
@@ -160,7 +157,7 @@ test.concurrent('values for GITHUB_OUTPUT stay within their block', async () => 
   })
 })
 
-test.concurrent('a runner without GITHUB_OUTPUT (before 2022) gets no other commands than set-output', async () => {
+test('a runner without GITHUB_OUTPUT (before 2022) gets no other commands than set-output', async () => {
   const { step } = await report(
     { status: 'FAILED', 'error-message': `a${TEXT}` },
     { env: { GITHUB_OUTPUT: undefined } },

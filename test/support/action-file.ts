@@ -18,9 +18,13 @@ export interface ActionFile {
 /** The contexts for expressions in the defaults of inputs (in actions/runner: github, job, runner, strategy, matrix). */
 export type Contexts = Readonly<Record<string, Readonly<Record<string, string | number | undefined>>>>
 
+const read = new Map<string, ActionFile>()
+
 /** Reads the action.yml of a folder of this repository, '.' for the root action. */
 export function readActionFile(folder: string): ActionFile {
-  return parse(readFileSync(join(REPOSITORY, folder, 'action.yml'), 'utf8')) as ActionFile
+  const action = read.get(folder) ?? (parse(readFileSync(join(REPOSITORY, folder, 'action.yml'), 'utf8')) as ActionFile)
+  read.set(folder, action)
+  return action
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -66,6 +66,9 @@ export class LocalS3 {
     try {
       const s3 = new LocalS3(child, await addressIn(child.stderr), folder)
       await call(`${s3.url}/moto-api/recorder/start-recording`, { method: 'POST' })
+      // The AWS CLI takes a second to tell its version, which a step asks for only to know that it is there.
+      const program = `#!/bin/sh\n[ "$1" = --version ] || exec '${join(PROGRAMS, 'aws')}' "$@"\n`
+      writeFileSync(join(folder, 'aws'), program, { mode: 0o755 })
       return s3
     } catch (error) {
       child.stdin.end()
@@ -76,7 +79,7 @@ export class LocalS3 {
 
   /** The environment in which the AWS CLI is found, and finds this S3. The credentials are up to the caller. */
   env(): Record<string, string> {
-    return { PATH: `${PROGRAMS}${delimiter}${process.env['PATH']}`, AWS_ENDPOINT_URL_S3: this.url }
+    return { PATH: `${this.#folder}${delimiter}${process.env['PATH']}`, AWS_ENDPOINT_URL_S3: this.url }
   }
 
   /** Makes a bucket with a new name, and objects in it by key. */

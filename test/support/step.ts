@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-import { type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
+import { type ActionFile, type Contexts, inputVariables, REPOSITORY, readActionFile } from './action-file.ts'
 import { type Command, commandsIn, withoutMasks } from './commands.ts'
 import { parseFileCommands } from './file-commands.ts'
 import { jobContexts, jobVariables } from './job-variables.ts'
@@ -79,29 +79,9 @@ export async function runStep(options: StepOptions): Promise<StepResult> {
 }
 
 async function runIn(folder: string, options: StepOptions): Promise<StepResult> {
-  const action = readActionFile(options.action ?? '.')
+  const { action, workspace, files, env } = prepareStep(folder, options)
   const script = action.runs[options.stage ?? 'main']
   if (script === undefined) throw new Error(`the action has no ${options.stage} script`)
-  const workspace = join(folder, 'workspace')
-  mkdirSync(workspace)
-  for (const [name, content] of Object.entries(options.files ?? {})) {
-    mkdirSync(dirname(join(workspace, name)), { recursive: true })
-    writeFileSync(join(workspace, name), content)
-  }
-  const files = { output: join(folder, 'output'), state: join(folder, 'state'), summary: join(folder, 'summary') }
-  for (const file of Object.values(files)) writeFileSync(file, '')
-  mkdirSync(join(folder, 'temp'))
-
-  const contexts = jobContexts({ job: { status: options.jobStatus ?? 'success' }, ...options.contexts })
-  const env: Record<string, string | undefined> = {
-    PATH: process.env['PATH'],
-    SystemRoot: process.env['SystemRoot'],
-    ...jobVariables({ home: folder, workspace, temp: join(folder, 'temp'), files }),
-    // Compiles the bundle once for hundreds of steps.
-    NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'steps'),
-    ...inputVariables(action, options.inputs, contexts),
-    ...options.env,
-  }
   const started = performance.now()
   const folderOfAction = join(REPOSITORY, options.action ?? '.')
   const path = relative(join(REPOSITORY, 'dist'), join(folderOfAction, script))
@@ -111,14 +91,59 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     command,
     args,
     cwd: workspace,
-    env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      ...(process.env['SystemRoot'] === undefined ? {} : { SystemRoot: process.env['SystemRoot'] }),
+      // Compiles the bundle once for hundreds of steps.
+      NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'steps'),
+      ...env,
+    },
     stdout: options.stdout ?? 'read',
   }
   const child = options.worker === undefined ? start(stepCommand) : await options.worker.spawn(stepCommand)
   options.onStart?.(child)
-  const { exitCode, stdout: output, stderr } = await outcomeOf(child, options.limitMs ?? 30_000)
-  const tookMs = performance.now() - started
-  const endedAt = Date.now()
+  const outcome = await outcomeOf(child, options.limitMs ?? 30_000)
+  return { ...resultOf(outcome, files), tookMs: performance.now() - started, endedAt: Date.now() }
+}
+
+/** The files of the commands of a step, by the command. */
+export type CommandFiles = Readonly<Record<'output' | 'state' | 'summary', string>>
+
+/** The folders, the files and the variables of a step, in this folder. */
+export function prepareStep(
+  folder: string,
+  options: Pick<StepOptions, 'action' | 'inputs' | 'jobStatus' | 'contexts' | 'env' | 'files'>,
+  files: CommandFiles = {
+    output: join(folder, 'output'),
+    state: join(folder, 'state'),
+    summary: join(folder, 'summary'),
+  },
+): { action: ActionFile; workspace: string; files: CommandFiles; env: Record<string, string> } {
+  const action = readActionFile(options.action ?? '.')
+  const [workspace, temp] = [join(folder, 'workspace'), join(folder, 'temp')]
+  mkdirSync(workspace, { recursive: true })
+  mkdirSync(temp)
+  for (const [name, content] of Object.entries(options.files ?? {})) {
+    mkdirSync(dirname(join(workspace, name)), { recursive: true })
+    writeFileSync(join(workspace, name), content)
+  }
+  for (const file of Object.values(files)) writeFileSync(file, '')
+  const contexts = jobContexts({ job: { status: options.jobStatus ?? 'success' }, ...options.contexts })
+  const variables = {
+    ...jobVariables({ home: folder, workspace, temp, files }),
+    ...inputVariables(action, options.inputs, contexts),
+    ...options.env,
+  }
+  const env: Record<string, string> = {}
+  for (const [name, value] of Object.entries(variables)) if (value !== undefined) env[name] = value
+  return { action, workspace, files, env }
+}
+
+/** What a runner finds in the output of a step and in its files. */
+export function resultOf(
+  { exitCode, stdout: output, stderr }: { exitCode: number | null; stdout: string; stderr: string },
+  files: CommandFiles,
+): Omit<StepResult, 'tookMs' | 'endedAt'> {
   const { visible: stdout, masks } = withoutMasks(output)
   // The runner reads both streams for commands.
   const commands = [...commandsIn(stdout), ...commandsIn(stderr)]
@@ -136,8 +161,6 @@ async function runIn(folder: string, options: StepOptions): Promise<StepResult> 
     outputs: parseFileCommands(readFileSync(files.output, 'utf8')),
     state: parseFileCommands(readFileSync(files.state, 'utf8')),
     summary: readFileSync(files.summary, 'utf8'),
-    tookMs,
-    endedAt,
   }
 }
 

@@ -10,8 +10,8 @@ import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
 import { PUBLISHED_RATES, type Rate } from '../../fakes/aws/rates.ts'
 import { startActivity } from '../../scenarios/holding.ts'
 import { readActionFile } from '../../support/action-file.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { Job, leftOverProcesses } from '../../support/job.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
 import { chance, LocalAccount } from './local-account.ts'
 import { MAX_MATRIX, printLine, SHORT, seconds } from './size.ts'
 
@@ -80,7 +80,7 @@ describe('simulated: the real acknowledgements and heartbeat loops, on a virtual
   test.each([PUBLISHED, SCARCE])(
     '256 jobs at $perSecond a second, bursts of $burst: none is silent for two minutes',
     async (rate) => {
-      const clock = new VirtualClock()
+      const clock = new FakeClock()
       const random = chance(1)
       const account = new LocalAccount(clock, random, { ReportTaskProgress: rate })
       const end = MINUTES * 60_000

@@ -2,7 +2,7 @@ import type { Call, DataPipeline } from '../../../src/aws/data-pipeline.ts'
 import type { Operation } from '../../fakes/aws/operations.ts'
 import { type Rate, RateLimiter } from '../../fakes/aws/rates.ts'
 import { ServiceError } from '../../fakes/aws/service-error.ts'
-import type { VirtualClock } from '../../support/virtual-clock.ts'
+import type { FakeClock } from '../../support/fake-clock.ts'
 
 /** Milliseconds that a request and its response take together. */
 const MIN_WAY_MS = 10
@@ -21,11 +21,11 @@ export interface AccountCall {
  */
 export class LocalAccount {
   readonly calls: AccountCall[] = []
-  readonly #clock: VirtualClock
+  readonly #clock: FakeClock
   readonly #random: () => number
   readonly #rates: RateLimiter
 
-  constructor(clock: VirtualClock, random: () => number, rates: Partial<Record<Operation, Rate>>) {
+  constructor(clock: FakeClock, random: () => number, rates: Partial<Record<Operation, Rate>>) {
     this.#clock = clock
     this.#random = random
     this.#rates = new RateLimiter(rates)

@@ -6,7 +6,7 @@ import { Deadline } from '../../../src/util/deadline.ts'
 import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
 import { PUBLISHED_RATES, type Rate } from '../../fakes/aws/rates.ts'
 import { readActionFile } from '../../support/action-file.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { chance, LocalAccount } from './local-account.ts'
 import { runTogether } from './many-steps.ts'
 import { MAX_MATRIX, printLine, SHORT, seconds } from './size.ts'
@@ -89,7 +89,7 @@ const TOO_SLOW = ` (this machine is too slow to start them within ${seconds(STAR
 
 /** The reports of jobs that start within this number of milliseconds, with the real retries, on a virtual clock. */
 async function simulate({ jobs, rate }: Load, withinMs: number, seed: number) {
-  const clock = new VirtualClock()
+  const clock = new FakeClock()
   const random = chance(seed)
   const account = new LocalAccount(clock, random, { SetTaskStatus: rate })
   const ignore = (): void => undefined

@@ -40,6 +40,24 @@ async function run(action: (invocation: Invocation) => Promise<void>): Promise<v
   await runAction(action)
 }
 
+function circle(): object {
+  const self: { self?: object } = {}
+  self.self = self
+  return self
+}
+
+function circularCause(): Error {
+  const error = new Error('round')
+  error.cause = error
+  return error
+}
+
+const fails = (): never => {
+  throw new Error('inner')
+}
+const THROWS = { get: fails }
+const REFUSES: ProxyHandler<object> = { get: fails, has: fails, ownKeys: fails, getPrototypeOf: fails }
+
 describe('what is thrown is one error annotation', () => {
   test.each<[string, unknown, string]>([
     ['an error', new Error('oops'), '::error::oops\n'],
@@ -51,6 +69,32 @@ describe('what is thrown is one error annotation', () => {
       throw thrown
     })
     expect(stdout).toBe(expected)
+    expect(process.exitCode).toBe(1)
+  })
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['null', () => null, /null/],
+    ['a symbol', () => Symbol('odd'), /odd/],
+    ['a bigint', () => 42n, /42/],
+    ['an object', () => ({ code: 42 }), /42/],
+    ['an object without a prototype', () => Object.create(null), /./],
+    ['an object in a circle', circle, /./],
+    ['an error whose cause is a circle', circularCause, /round/],
+    [
+      'an error whose message is a getter that throws',
+      () => Object.defineProperty(new Error('x'), 'message', THROWS),
+      /./,
+    ],
+    ['an error with commands in it', () => new Error('a\n::add-path::/tmp/evil\r##[add-path]/tmp'), /^::error::a%0A/],
+    ['an error with an empty message', () => new TypeError(''), /TypeError/],
+    ['several errors', () => new AggregateError([new Error('one'), new Error('two')]), /one.*two/s],
+    ['what refuses everything', () => new Proxy({}, REFUSES), /./],
+  ])('%s, uncaught', async (_name, make, words) => {
+    await run(async () => handlers.get('uncaughtException')?.(make()))
+    expect(stdout).toMatch(words)
+    // One line, with a text that tells no stack.
+    expect(stdout).toMatch(/^::error::.+\n$/)
+    expect(stdout).not.toMatch(/%0A\s+at /)
     expect(process.exitCode).toBe(1)
   })
 

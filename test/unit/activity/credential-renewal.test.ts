@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
 import { renewBetweenBeats } from '../../../src/activity/credential-renewal.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 async function renew(renewCredentials: () => Promise<boolean>) {
-  const clock = new VirtualClock()
+  const clock = new FakeClock()
   const lines: string[] = []
   const log = (line: string): void => {
     lines.push(line)

@@ -57,17 +57,21 @@ test.each<[string, Partial<typeof FAILED>, RegExp]>([
   expect(explainError(cause, { aws: AWS, region, env: {} })).toMatch(expected)
 })
 
-test('a process that stops responding: another route, which knows whether an attempt may have succeeded', async () => {
+test.each([
+  ['has sent nothing', [], false],
+  ['has sent the report', [true], true],
+  ['was refused', [true, false], false],
+])('a process that %s, and stops responding: another route, which knows that', async (_name, said, mayHaveLanded) => {
   const deliver = jest.fn<ReportRoute['deliver']>(async () => ({ outcome: 'superseded' }))
   const { route } = routeThrough(
     async (_decision, _budget, { onMayHaveLanded }) => {
-      onMayHaveLanded(true)
+      for (const value of said) onMayHaveLanded(value)
       throw new HeartbeatSilentError()
     },
     () => ({ deliver }),
   )
   expect(await route.deliver(report())).toEqual({ outcome: 'superseded' })
-  expect(deliver).toHaveBeenCalledWith(expect.objectContaining({ taskId: 't', mayHaveLanded: true }))
+  expect(deliver).toHaveBeenCalledWith(expect.objectContaining({ taskId: 't', mayHaveLanded }))
 })
 
 test('the step has to end: the process gets to know it, and the step does not wait for the result', async () => {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { describe, expect, test } from '@jest/globals'
 import { identify, isRunning, kill, type ProcessTable, thisMachine } from '../../../src/activity/process-identity.ts'
 
@@ -85,4 +86,22 @@ test('this machine knows this process, and none with a number that no system giv
   expect(isRunning(identify(process.pid))).toBe(true)
   expect(isRunning({ pid: 2 ** 30, startedAt: undefined })).toBe(false)
   expect(thisMachine.startOf(2 ** 30)).toBeUndefined()
+})
+
+const onLinux = process.platform === 'linux' ? test : test.skip
+
+// In a container, nobody may wait for a runner that has ended.
+onLinux('a process that has ended is not running, even if nobody has waited for it', async () => {
+  // A shell whose child ends, and that becomes a program which waits for no child.
+  const shell = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  try {
+    const pid = await new Promise<number>((resolve) => shell.stdout.once('data', (text) => resolve(Number(text))))
+    const child = identify(pid)
+    expect(isRunning(child)).toBe(true)
+    while (isRunning(child)) await new Promise((resolve) => setTimeout(resolve, 20))
+    // It still has its entry in the table of processes.
+    expect(() => process.kill(pid, 0)).not.toThrow()
+  } finally {
+    shell.kill()
+  }
 })

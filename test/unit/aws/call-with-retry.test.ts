@@ -3,7 +3,7 @@ import { CallError, callWithRetry } from '../../../src/aws/call-with-retry.ts'
 import type { Call, DataPipeline } from '../../../src/aws/data-pipeline.ts'
 import { CredentialsError } from '../../../src/aws/errors.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 const BUDGET_MS = 60_000
 const ATTEMPT_MS = 15_000
@@ -29,7 +29,7 @@ interface Course {
 
 /** Makes a call on a clock of its own. */
 async function run({ attempts, renewals = async () => true, isNew = false, attemptMs = 0 }: Course) {
-  const clock = new VirtualClock()
+  const clock = new FakeClock()
   const started: number[] = []
   const lines: string[] = []
   let renewed = 0

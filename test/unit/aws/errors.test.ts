@@ -94,6 +94,7 @@ describe('no answer: whether the request may have taken effect', () => {
     ['a try that took too long', new AttemptTimeoutError('no answer within 2 s'), true],
     ['JSON cut short', new InvalidResponseError(200, 'cut'), true],
     ['a page with status 502', new InvalidResponseError(502, 'page'), true],
+    ['a page with status 504', new InvalidResponseError(504, 'page'), true],
     [
       'two addresses, both refused',
       new AggregateError([
@@ -145,6 +146,7 @@ describe('getting credentials', () => {
     ['a network error', network('ECONNRESET'), 'network', true],
     ['STS busy', response('Throttling'), 'throttled', true],
     ['STS has an error', response('InternalFailure', 500), 'service-error', true],
+    ['STS does not reach GitHub', response('IDPCommunicationError'), 'service-error', true],
     ['the role says no', response('AccessDenied', 403), 'access-denied', false],
     ['the token expired on its way', response('ExpiredTokenException'), 'credentials-expired', true],
     ['an OIDC answer of no use', new OidcTokenError('none'), 'no-oidc-token', true],

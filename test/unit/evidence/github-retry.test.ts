@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals'
 import { fetchUntilComplete, type Query } from '../../../src/evidence/github-retry.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 const HANGS = Number.POSITIVE_INFINITY
 
 /** Fetches from a server whose responses take these seconds each, the last of them for all further ones. None is complete. */
 async function fetchFrom(takes: readonly number[], query: Partial<Query<number>> = {}) {
-  const clock = new VirtualClock()
+  const clock = new FakeClock()
   const deadline = new Deadline(clock, 10_000)
   const problems: string[] = []
   let fetches = 0

@@ -6,7 +6,7 @@ import { pollTasks } from '../../../src/polling/poll-tasks.ts'
 import { sizeOfOutputs, sizeOfTask } from '../../../src/polling/task-outputs.ts'
 import type { Deadline } from '../../../src/util/deadline.ts'
 import { runs } from '../../properties/runs.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -52,7 +52,7 @@ interface Done {
 
 /** Takes tasks from a service of its own, on a clock of its own. */
 async function take(course: Course) {
-  const clock = new VirtualClock()
+  const clock = new FakeClock()
   const calls: Done[] = []
   const lines: string[] = []
   const acknowledged = new Set<string>()

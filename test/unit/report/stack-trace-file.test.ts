@@ -48,3 +48,13 @@ onPosix(
     expect([...outcomes].sort()).toEqual(['inside', 'no such file', 'rejected'])
   },
 )
+
+test.each(['utf-16le', 'utf-16be'] as const)('both ends of a large file in %s are read', async (encoding) => {
+  const text = `\ufeffstart${'.'.repeat(1_000_000)}größe at the end`
+  const bytes = Buffer.from(text, 'utf16le')
+  writeFileSync(join(root, 'work', encoding), encoding === 'utf-16le' ? bytes : bytes.swap16())
+  const { text: read, missing } = await readStackTraceFile(encoding, [join(root, 'work')])
+  expect(read).toMatch(/^start\.+größe at the end$/)
+  // The byte order mark is no character of the text.
+  expect(missing + read.length).toBe(text.length - 1)
+})

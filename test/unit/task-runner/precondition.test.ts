@@ -4,7 +4,7 @@ import type { CommandEnd } from '../../../src/task-runner/command.ts'
 import type { PreconditionRetry } from '../../../src/task-runner/definition.ts'
 import { tryPrecondition } from '../../../src/task-runner/precondition.ts'
 import { type Clock, systemClock } from '../../../src/util/clock.ts'
-import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 const MINUTE = 60_000
 const exited = (exitCode: number): CommandEnd => ({ kind: 'exited', exitCode })
@@ -14,7 +14,7 @@ const TOO_MANY = 100
 
 /** Tries a precondition whose command ends so, the last for all further attempts. Gives its end, and when it was tried. */
 async function tryWith(retry: PreconditionRetry, ends: readonly CommandEnd[], takesMs = 0) {
-  const clock = new VirtualClock()
+  const clock = new FakeClock()
   const at: number[] = []
   const lines: string[] = []
   const attempt = async (): Promise<CommandEnd> => {
@@ -86,7 +86,7 @@ describe('a precondition', () => {
   })
 
   test('that is stopped while it waits has no end, at once', async () => {
-    const clock = new VirtualClock()
+    const clock = new FakeClock()
     const stop = new AbortController()
     const { attempt, attempts } = noes()
     const trying = tryPrecondition(RETRY, attempt, { clock, stop: stop.signal, log: () => undefined })

@@ -4,14 +4,8 @@ import { expect, test } from '@jest/globals'
 import { Job } from '../../../support/job.ts'
 import { eventually, exists, isAlive } from '../../../support/processes.ts'
 
-test.each([
-  { expected: 'FAILED Job:Planned\nFINISHED\n', exitCode: 0, errors: [] },
-  {
-    expected: 'FINISHED\nFINISHED',
-    exitCode: 1,
-    errors: ['Expected the reports "FINISHED, FINISHED", and got "FAILED Job:Planned, FINISHED".'],
-  },
-])('a job that expects $expected ends with $exitCode', async ({ expected, exitCode, errors }) => {
+test('a job whose reports are as expected ends well, and with it its service', async () => {
+  const expected = 'FAILED Job:Planned\nFINISHED\n'
   using job = new Job()
   const local = { action: 'test/fakes/aws/job', inputs: { tasks: '2', expected } }
   const envFile = join(job.temp, 'env')
@@ -36,7 +30,7 @@ test.each([
     }
   } finally {
     const compared = await job.post('local', local)
-    expect(compared).toMatchObject({ exitCode, errors })
+    expect(compared).toMatchObject({ exitCode: 0, errors: [] })
     expect(compared.stdout).toMatch(/PollForTask .*\n(.*\n)*SetTaskStatus .*"taskStatus":"FINISHED".* → 200\n/)
   }
   const pid = Number(started.state['pid'])
