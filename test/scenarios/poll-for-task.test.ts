@@ -432,6 +432,17 @@ describe('a poll that fails', () => {
     expect(service.requestsFor('PollForTask')).toHaveLength(2)
   })
 
+  test('for good, after a task was acknowledged: the task is handed on, with a warning', async () => {
+    await using service = await LocalDataPipeline.start({ pollHoldMs: 10 })
+    const { taskId } = service.addTask()
+    const refusal = on('PollForTask', accessDenied('PollForTask'))
+    void service.received('ReportTaskProgress').then(() => service.keepInjectingFault(refusal))
+    const step = await poll(service, { 'max-tasks': '2' })
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(step.warnings).toEqual([expect.stringMatching(/^Polling ended early: .*AccessDenied/)])
+    expect(step.outputs).toMatchObject({ found: 'true', count: '1', 'task-id': taskId })
+  })
+
   test('for good: one error that says what to allow, and outputs that say found is false', async () => {
     await using service = await LocalDataPipeline.start()
     service.injectFault(accessDenied('PollForTask'))
