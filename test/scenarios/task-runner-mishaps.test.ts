@@ -16,7 +16,8 @@ afterAll(async () => {
 })
 
 const IGNORES_TERM = 'trap \': > "$RUNNER_TEMP/signalled"\' TERM\necho $$ > "$RUNNER_TEMP/pids"\n'
-const ENDLESS = 'while true; do sleep 0.2; done'
+// The signal ends the sleep, which is no reason to end.
+const ENDLESS = 'while true; do sleep 0.2 || true; done'
 
 /** Starts a step, cancels its task, and waits until the command has got its SIGTERM, which it ignores. */
 async function whileCanceledCommandEnds(service: LocalDataPipeline, job: Job, graceSeconds: string) {
