@@ -12,7 +12,21 @@ import { runStep, type StepOptions, type StepResult } from '../../support/step.t
 export interface Contestant {
   readonly key: string
   readonly title: string
+  /** How the path of its script ends, for one that runs in Node. */
+  readonly script?: string
   run(env?: Environment): Promise<number>
+}
+
+/** The services, and the addresses and the certificate by which they are reached over TLS. */
+export interface Venue {
+  readonly service: LocalDataPipeline
+  readonly github: LocalGitHub
+  readonly awsUrl: string
+  readonly githubUrl: string
+  /** The path of the file with the certificates. */
+  readonly certificates: string
+  /** A file for outputs of programs that are no steps. */
+  readonly output: string
 }
 
 type Environment = Readonly<Record<string, string>>
@@ -21,29 +35,38 @@ type Environment = Readonly<Record<string, string>>
 const WORKER_GROUP = 'bench'
 
 /** Those that this machine can run, without a missing AWS CLI or boto3. */
-export function contestants(service: LocalDataPipeline, github: LocalGitHub): Contestant[] {
-  const aws = service.env()
+export function contestants(venue: Venue): Contestant[] {
+  const { service, certificates } = venue
+  const aws: Environment = {
+    ...service.env(),
+    AWS_ENDPOINT_URL_DATA_PIPELINE: venue.awsUrl,
+    NODE_EXTRA_CA_CERTS: certificates,
+  }
   const list: Contestant[] = [
     {
       key: 'floor',
       title: 'floor: one request signed by hand, bare Node',
+      script: 'floor.cjs',
       run: (env) =>
-        timed([node24(), join(REPOSITORY, 'test', 'performance', 'bench', 'floor.mjs')], {
+        timed([node24(), join(REPOSITORY, 'test', 'performance', 'bench', 'floor.cjs')], {
           ...aws,
           ...newTask(service),
+          GITHUB_OUTPUT: venue.output,
           ...env,
         }),
     },
     {
       key: 'finished',
       title: 'root action, FINISHED',
-      run: (env) => report(service, {}, { env: env ?? {} }, { taskStatus: 'FINISHED' }),
+      script: 'dist/index.js',
+      run: (env) => report(venue, {}, { env: env ?? {} }, { taskStatus: 'FINISHED' }),
     },
     {
       key: 'failed',
       title: 'root action, FAILED, evidence of its own job',
+      script: 'dist/index.js',
       run: (env) =>
-        report(service, {}, contextsOf(github, 'work', 'failure', env), {
+        report(venue, {}, contextsOf(venue, 'work', 'failure', env), {
           taskStatus: 'FAILED',
           errorMessage: /failed in step "Run \.\/load\.sh"/,
         }),
@@ -51,8 +74,9 @@ export function contestants(service: LocalDataPipeline, github: LocalGitHub): Co
     {
       key: 'failed-needs',
       title: "root action, FAILED, evidence with a needed job's log and annotations",
+      script: 'dist/index.js',
       run: (env) =>
-        report(service, { needs: NEEDS }, contextsOf(github, 'report', 'success', env), {
+        report(venue, { needs: NEEDS }, contextsOf(venue, 'report', 'success', env), {
           taskStatus: 'FAILED',
           errorMessage: /disk full/,
           errorStackTrace: /disk full/,
@@ -61,20 +85,28 @@ export function contestants(service: LocalDataPipeline, github: LocalGitHub): Co
     {
       key: 'activity',
       title: 'activity, main: acknowledged, heartbeat process ready',
-      run: (env) => activity(service, env),
+      script: 'dist/activity.js',
+      run: async (env) => (await activity(venue, env)).main.tookMs,
+    },
+    {
+      key: 'activity-post',
+      title: 'activity, post: reported by the heartbeat process',
+      script: 'dist/activity-post.js',
+      run: async (env) => (await activity(venue, {}, env)).post.tookMs,
     },
     {
       key: 'poll',
       title: 'poll-for-task, with a task waiting',
+      script: 'dist/poll-for-task.js',
       async run(env) {
         service.addTask({ workerGroup: WORKER_GROUP })
         const inputs = { 'worker-group': WORKER_GROUP }
-        const result = await runStep({ ...plain(service, env), action: 'poll-for-task', inputs })
+        const result = await runStep({ ...plain(venue, env), action: 'poll-for-task', inputs })
         return expectGreen(result).tookMs
       },
     },
   ]
-  const forTheCli = { ...aws, AWS_DEFAULT_REGION: aws['AWS_REGION'] ?? '' }
+  const forTheCli = { ...aws, AWS_CA_BUNDLE: certificates, AWS_DEFAULT_REGION: aws['AWS_REGION'] ?? '' }
   if (works('aws', '--version')) {
     list.push({
       key: 'aws-cli',
@@ -109,30 +141,33 @@ export function checkOutcome(service: LocalDataPipeline): void {
 
 const NEEDS = JSON.stringify({ load: { result: 'failure', outputs: {} } })
 
-function contextsOf(github: LocalGitHub, name: string, status: string, env: Environment = {}): Differences {
+function contextsOf({ github, githubUrl }: Venue, name: string, status: string, env: Environment = {}): Differences {
   const job = github.jobs.find((each) => each.name === name)
   return {
     contexts: { github: { token: github.token }, job: { status, check_run_id: job?.id } },
-    env: { ...github.environment, ...env },
+    env: { ...github.environment, GITHUB_API_URL: githubUrl, ...env },
   }
 }
 
 /** The environment of a user's step, without what the tests add to be quick. */
-function plain(service: LocalDataPipeline, env: Environment = {}): { env: Record<string, string | undefined> } {
-  return { env: { ...service.env(), NODE_COMPILE_CACHE: undefined, ...env } }
+function plain(venue: Venue, env: Environment = {}): { env: Record<string, string | undefined> } {
+  const { service, awsUrl, certificates } = venue
+  const places = { AWS_ENDPOINT_URL_DATA_PIPELINE: awsUrl, NODE_EXTRA_CA_CERTS: certificates }
+  return { env: { ...service.env(), ...places, NODE_COMPILE_CACHE: undefined, ...env } }
 }
 
 type Differences = Pick<StepOptions, 'contexts'> & { readonly env: Environment }
 
 /** Runs a report and checks what arrived: a step that does less than it should is not a valid measurement. */
 async function report(
-  service: LocalDataPipeline,
+  venue: Venue,
   inputs: Record<string, string>,
   { env, ...options }: Differences,
   expected: Readonly<Record<string, string | RegExp>>,
 ): Promise<number> {
+  const { service } = venue
   const { taskId } = service.addTask()
-  const result = await runStep({ ...options, ...plain(service, env), inputs: { 'task-id': taskId, ...inputs } })
+  const result = await runStep({ ...options, ...plain(venue, env), inputs: { 'task-id': taskId, ...inputs } })
   const body = service.requestsFor('SetTaskStatus').at(-1)?.body ?? {}
   for (const [name, expectedValue] of Object.entries(expected)) {
     const is = String(body[name])
@@ -143,14 +178,20 @@ async function report(
   return expectGreen(result).tookMs
 }
 
-async function activity(service: LocalDataPipeline, env: Environment | undefined): Promise<number> {
-  const { taskId } = service.addTask()
+/** @param env of the main step @param ofPost more variables of the post step */
+async function activity(
+  venue: Venue,
+  env: Environment = {},
+  ofPost: Environment = {},
+): Promise<{ main: StepResult; post: StepResult }> {
+  const { taskId } = venue.service.addTask()
   using job = new Job()
-  const options = { action: 'activity', inputs: { 'task-id': taskId }, ...plain(service, env) }
-  const main = expectGreen(await job.main('activity', options))
-  expectGreen(await job.post('activity', { ...options, ...plain(service) }))
+  const options = { action: 'activity', inputs: { 'task-id': taskId } }
+  const main = expectGreen(await job.main('activity', { ...options, ...plain(venue, env) }))
+  const post = expectGreen(await job.post('activity', { ...options, ...plain(venue, ofPost) }))
+  if (venue.service.task(taskId).status !== 'FINISHED') throw new Error(`the activity is not FINISHED:\n${post.stdout}`)
   job.end()
-  return main.tookMs
+  return { main, post }
 }
 
 function expectGreen(result: StepResult): StepResult {

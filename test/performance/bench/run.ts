@@ -1,15 +1,16 @@
-// "npm run bench" compares the time of the actions with that of a bare request and of the alternatives. All run interleaved,
-// as machines are noisy: the ratios count. It writes test/performance/bench/RESULTS.md.
+// "npm run bench" compares the time of the actions with that of a bare request and of the alternatives: whole processes, over
+// TLS. All run interleaved, as machines are noisy: the ratios count. It writes test/performance/bench/RESULTS.md.
 // Usage: node test/performance/bench/run.ts [--runs N] [--only KEY,KEY] [--dry]
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { LocalDataPipeline } from '../../fakes/aws/data-pipeline.ts'
 import { LocalGitHub } from '../../fakes/github/local-github.ts'
 import { REPOSITORY } from '../../support/action-file.ts'
+import { TlsFront } from '../../support/proxy.ts'
 import { type Contestant, checkOutcome, contestants } from './contestants.ts'
-import { type Measured, results } from './results.ts'
+import { results } from './results.ts'
 
 const { values } = parseArgs({
   options: {
@@ -33,44 +34,69 @@ github.addJob({
   annotations: [{ message: 'disk full', level: 'failure' }],
 })
 
-const field = contestants(service, github).filter(({ key }) => only?.includes(key) ?? true)
-const times = new Map<Contestant, number[]>(field.map((contestant) => [contestant, []]))
-// The first round fills the disk cache and is not counted.
-for (let round = 0; round <= runs; round++) {
-  for (let place = 0; place < field.length; place++) {
-    const contestant = field[(place + round) % field.length] as Contestant
-    const took = await contestant.run()
-    if (round > 0) times.get(contestant)?.push(took)
-  }
-  process.stderr.write(`\rround ${round} of ${runs}`)
-}
-process.stderr.write('\n')
+await using awsFront = await TlsFront.start(service.url)
+await using githubFront = await TlsFront.start(github.apiUrl)
+const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+const certificates = join(folder, 'certificates.pem')
+writeFileSync(certificates, `${awsFront.cert}\n${githubFront.cert}\n`)
+const usage = join(folder, 'usage.json')
+// Required before the program, as this costs less than a module. Records the processor time until the exit, and the largest
+// resident set: VmHWM and not that of getrusage, which includes the process before it became Node.
+const recorder = join(folder, 'recorder.cjs')
+writeFileSync(
+  recorder,
+  `const { argv, env, cpuUsage } = process
+if (argv[1]?.endsWith(env.BENCH_SCRIPT)) process.on('exit', () => {
+  const { user, system } = cpuUsage()
+  const { readFileSync, writeFileSync } = require('node:fs')
+  const peak = /VmHWM:\\s+(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))
+  writeFileSync(${JSON.stringify(usage)}, JSON.stringify({ cpuMs: (user + system) / 1e3, peakBytes: peak[1] * 1024 }))
+})
+`,
+)
 
-const measured: Measured[] = []
-for (const contestant of field) {
-  measured.push({ ...contestant, times: times.get(contestant) ?? [], peakBytes: await peakOf(contestant) })
+/** What a process used. */
+interface Usage {
+  readonly cpuMs: number
+  readonly peakBytes: number
 }
-checkOutcome(service)
-const text = results(measured, runs)
-console.log(text)
-if (!values.dry && only === undefined)
-  writeFileSync(join(REPOSITORY, 'test', 'performance', 'bench', 'RESULTS.md'), text)
 
-/** The largest resident set of a run of its own, in bytes; undefined where it is unknown (not Node, not Linux). */
-async function peakOf(contestant: Contestant): Promise<number | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
-  try {
-    const file = join(folder, 'peak')
-    // VmHWM and not getrusage, which includes the process before it became Node.
-    const recorder = `import { readFileSync, writeFileSync } from 'node:fs'
-      process.on('exit', () => {
-        if (process.argv[1]?.endsWith('heartbeat.js')) return
-        writeFileSync(${JSON.stringify(file)}, /VmHWM:\\s+(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1])
-      })`
-    const node = `--import=data:text/javascript,${encodeURIComponent(recorder)}`
-    if (process.platform === 'linux') await contestant.run({ NODE_OPTIONS: node })
-    return existsSync(file) ? Number(readFileSync(file, 'utf8')) * 1024 : undefined
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+/** The usage of a run of its own; undefined where it is unknown (not Node, not Linux). */
+async function usageOf({ script, run }: Contestant): Promise<Usage | undefined> {
+  if (script === undefined || process.platform !== 'linux') return undefined
+  await run({ NODE_OPTIONS: `--require=${recorder}`, BENCH_SCRIPT: script })
+  return JSON.parse(readFileSync(usage, 'utf8')) as Usage
+}
+
+try {
+  const venue = {
+    service,
+    github,
+    awsUrl: awsFront.url,
+    githubUrl: githubFront.url,
+    certificates,
+    output: join(folder, 'output'),
   }
+  const field = contestants(venue).filter(({ key }) => only?.includes(key) ?? true)
+  const measured = field.map((contestant) => ({ ...contestant, times: [] as number[], usages: [] as Usage[] }))
+  // The first round fills the disk cache and is not counted.
+  for (let round = 0; round <= runs; round++) {
+    for (let place = 0; place < field.length; place++) {
+      const contestant = measured[(place + round) % field.length] as (typeof measured)[number]
+      const took = await contestant.run()
+      const used = await usageOf(contestant)
+      if (round === 0) continue
+      contestant.times.push(took)
+      if (used !== undefined) contestant.usages.push(used)
+    }
+    process.stderr.write(`\rround ${round} of ${runs}`)
+  }
+  process.stderr.write('\n')
+  checkOutcome(service)
+  const text = results(measured, runs)
+  console.log(text)
+  if (!values.dry && only === undefined)
+    writeFileSync(join(REPOSITORY, 'test', 'performance', 'bench', 'RESULTS.md'), text)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
 }

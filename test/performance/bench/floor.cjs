@@ -1,7 +1,9 @@
-// The floor: one SetTaskStatus request, signed by hand (AWS Signature Version 4) and sent, with nothing but Node. What an
-// action that does more is measured against. Reads the variables that the SDK reads, and TASK_ID.
-import { createHash, createHmac } from 'node:crypto'
-import { request } from 'node:http'
+// The floor: the least that a Node program can do for one call. One SetTaskStatus request, signed by hand (AWS Signature
+// Version 4), sent and checked, and one output. CommonJS, as a named import of node:http in an ES module loads all that its
+// getters give, undici as well. Reads the variables that the SDK reads, and TASK_ID.
+const { createHash, createHmac } = require('node:crypto')
+const { appendFileSync } = require('node:fs')
+const { request } = require('node:https')
 
 const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_DATA_PIPELINE, TASK_ID } = process.env
 const endpoint = new URL(AWS_ENDPOINT_URL_DATA_PIPELINE)
@@ -26,8 +28,14 @@ const key = [date, AWS_REGION, 'datapipeline', 'aws4_request'].reduce(mac, `AWS4
 const signature = createHmac('sha256', key).update(toSign).digest('hex')
 const authorization = `AWS4-HMAC-SHA256 Credential=${AWS_ACCESS_KEY_ID}/${scope}, SignedHeaders=${names}, Signature=${signature}`
 
-request(endpoint, { method: 'POST', headers: { ...headers, authorization } }, (response) => {
-  response.resume().on('end', () => {
-    process.exitCode = response.statusCode === 200 ? 0 : 1
+request(endpoint, { method: 'POST', agent: false, headers: { ...headers, authorization } }, (response) => {
+  let text = ''
+  response.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk
+  })
+  response.on('end', () => {
+    const isReported = response.statusCode === 200 && typeof JSON.parse(text) === 'object'
+    appendFileSync(process.env.GITHUB_OUTPUT, `reported=${isReported}\n`)
+    process.exit(isReported ? 0 : 1)
   })
 }).end(body)
