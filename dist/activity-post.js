@@ -1,2 +1,2 @@
-import { activityPost, runAction } from './actions/index.js';
+const { activityPost, runAction } = require('./actions/index.js');
 void runAction(activityPost);

@@ -1,2 +1,2 @@
-import { activityMain, runAction } from './actions/index.js';
+const { activityMain, runAction } = require('./actions/index.js');
 void runAction(activityMain);

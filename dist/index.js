@@ -1,2 +1,2 @@
-import { runAction, setTaskStatus } from './actions/index.js';
+const { runAction, setTaskStatus } = require('./actions/index.js');
 void runAction(setTaskStatus);

@@ -1,2 +1,2 @@
-import { pollForTask, runAction } from './actions/index.js';
+const { pollForTask, runAction } = require('./actions/index.js');
 void runAction(pollForTask);

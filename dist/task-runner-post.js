@@ -1,2 +1,2 @@
-import { runAction, taskRunnerPost } from './actions/index.js';
+const { runAction, taskRunnerPost } = require('./actions/index.js');
 void runAction(taskRunnerPost);

@@ -1,2 +1,2 @@
-import { runAction, taskRunner } from './actions/index.js';
+const { runAction, taskRunner } = require('./actions/index.js');
 void runAction(taskRunner);

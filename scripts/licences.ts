@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A module of a bundle, as webpack's statistics tell. */
+/** A module of ncc's bundle, as webpack's statistics tell. */
 interface BundledModule {
   readonly name: string
   /** Empty for a module that was left out, and for each of those that another one was joined of. */
@@ -18,13 +18,15 @@ export interface Stats {
 /**
  * The licenses of the packages in a bundle: each text once, after the names of its packages.
  *
+ * @param paths of the modules that rollup joined, relative to the root
+ * @param stats of ncc, for the other modules
  * @param root the folder that the names of the modules begin at
  * @param without the folders of packages in `root` that are not the work of others
  * @throws Error when a package has no licence
  */
-export function licencesOf(stats: Stats, root: string, without: readonly string[]): string {
+export function licencesOf(paths: readonly string[], stats: Stats, root: string, without: readonly string[]): string {
   const packagesOfText = new Map<string, Set<string>>()
-  const folders = [...packageFolders(stats)]
+  const folders = [...packageFolders([...paths, ...modulesIn(stats)])]
     .map((folder) => join(root, folder))
     .filter((folder) => !without.includes(folder))
   for (const folder of folders.sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a, b))) {
@@ -36,8 +38,11 @@ export function licencesOf(stats: Stats, root: string, without: readonly string[
     .join(`\n${'-'.repeat(80)}\n\n`)
 }
 
-function packageFolders({ modules }: Stats): Set<string> {
-  const paths = modules.filter(({ chunks }) => chunks.length > 0).flatMap(namesIn)
+function modulesIn({ modules }: Stats): string[] {
+  return modules.filter(({ chunks }) => chunks.length > 0).flatMap(namesIn)
+}
+
+function packageFolders(paths: readonly string[]): Set<string> {
   return new Set(paths.map(packageFolderOf).filter((folder) => folder !== undefined))
 }
 
