@@ -2,15 +2,16 @@
 // with terser. The entries, one for each stage, stand beside the bundle.
 // Usage: node scripts/build.ts DIRECTORY
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import { parse } from 'acorn'
 import { type OutputChunk, rollup } from 'rollup'
 import { minify } from 'terser'
 import { licencesOf, type Stats } from './licences.ts'
+import { changedModule } from './sdk-changes.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const require = createRequire(import.meta.url)
@@ -30,20 +31,25 @@ const ENTRIES = [
  * Packages whose modules have no side effects, and no `sideEffects` in their package.json. Without it, rollup keeps all their
  * imports.
  */
-const PURE_PACKAGES = /[\\/]node_modules[\\/](?:@actions[\\/]core|@aws[\\/]lambda-invoke-store)[\\/]/
+const PURE_PACKAGES = /[\\/]node_modules[\\/](?:@actions|@octokit)[\\/]/
 
-/** Packages that are not ES modules only. ncc makes what they import a part of the chunk that needs it. */
-const LEFT_TO_NCC = /^(?:@actions\/github|@actions\/http-client|@actions\/exec)(?:\/|$)/
+/** CommonJS packages, which ncc adds. */
+const LEFT_TO_NCC = ['content-type']
 
-/** Packages that @actions/github imports and we never use: code of ours that stands in the bundle in their place. */
+/** A package that @actions/core imports for what we don't use. */
+const UNUSED = '@actions/exec'
+
+/** Packages that others import and we never use: code of ours that stands in the bundle in their place. */
 export const REPLACED_PACKAGES: Readonly<Record<string, string>> = {
   // octokit gets a fetch of ours, with the same proxy settings as the calls to AWS. undici takes 30 ms, and has 1 MB.
-  undici: `export class ProxyAgent {}
-export const fetch = () => Promise.reject(new Error('undici is not in this bundle'))
-`,
+  undici: "export const fetch = () => Promise.reject(new Error('undici is not in this bundle'))\n",
+  // Makes the proxy agents of that fetch.
+  '@actions/http-client': 'export class HttpClient { getAgent() {} getAgentDispatcher() {} }\n',
   // Methods for all routes, and for pages of results. We name the route and the page in each request.
   '@octokit/plugin-rest-endpoint-methods': 'export const restEndpointMethods = () => ({})\n',
   '@octokit/plugin-paginate-rest': 'export const paginateRest = () => ({})\n',
+  // The context of a call of an AWS Lambda function. Without one, the SDK reads the environment.
+  '@aws/lambda-invoke-store': 'export const InvokeStore = { getInstanceAsync: async () => undefined }\n',
 }
 
 /** Builds into a directory, in place of its content. With `maps`, also source maps of what rollup and ncc write. */
@@ -54,11 +60,8 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
   rmSync(compiled, { recursive: true, force: true })
   rmSync(bundled, { recursive: true, force: true })
   run(join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc'), '-p', join(root, 'tsconfig.build.json'))
-  const modules = await joinModules(join(compiled, 'actions', 'index.js'), joined, maps)
-  // A copy, for which the replaced packages are the nearest.
-  copyPackage('@actions/github')
-  const replaced = Object.entries(REPLACED_PACKAGES).map(([name, code]) => replacePackage(name, code))
-  const stats = join(compiled, 'stats.json')
+  const paths = await joinModules(join(compiled, 'actions', 'index.js'), joined, maps)
+  const statsFile = join(compiled, 'stats.json')
   run(
     require.resolve('@vercel/ncc/dist/ncc/cli.js'),
     'build',
@@ -68,15 +71,14 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
     '--no-cache',
     '--quiet',
     '--stats-out',
-    stats,
+    statsFile,
     ...(maps ? ['--source-map', '--no-source-map-register'] : []),
   )
   if (maps) for (const name of mapsIn(joined)) cpSync(join(joined, name), join(bundled, 'actions', `joined.${name}`))
   await minifyAll(join(bundled, 'actions'))
-  writeFileSync(
-    join(bundled, 'actions', 'licenses.txt'),
-    licencesOf(modules, JSON.parse(readFileSync(stats, 'utf8')) as Stats, root, replaced),
-  )
+  const stats = JSON.parse(readFileSync(statsFile, 'utf8')) as Stats
+  writeFileSync(join(bundled, 'actions', 'licenses.txt'), licencesOf(paths, stats, root))
+  writeFileSync(join(bundled, 'actions', 'heartbeat-chunks.json'), JSON.stringify(heartbeatChunks(stats)))
   writeFileSync(join(bundled, 'package.json'), COMMON_JS)
   for (const entry of ENTRIES) writeFileSync(join(bundled, entry), entryIn(join(compiled, 'entries', entry)))
   // At the end, so that a build that fails leaves the last one.
@@ -96,17 +98,29 @@ const COMMON_JS = '{ "type": "commonjs" }\n'
 async function joinModules(input: string, directory: string, maps: boolean): Promise<string[]> {
   const bundle = await rollup({
     input,
-    external: (id) => LEFT_TO_NCC.test(id),
+    external: UNUSED,
     preserveEntrySignatures: 'allow-extension',
     treeshake: { moduleSideEffects: (id, isExternal) => !isExternal && !PURE_PACKAGES.test(id) },
     plugins: [
+      {
+        name: 'packages',
+        resolveId(id, importer) {
+          if (id in REPLACED_PACKAGES) return id
+          if (!LEFT_TO_NCC.includes(id) || importer === undefined) return undefined
+          // By its path, as ncc would look for it from the folder of the output.
+          return { id: createRequire(importer).resolve(id), external: 'relative' }
+        },
+      },
       // "module": the ES modules of the SDK. Its "node" are CommonJS.
       nodeResolve({ exportConditions: ['module', 'import'], mainFields: ['module', 'main'], preferBuiltins: true }),
       {
-        name: 'json',
-        // Those of the SDK's packages, of which it uses the version.
+        name: 'changes',
+        load: (id) => REPLACED_PACKAGES[id],
+        // JSON: of the SDK's packages, which use their version.
         transform: (code, id) =>
-          id.endsWith('.json') ? `export default { version: ${JSON.stringify(JSON.parse(code).version)} }` : undefined,
+          id.endsWith('.json')
+            ? `export default { version: ${JSON.stringify(JSON.parse(code).version)} }`
+            : changedModule(id, code),
       },
     ],
     onwarn({ code, message }) {
@@ -130,41 +144,70 @@ const COMMON_JS_FOR_NCC = '{}\n'
 async function minifyAll(directory: string): Promise<void> {
   for (const name of readdirSync(directory).filter((each) => each.endsWith('.js'))) {
     const file = join(directory, name)
-    // The SDK uses the names of classes. Those of functions are 20 KB; a build with maps resolves a stack trace.
+    // The SDK asks for the name of one class. All are 4 KB, and those of functions 20 KB; a build with maps resolves a stack trace.
     const { code = '' } = await minify(readFileSync(file, 'utf8'), {
       toplevel: true,
-      keep_classnames: true,
-      compress: { passes: 3 },
+      keep_classnames: /^NoOpLogger$/,
+      compress: { passes: 3, keep_fargs: false },
       format: { comments: false },
     })
-    writeFileSync(file, withEagerModules(code))
+    // Of a chunk, the heartbeat process loads much that it never calls.
+    writeFileSync(file, name === 'index.js' ? withEagerFunctions(code) : code)
   }
 }
 
+/** Characters. To parse a shorter function twice takes no longer than its parentheses. */
+const MIN_EAGER = 150
+
 /**
- * Puts the functions of modules in parentheses, which terser removes. V8 compiles such a function at once, as it will be called
- * (https://v8.dev/blog/preparser#pife). Otherwise it parses all code once to skip it, and again when the module is loaded (15 ms).
+ * Puts function expressions in parentheses, most of which terser removes. V8 compiles such a function at once, as it will be called
+ * (https://v8.dev/blog/preparser#pife), also that of a whole module. Otherwise it parses the code once to skip it, and again when it
+ * is called: of most functions of a report, that is so.
  */
-function withEagerModules(code: string): string {
-  const places: number[] = []
-  const walk = (node: unknown): void => {
-    if (typeof node !== 'object' || node === null) return
-    const { type, key, value } = node as { type?: string; key?: Place; value?: Place }
-    if (type === 'Property' && typeof key?.value === 'number' && value?.type === 'ArrowFunctionExpression')
-      places.push(value.start, value.end)
-    else for (const child of Object.values(node)) walk(child)
+function withEagerFunctions(code: string): string {
+  const places: Array<readonly [index: number, parenthesis: string]> = []
+  const walk = (node: unknown, isValue: boolean): void => {
+    if (Array.isArray(node)) for (const each of node) walk(each, true)
+    else if (typeof node === 'object' && node !== null) {
+      const { type, start, end, kind, method } = node as Place
+      const isFunction = isValue && /^(?:Arrow)?FunctionExpression$/.test(type ?? '')
+      if (isFunction && end - start >= MIN_EAGER) places.push([start, '('], [end, ')'])
+      // Not of a method, a getter or a constructor.
+      const isMethod = type === 'MethodDefinition' || (type === 'Property' && (method || kind !== 'init'))
+      for (const [name, child] of Object.entries(node)) walk(child, !(isMethod && name === 'value'))
+    }
   }
-  walk(parse(code, { ecmaVersion: 'latest' }))
-  const ends = places.map((place, index) => code.slice(places[index - 1] ?? 0, place))
-  return ends.map((text, index) => text + (index % 2 === 0 ? '(' : ')')).join('') + code.slice(places.at(-1) ?? 0)
+  walk(parse(code, { ecmaVersion: 'latest' }), true)
+  places.sort(([one], [other]) => one - other)
+  const parts = places.map(
+    ([index, parenthesis], number) => code.slice(places[number - 1]?.[0] ?? 0, index) + parenthesis,
+  )
+  return parts.join('') + code.slice(places.at(-1)?.[0] ?? 0)
 }
 
 /** A part of the code, as acorn gives it. */
 interface Place {
-  readonly type: string
+  readonly type?: string
   readonly start: number
   readonly end: number
-  readonly value?: unknown
+  readonly kind?: string
+  readonly method?: boolean
+}
+
+/** What only steps do, a quarter of all code. */
+const STEPS_ONLY = [
+  'activity-main.js',
+  'activity-post.js',
+  'collect.js',
+  'poll-for-task.js',
+  'task-runner.js',
+  'task-runner-post.js',
+]
+
+/** The chunks that the heartbeat process loads: all others. */
+function heartbeatChunks({ chunks }: Stats): string[] {
+  const isForSteps = ({ request }: { readonly request: string }): boolean => STEPS_ONLY.includes(basename(request))
+  return chunks.filter(({ entry, origins }) => !entry && !origins.every(isForSteps)).map(({ id }) => String(id))
 }
 
 /** An entry as CommonJS. In dist/, the entries stand beside the folder of the bundle. */
@@ -177,20 +220,6 @@ function entryIn(file: string): string {
 
 function mapsIn(directory: string): string[] {
   return readdirSync(directory).filter((name) => name.endsWith('.map'))
-}
-
-/** Replaces a package by code of ours. Gives its folder. */
-function replacePackage(name: string, code: string): string {
-  const folder = join(root, 'build', 'node_modules', name)
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module", "main": "index.js", "sideEffects": false }')
-  writeFileSync(join(folder, 'index.js'), code)
-  return folder
-}
-
-/** Copies a package to where the bundler finds it first. */
-function copyPackage(name: string): void {
-  cpSync(realpathSync(join(root, 'node_modules', name)), join(root, 'build', 'node_modules', name), { recursive: true })
 }
 
 function run(script: string, ...args: string[]): void {

@@ -13,6 +13,12 @@ interface BundledModule {
 /** What `ncc build --stats-out` writes, as far as it is used. */
 export interface Stats {
   readonly modules: readonly BundledModule[]
+  /** Files of the bundle, by their ids, and the imports that load each. */
+  readonly chunks: ReadonlyArray<{
+    readonly id: number
+    readonly entry: boolean
+    readonly origins: ReadonlyArray<{ readonly request: string }>
+  }>
 }
 
 /**
@@ -21,14 +27,11 @@ export interface Stats {
  * @param paths of the modules that rollup joined, relative to the root
  * @param stats of ncc, for the other modules
  * @param root the folder that the names of the modules begin at
- * @param without the folders of packages in `root` that are not the work of others
  * @throws Error when a package has no licence
  */
-export function licencesOf(paths: readonly string[], stats: Stats, root: string, without: readonly string[]): string {
+export function licencesOf(paths: readonly string[], stats: Stats, root: string): string {
   const packagesOfText = new Map<string, Set<string>>()
-  const folders = [...packageFolders([...paths, ...modulesIn(stats)])]
-    .map((folder) => join(root, folder))
-    .filter((folder) => !without.includes(folder))
+  const folders = [...packageFolders([...paths, ...modulesIn(stats)])].map((folder) => join(root, folder))
   for (const folder of folders.sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a, b))) {
     const text = licenceOf(folder)
     packagesOfText.set(text, (packagesOfText.get(text) ?? new Set()).add(nameOf(folder)))
@@ -39,7 +42,11 @@ export function licencesOf(paths: readonly string[], stats: Stats, root: string,
 }
 
 function modulesIn({ modules }: Stats): string[] {
-  return modules.filter(({ chunks }) => chunks.length > 0).flatMap(namesIn)
+  const names = modules.filter(({ chunks }) => chunks.length > 0).flatMap(namesIn)
+  // ncc makes a module that fails when it is loaded.
+  const missing = names.find((name) => name.includes('@@notfound'))
+  if (missing !== undefined) throw new Error(`ncc did not find a module: ${missing}`)
+  return names
 }
 
 function packageFolders(paths: readonly string[]): Set<string> {
