@@ -6,7 +6,7 @@ import { CallError, callWithRetry } from '../aws/call-with-retry.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { environmentCredentials } from '../aws/environment-credentials.ts'
 import { isTaskGone } from '../aws/errors.ts'
-import { explainError } from '../aws/explain-error.ts'
+import { explainFailure } from '../aws/explain-failure.ts'
 import { openDataPipeline } from '../aws/open-client.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { setOutputs } from '../github/outputs.ts'
@@ -72,7 +72,7 @@ async function startHolding(inputs: ActivityInputs, record: ActivityRecord, invo
     const isGone = error instanceof CallError && isTaskGone(error.failure)
     if (isGone) record.taskLost('gone')
     const context = { aws, region: dataPipeline?.region, env: runner.env, operation: 'ReportTaskProgress' } as const
-    const message = `Could not hold task ${shortTaskId(taskId)}: ${explainError(error, context)}`
+    const message = `Could not hold task ${shortTaskId(taskId)}: ${await explainFailure(error, context)}`
     const isLost = isGone || error instanceof TaskCanceledError
     if (isLost || reporting.failOnError) throw new Error(message, { cause: error })
     record.notHeld()

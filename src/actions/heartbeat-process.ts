@@ -4,19 +4,20 @@ import { cancelRun } from '../activity/cancel-run.ts'
 import { renewBetweenBeats } from '../activity/credential-renewal.ts'
 import { decisionSender } from '../activity/decision-sender.ts'
 import { filesIn } from '../activity/files.ts'
-import { HEARTBEAT_TITLE, reportMarker } from '../activity/find-heartbeat.ts'
+import { reportMarker } from '../activity/find-heartbeat.ts'
 import { heartbeatAddress } from '../activity/heartbeat-address.ts'
 import { keepBeating, remember } from '../activity/heartbeat-loop.ts'
 import { HeartbeatServer } from '../activity/heartbeat-server.ts'
 import type { HeartbeatSettings } from '../activity/heartbeat-settings.ts'
 import { type EndReason, type HeartbeatState, writeState } from '../activity/heartbeat-state.ts'
 import { runnerWatch, waitForEndOfJob } from '../activity/job-watch.ts'
+import { HEARTBEAT_TITLE } from '../activity/kill-heartbeat.ts'
 import { LossGuard } from '../activity/loss-guard.ts'
-import { isolateProcess, leaveWorkspace, loadAllCode } from '../activity/prepare-process.ts'
+import { isolateProcess, leaveWorkspace, loadAllCode, saveMemory } from '../activity/prepare-process.ts'
 import { identify } from '../activity/process-identity.ts'
+import { classify } from '../aws/classify.ts'
 import { connectDataPipeline } from '../aws/client.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
-import { classify } from '../aws/errors.ts'
 import type { Invocation } from '../github/invocation.ts'
 import type { Runner } from '../github/runner.ts'
 import { errorMessage } from '../masking/error-message.ts'
@@ -137,6 +138,7 @@ async function holdTask(settings: HeartbeatSettings, dataPipeline: DataPipeline,
   }
   try {
     log(`Holding the task in ${dataPipeline.region}, with a heartbeat every ${formatSeconds(settings.intervalMs)}.`)
+    saveMemory()
     const beatsEnd = await keepBeating(
       { pid: process.pid, intervalMs: settings.intervalMs, beatTimeoutMs: BEAT_TIMEOUT_MS, lifetimeMs },
       {

@@ -74,17 +74,17 @@ export async function pollForTask({ runner, isShuttingDown, bindToShutdown }: In
   // Tasks that were acknowledged are handed on even after a failure: no other task runner gets them.
   if (failure !== undefined && tasks.length === 0) return giveUp(failure.error, failure.operation)
   if (failure !== undefined)
-    runner.log.warning(`Polling ended early: ${describeError(failure.error, failure.operation)}`)
+    runner.log.warning(`Polling ended early: ${await describeError(failure.error, failure.operation)}`)
   announce(taken, inputs, dataPipeline.unusualOrigin, runner)
   await handOn(tasks, inputs, runner)
 
-  function describeError(error: unknown, operation: Operation): string {
+  function describeError(error: unknown, operation: Operation): Promise<string> {
     const { aws, workerGroup } = inputs
     return explainPollError(error, workerGroup, { aws, region: dataPipeline?.region, env: runner.env, operation })
   }
 
   async function giveUp(error: unknown, operation: Operation): Promise<void> {
-    const message = describeError(error, operation)
+    const message = await describeError(error, operation)
     await handOn([], inputs, runner).catch((cause: unknown) => runner.log.warning(errorMessage(cause)))
     if (inputs.reporting.failOnError) throw new Error(message, { cause: error })
     runner.log.warning(`${message} (fail-on-error is false: the step does not fail.)`)
@@ -129,7 +129,7 @@ async function handOn(
     ['Tasks', String(tasks.length)],
     ...tasks.slice(0, MAX_SUMMARY_ROWS).map((task, index): SummaryRow => [`Task ${index + 1}`, summaryOf(task)]),
   ]
-  await writeSummary('AWS Data Pipeline tasks taken', rows, runner)
+  writeSummary('AWS Data Pipeline tasks taken', rows, runner)
 }
 
 /** The attempt comes first: it shows activity and time. */

@@ -14,8 +14,8 @@ import { formatSeconds } from '../util/format.ts'
  */
 const LEFT_AFTER_SIGNAL_MS = { SIGINT: 7_000, SIGTERM: 2_000, SIGBREAK: 2_000 } as const
 
-/** Whatever is still open (a credential process, a socket, a read that hangs) must not keep the step from ending. */
-const EXIT_AFTER_MS = 250
+/** A process that is no step may have to send the last messages to steps. */
+const END_AFTER_MS = 250
 
 /** Options for a process that is no step. */
 export interface RunOptions {
@@ -88,5 +88,8 @@ export async function runAction(
     fail(thrown)
   }
   settled = true
-  setTimeout(endProcess, EXIT_AFTER_MS).unref()
+  // Whatever is still open (a credential process, a socket, a read that hangs) must not keep the step from ending. Rejections that
+  // nobody handles come first.
+  if (reader === 'runner') setImmediate(endProcess)
+  else setTimeout(endProcess, END_AFTER_MS).unref()
 }

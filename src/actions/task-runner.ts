@@ -4,7 +4,7 @@ import { CallError, type Caller, callWithRetry } from '../aws/call-with-retry.ts
 import type { Task } from '../aws/data-pipeline.ts'
 import type { Operation } from '../aws/error-hints.ts'
 import { isTaskGone } from '../aws/errors.ts'
-import { explainError } from '../aws/explain-error.ts'
+import { explainFailure } from '../aws/explain-failure.ts'
 import { maskOwnCredentials, openDataPipeline } from '../aws/open-client.ts'
 import type { Invocation } from '../github/invocation.ts'
 import { setOutputs, writeSummary } from '../github/outputs.ts'
@@ -46,7 +46,7 @@ export async function taskRunner(invocation: Invocation): Promise<void> {
   try {
     problem = await openAndWorkOff(inputs, tally, invocation)
   } finally {
-    await writeResults(inputs, tally, runner)
+    writeResults(inputs, tally, runner)
   }
   endStep(inputs, tally, problem, runner)
 }
@@ -84,7 +84,7 @@ async function dryRun(inputs: TaskRunnerInputs, tally: Tally, { runner, bindToSh
       ? 'what the definition of each task says'
       : `this script with ${work.shell}:\n${work.script}`
   runner.log.info(`Dry run: ${what}, and nothing is run. Without dry-run, the step would run ${command}`)
-  await writeResults(inputs, tally, runner)
+  writeResults(inputs, tally, runner)
 }
 
 /** Takes tasks and runs them. Gives why no more could be taken; undefined when nothing went wrong. */
@@ -149,10 +149,11 @@ async function workOffTasks(
         if (!response.canceled) return task
         runner.log.info(`AWS Data Pipeline canceled task ${shortTaskId(task.taskId)}. Nothing is run.`)
       } catch (error) {
-        const why = explainError(error, contextOf('ReportTaskProgress'))
         const isGone = error instanceof CallError && isTaskGone(error.failure)
-        if (!isGone) {
+        if (!isGone)
           openTasks.note({ taskId: task.taskId, decision: decisionFor(task.taskId, NOT_ACKNOWLEDGED, inputs, runner) })
+        const why = await explainFailure(error, contextOf('ReportTaskProgress'))
+        if (!isGone) {
           throw new TakeError(`Could not acknowledge task ${shortTaskId(task.taskId)}: ${why}`, error)
         }
         runner.log.warning(`AWS Data Pipeline no longer has task ${shortTaskId(task.taskId)}. Nothing is run: ${why}`)
@@ -191,7 +192,7 @@ async function workOffTasks(
       )
       if (failure !== undefined) {
         const { operation, error } = failure
-        throw new TakeError(explainPollError(error, name, contextOf(operation)), error)
+        throw new TakeError(await explainPollError(error, name, contextOf(operation)), error)
       }
       const [task] = tasks
       if (task !== undefined && openTasks.has(task.taskId)) {
@@ -223,7 +224,7 @@ function runnerWatch(): () => boolean {
   return () => look() !== 'there'
 }
 
-async function writeResults({ source, reporting }: TaskRunnerInputs, tally: Tally, runner: Runner): Promise<void> {
+function writeResults({ source, reporting }: TaskRunnerInputs, tally: Tally, runner: Runner): void {
   const { last } = tally
   setOutputs(
     {
@@ -245,7 +246,7 @@ async function writeResults({ source, reporting }: TaskRunnerInputs, tally: Tall
     ['Tasks', String(tally.count)],
     ...tally.rows.map(({ name, status }, index): SummaryRow => [`Task ${index + 1}`, `${name}\n${status}`]),
   ]
-  await writeSummary('AWS Data Pipeline tasks', rows, runner)
+  writeSummary('AWS Data Pipeline tasks', rows, runner)
 }
 
 /** @throws Error with everything that fails the step */

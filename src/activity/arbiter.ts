@@ -1,4 +1,4 @@
-import { CallError } from '../aws/call-with-retry.ts'
+import { callErrorFrom } from '../aws/classify.ts'
 import { needsOtherCredentials } from '../aws/errors.ts'
 import { type Decision, prevailing } from '../report/decision.ts'
 import type { ReportedStatus } from '../report/send-status.ts'
@@ -143,7 +143,7 @@ export class Arbiter {
       onReported(this.#reported)
       return { outcome: 'sent', status: decision.status, region, ...sent }
     } catch (error) {
-      const { failure, attempts, timeSpent, outcomeUnknown, origin, source } = CallError.from(error)
+      const { failure, attempts, timeSpent, outcomeUnknown, origin, source } = callErrorFrom(error)
       // With other credentials, which the next step may have, the service may take it.
       const isFinal = !timeSpent && isLatest() && !needsOtherCredentials(failure)
       this.#open = isFinal ? undefined : { decision, mayHaveLanded: mayHaveLanded || outcomeUnknown }

@@ -1,4 +1,4 @@
-import { connectGitHub, GitHubApiError } from '../github/api.ts'
+import { GitHubApiError } from '../github/api-error.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
@@ -21,6 +21,7 @@ export async function cancelRun(
   try {
     await retry(
       async (_attempt, signal) => {
+        const { connectGitHub } = await import('../github/api.ts')
         const api = await connectGitHub({ ...github, env: process.env, signal, onProblem: log })
         await api.cancelRun()
       },

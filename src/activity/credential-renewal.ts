@@ -1,4 +1,5 @@
-import { AttemptTimeoutError, classify } from '../aws/errors.ts'
+import { classify } from '../aws/classify.ts'
+import { AttemptTimeoutError } from '../aws/errors.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { formatSeconds } from '../util/format.ts'

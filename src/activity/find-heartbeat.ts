@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import type { Runner } from '../github/runner.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import type { Decision } from '../report/decision.ts'
@@ -7,13 +7,8 @@ import { DirectRoute, type ReportRoute } from '../report/report-route.ts'
 import type { Clock } from '../util/clock.ts'
 import { temporaryFolder } from './files.ts'
 import { type HeartbeatAddress, heartbeatAddress } from './heartbeat-address.ts'
-import { connectHeartbeat, type HeartbeatClient } from './heartbeat-client.ts'
-import { HeartbeatRoute } from './heartbeat-route.ts'
-import { identify, isRunning, kill, type ProcessIdentity } from './process-identity.ts'
-import { procAncestry } from './runner-watch.ts'
-
-/** The title of the heartbeat process, before the id of the task in this job. */
-export const HEARTBEAT_TITLE = 'datapipeline-heartbeat'
+import type { HeartbeatClient } from './heartbeat-client.ts'
+import type { ProcessIdentity } from './process-identity.ts'
 
 /** A process that runs, and does not listen yet, gets this long to be ready. */
 const READY_WITHIN_MS = 5_000
@@ -43,54 +38,55 @@ export async function findHeartbeat(
   for (;;) {
     const client = await connectHeartbeat(address, clock)
     if (client !== 'absent' && client !== 'silent') return client
-    if (client === 'absent' && known === undefined) return undefined
-    const isStarting = client === 'absent' && known !== undefined && isRunning(known) && clock.now() < until
-    if (!isStarting) break
+    if (client === 'silent') break
+    if (known === undefined) return undefined
+    const { isRunning } = await import('./process-identity.ts')
+    if (!isRunning(known) || clock.now() >= until) break
     await clock.sleep(CHECK_EVERY_MS)
   }
+  const { killHeartbeat } = await import('./kill-heartbeat.ts')
   killHeartbeat(address, known)
   return undefined
 }
 
+/**
+ * Connects to the heartbeat process of a task.
+ *
+ * @returns `absent` when nothing listens, `silent` when the listener does not prove within 5 s that it belongs to this job
+ */
+export async function connectHeartbeat(
+  address: HeartbeatAddress,
+  clock: Clock,
+): Promise<HeartbeatClient | 'absent' | 'silent'> {
+  const socket = await connectSocket(address)
+  if (socket === undefined) return 'absent'
+  // A chunk of its own, as most jobs have no heartbeat process.
+  const { openHeartbeat } = await import('./heartbeat-client.ts')
+  return openHeartbeat(socket, address, clock)
+}
+
+function connectSocket({ path }: HeartbeatAddress): Promise<Socket | undefined> {
+  const socket = connect(path)
+  return new Promise((resolve) => {
+    socket.once('connect', () => resolve(socket)).once('error', () => resolve(undefined))
+  })
+}
+
 /** The route for a report of a task: through the heartbeat process that holds it, or else directly. */
-export function routeFor(
+export async function routeFor(
   taskId: string,
   by: Decision['by'],
   client: HeartbeatClient | undefined,
   runner: Runner,
   known?: ProcessIdentity,
-): ReportRoute {
+): Promise<ReportRoute> {
   // Made also when the process reports: if it ends before that, its marker shows which of two steps is the later one.
   const direct = new DirectRoute(by, reportMarker(taskId, runner), runner)
   if (client === undefined) return direct
-  return new HeartbeatRoute(client, runner, () => {
+  const { HeartbeatRoute } = await import('./heartbeat-route.ts')
+  return new HeartbeatRoute(client, runner, async () => {
+    const { killHeartbeat } = await import('./kill-heartbeat.ts')
     killHeartbeat(heartbeatAddress(taskId, runner.env), known)
     return direct
   })
-}
-
-/** Kills the process at the address, so that it makes no second report later. */
-function killHeartbeat({ id }: HeartbeatAddress, known: ProcessIdentity | undefined): void {
-  for (const process of [...(known === undefined ? [] : [known]), ...processesTitled(`${HEARTBEAT_TITLE} ${id}`)]) {
-    kill(process)
-  }
-}
-
-/** The processes with this title; Linux only. */
-function processesTitled(title: string): ProcessIdentity[] {
-  if (process.platform !== 'linux') return []
-  return numbersOf('/proc')
-    .filter((pid) => procAncestry.commandOf(pid).some((argument) => argument.trim() === title))
-    .map((pid) => identify(pid))
-}
-
-/** The entries of a folder that are numbers; none when it can't be read. */
-function numbersOf(folder: string): number[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-  } catch {
-    return []
-  }
 }

@@ -35,7 +35,14 @@ export function heartbeatAddress(taskId: string, env: Environment, platform = pr
   const job = JSON.stringify([taskId, trackingId, ...names.map((name) => env[name] ?? '')])
   const derive = (purpose: string): Buffer => createHmac('sha256', job).update(purpose).digest()
   const id = derive('id').toString('hex').slice(0, 16)
-  return { path: pathOf(`aws-datapipeline-${id}`, platform), key: derive('key'), id }
+  return {
+    path: pathOf(`aws-datapipeline-${id}`, platform),
+    // Few need it.
+    get key() {
+      return derive('key')
+    },
+    id,
+  }
 }
 
 /** The job's value of the variable, without the suffix of the heartbeat process. */

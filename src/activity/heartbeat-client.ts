@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Decision } from '../report/decision.ts'
 import type { Clock } from '../util/clock.ts'
 import type { HeartbeatAddress } from './heartbeat-address.ts'
@@ -57,19 +57,16 @@ export interface HeartbeatClient {
 }
 
 /**
- * Connects to the heartbeat process of a task.
+ * Opens a connection to the heartbeat process of a task.
  *
- * @returns `absent` when nothing listens, `silent` when the listener does not prove within 5 s that it belongs to this job
+ * @param socket connected to the address
+ * @returns `silent` when the listener does not prove within 5 s that it belongs to this job
  */
-export async function connectHeartbeat(
+export async function openHeartbeat(
+  socket: Socket,
   address: HeartbeatAddress,
   clock: Clock,
-): Promise<HeartbeatClient | 'absent' | 'silent'> {
-  const socket = connect(address.path)
-  const isConnected = await new Promise<boolean>((resolve) => {
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-  })
-  if (!isConnected) return 'absent'
+): Promise<HeartbeatClient | 'silent'> {
   const connection = new Connection(socket, address, clock)
   try {
     return await connection.open()

@@ -1,4 +1,5 @@
-import { AttemptTimeoutError, classify, isTaskGone, rejectsCredentials } from '../aws/errors.ts'
+import { classify } from '../aws/classify.ts'
+import { AttemptTimeoutError, isTaskGone, rejectsCredentials } from '../aws/errors.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import type { Clock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'

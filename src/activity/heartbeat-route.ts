@@ -20,10 +20,10 @@ const SHORTENED_BY_MS = 2_000
 export class HeartbeatRoute implements ReportRoute {
   readonly #client: HeartbeatClient
   readonly #runner: Runner
-  readonly #onSilence: () => ReportRoute
+  readonly #onSilence: () => ReportRoute | Promise<ReportRoute>
 
   /** @param onSilence ends the process, and gives the route to use instead */
-  constructor(client: HeartbeatClient, runner: Runner, onSilence: () => ReportRoute) {
+  constructor(client: HeartbeatClient, runner: Runner, onSilence: () => ReportRoute | Promise<ReportRoute>) {
     this.#client = client
     this.#runner = runner
     this.#onSilence = onSilence
@@ -47,7 +47,7 @@ export class HeartbeatRoute implements ReportRoute {
       return toDelivery(result, deadline)
     } catch (error) {
       if (!(error instanceof HeartbeatSilentError)) throw error
-      return await this.#onSilence().deliver({ ...report, mayHaveLanded })
+      return await (await this.#onSilence()).deliver({ ...report, mayHaveLanded })
     } finally {
       clearInterval(watching)
     }

@@ -1,17 +1,14 @@
-import { readdirSync, writeFileSync } from 'node:fs'
-import { dirname, parse, resolve } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, parse, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 
-/** Separates this process from the steps of the job: their signals, their servers, and their memory. */
+/** Separates this process from the steps of the job: their signals, and the servers that they end. */
 export function isolateProcess(title: string): void {
   process.title = title
   // Steps end servers of their own by name. This process ends when it sees that its runner is gone.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGBREAK'] as const) process.on(signal, () => undefined)
-  // Optimized code gains nothing in a process that sleeps, and takes half as much memory again.
-  setFlagsFromString('--no-opt')
-  setFlagsFromString('--no-maglev')
   if (process.platform !== 'linux') return
   try {
     // The runner makes its steps likelier victims than itself (actions/runner, ProcessInvoker.cs).
@@ -21,14 +18,27 @@ export function isolateProcess(title: string): void {
   }
 }
 
+/**
+ * Saves memory from now on: optimized code gains nothing in a process that sleeps, and takes half as much memory again. With other
+ * flags, Node compiles those of its own modules again that it loads later, which takes long.
+ */
+export function saveMemory(): void {
+  setFlagsFromString('--no-opt')
+  setFlagsFromString('--no-maglev')
+}
+
 /** Loads a chunk of the bundle (webpack, "Module Variables"). Undefined where nothing is bundled. */
 declare const __webpack_chunk_load__: (chunk: string) => Promise<unknown>
 
+/** The chunks that are not for steps only, as the build knows them. Beside the bundle. */
+const CHUNKS_FILE = 'heartbeat-chunks.json'
+
 /** Loads all code that may ever be needed, as later steps may replace or remove the folder of the action. */
 export async function loadAllCode(): Promise<void> {
-  const folder = dirname(fileURLToPath(import.meta.url))
+  const file = join(dirname(fileURLToPath(import.meta.url)), CHUNKS_FILE)
+  // Where nothing is bundled, there are none.
+  const chunks = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as string[]) : []
   // Not by an import of the file: Node would look for it again for each import with another name.
-  const chunks = readdirSync(folder).flatMap((name) => /^(\d+)\.index\.js$/.exec(name)?.[1] ?? [])
   await Promise.all(chunks.map((chunk) => __webpack_chunk_load__(chunk)))
   // Node reads this file when it first needs it.
   if (process.env['NODE_EXTRA_CA_CERTS']) createSecureContext()

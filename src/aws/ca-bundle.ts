@@ -4,7 +4,7 @@ import { errorMessage } from '../masking/error-message.ts'
 import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { formatSeconds } from '../util/format.ts'
-import { openRegularFile } from '../util/regular-file.ts'
+import { openRegularFile } from '../util/open-regular-file.ts'
 
 /** The bundle of a whole system has a third of that. */
 const MAX_BYTES = 1024 * 1024

@@ -1,10 +1,13 @@
 import type { Log } from '../github/log.ts'
+import { errorMessage } from '../masking/error-message.ts'
+import { formatValue } from '../masking/format.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { formatSeconds } from '../util/format.ts'
-import { RetriesSpentError, type RetryDecision, retry } from '../util/retry.ts'
+import { RetriesSpentError, retry } from '../util/retry.ts'
 import type { Call, DataPipeline } from './data-pipeline.ts'
 import type { CredentialSource } from './environment-credentials.ts'
-import { AttemptTimeoutError, CredentialsError, classify, type Failure, rejectsCredentials } from './errors.ts'
+import { AttemptTimeoutError, type Failure } from './errors.ts'
+import type { DecideFirst, RetryRules } from './retry-rules.ts'
 
 const MIN_ATTEMPT_TIMEOUT_MS = 1_000
 const MAX_ATTEMPT_TIMEOUT_MS = 15_000
@@ -13,13 +16,6 @@ const MAX_ATTEMPT_TIMEOUT_MS = 15_000
 export function attemptTimeoutFor(budgetMs: number): number {
   return Math.min(MAX_ATTEMPT_TIMEOUT_MS, Math.max(MIN_ATTEMPT_TIMEOUT_MS, budgetMs / 4))
 }
-
-// Missing credentials are seldom a transient error (the machine's metadata service was busy), so few attempts are enough.
-const ATTEMPTS_FOR_CREDENTIALS = 3
-
-// New roles, policies and sessions take some seconds to reach all servers of IAM.
-const MAX_UNSETTLED_ATTEMPTS = 5
-const MAX_UNSETTLED_MS = 30_000
 
 /** What every call of a client is made with: `callerOf` makes it. */
 export interface Caller {
@@ -97,12 +93,6 @@ export class CallError extends Error {
   static spent({ failure, attempts, outcomeUnknown, origin, source }: CallError, deadline: SpentTime): CallError {
     return new CallError(failure, { attempts, outcomeUnknown, origin, source, cause: undefined }, deadline)
   }
-
-  /** Anything that a call threw, or that was thrown before it, as a CallError. */
-  static from(thrown: unknown): CallError {
-    if (thrown instanceof CallError) return thrown
-    return new CallError(classify(thrown), { attempts: 1, outcomeUnknown: false, cause: thrown })
-  }
 }
 
 /** A budget that is spent, for messages. */
@@ -117,69 +107,30 @@ function inTime({ budgetMs, input, isShortened }: SpentTime): string {
  * Calls until an attempt succeeds, fails for good, or the deadline is over. Retries transient errors with backoff, corrects a
  * wrong clock, and renews rejected credentials once.
  *
- * @param decideFirst decides about a failure, given whether the request was sent; undefined leaves it to the rules here
+ * @param decideFirst decides about a failure, given whether the request was sent; undefined leaves it to the rules
  * @throws CallError
  */
 export async function callWithRetry<T>(
   call: (call: Call) => Promise<T>,
-  { dataPipeline, deadline, attemptTimeoutMs, lastAttemptMs, retriesRefusals = true, random, log }: CallOptions,
-  decideFirst: (failure: Failure, sent: boolean) => RetryDecision | undefined = () => undefined,
+  options: CallOptions,
+  decideFirst: DecideFirst = () => undefined,
 ): Promise<CallResult<T>> {
+  const { dataPipeline, deadline, attemptTimeoutMs, lastAttemptMs, random, log } = options
   let attempts = 0
   // Whether the request of this attempt was sent.
   let sent = false
-  let outcomeUnknown = false
-  let renewed = false
-  let clockCorrected = false
-  let firstUnsettled: { readonly attempts: number; readonly atMs: number } | undefined
-
-  const decide = async (error: unknown): Promise<RetryDecision> => {
-    const failure = classify(error)
-    outcomeUnknown ||= failure.outcomeUnknown && sent
-    const decision = decideFirst(failure, sent)
-    if (decision !== undefined) return decision
-    if (failure.unsettled) firstUnsettled ??= { attempts, atMs: deadline.elapsed() }
-    if (rejectsCredentials(failure)) {
-      const renewal = await renewOnce()
-      return renewal === 'fail' && failure.unsettled && dataPipeline.hasNewSession() ? awaitSettling() : renewal
-    }
-    if (failure.unsettled) return awaitSettling()
-    switch (failure.kind) {
-      case 'clock-corrected': {
-        if (clockCorrected) return 'retry-with-backoff'
-        clockCorrected = true
-        log.info("This machine's clock is wrong. Signing again with the time of the service.")
-        return 'retry-immediately'
-      }
-      case 'no-credentials':
-        return attempts < ATTEMPTS_FOR_CREDENTIALS ? 'retry-with-backoff' : 'fail'
-      case 'throttled':
-        return 'retry-throttled'
-      default:
-        return failure.transient ? 'retry-with-backoff' : 'fail'
-    }
-  }
-
-  const awaitSettling = (): RetryDecision => {
-    if (!retriesRefusals) return 'fail'
-    const { attempts: first, atMs } = firstUnsettled ?? { attempts, atMs: deadline.elapsed() }
-    const isOver = attempts - first + 1 >= MAX_UNSETTLED_ATTEMPTS || deadline.elapsed() - atMs >= MAX_UNSETTLED_MS
-    return isOver ? 'fail' : 'retry-with-backoff'
-  }
-
-  const renewOnce = async (): Promise<RetryDecision> => {
-    // If the service rejects the renewed credentials too, there are no others.
-    if (renewed) return 'fail'
+  let rules: RetryRules | undefined
+  const rulesOf = async (): Promise<RetryRules | undefined> => {
     try {
-      renewed = await deadline.within(attemptTimeoutMs, () => dataPipeline.renewCredentials(), renewalTimeout)
-      return renewed ? 'retry-immediately' : 'fail'
+      // A chunk of its own, as few calls fail.
+      const { RetryRules } = await import('./retry-rules.ts')
+      rules ??= new RetryRules(options, decideFirst)
     } catch (error) {
-      // The rejected credentials stay in use, so the next attempt comes back here.
-      log.info(`Could not renew the credentials: ${classify(error).message}`)
-      return decide(error)
+      // The folder of the action may be damaged. Whatever happened, another attempt may help.
+      log.info(`Can't tell why a call failed: ${errorMessage(error)}`)
     }
+    return rules
   }
-
   try {
     const response = await retry(
       (number, signal) => {
@@ -196,10 +147,10 @@ export async function callWithRetry<T>(
         attemptTimeoutMs,
         lastAttemptMs,
         onAttemptTimeout: (ms) => new AttemptTimeoutError(`no response within ${formatSeconds(ms)}`),
-        decide,
-        onWait: (error, number, waitMs) =>
+        decide: async (error) => (await rulesOf())?.decide(error, attempts, sent) ?? 'retry-with-backoff',
+        onWait: (_error, number, waitMs) =>
           log.info(
-            `Attempt ${number} failed: ${classify(error).message}. Trying again in ${formatSeconds(waitMs)} ` +
+            `Attempt ${number} failed: ${rules?.lastFailure?.message}. Trying again in ${formatSeconds(waitMs)} ` +
               `(${formatSeconds(Math.max(0, deadline.remaining() - (lastAttemptMs ?? 0)))} left).`,
           ),
       },
@@ -208,16 +159,20 @@ export async function callWithRetry<T>(
   } catch (error) {
     const spent = error instanceof RetriesSpentError ? error : undefined
     const cause = spent?.cause ?? error
+    const known = await rulesOf()
+    const outcomeUnknown = known?.outcomeUnknown ?? sent
+    const { unusualOrigin: origin, source } = dataPipeline
     const { input, isShortened } = deadline
     throw new CallError(
-      classify(cause),
-      { attempts, outcomeUnknown, origin: dataPipeline.unusualOrigin, source: dataPipeline.source, cause },
+      known?.classify(cause) ?? unclassified(cause),
+      { attempts, outcomeUnknown, origin, source, cause },
       spent?.timeSpent ? { budgetMs: deadline.budgetMs - (lastAttemptMs ?? 0), input, isShortened } : undefined,
     )
   }
 }
 
-function renewalTimeout(ms: number): CredentialsError {
-  const cause = new AttemptTimeoutError(`no response within ${formatSeconds(ms)}`)
-  return new CredentialsError('No AWS credentials', { cause })
+function unclassified(error: unknown): Failure {
+  const message = formatValue(errorMessage(error))
+  const none = { unsettled: false, gettingCredentials: false, requestId: undefined }
+  return { ...none, kind: 'unknown', transient: true, outcomeUnknown: true, message }
 }

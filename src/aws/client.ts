@@ -1,5 +1,6 @@
 import {
   DataPipelineClient,
+  type DataPipelineClientConfig,
   PollForTaskCommand,
   ReportTaskProgressCommand,
   ReportTaskRunnerHeartbeatCommand,
@@ -18,7 +19,6 @@ import { credentialSource } from './environment-credentials.ts'
 import { AwsHttpHandler, type RequestOptions } from './http-handler.ts'
 import type { OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
-import { taskIn } from './task-response.ts'
 
 /** What a client is made with. */
 export interface ConnectDependencies extends OidcDependencies {
@@ -46,8 +46,9 @@ export async function connectDataPipeline(
     ...(givenRegion && { region: givenRegion }),
     ...credentials.config,
     requestHandler: handler,
-    // `callWithRetry` retries. The SDK's three quick attempts are over within seconds.
-    maxAttempts: 1,
+    ...NO_RETRIES,
+    // The service has one scheme. To have none is to read no profile for it.
+    authSchemePreference: [],
     customUserAgent: 'aws-datapipeline-set-task-status',
   })
   credentials.attach(client)
@@ -85,6 +86,7 @@ export async function connectDataPipeline(
         { step: 'deserialize', priority: 'low' },
       )
       await client.send(command, await prepare(call))
+      const { taskIn } = await import('./task-response.ts')
       return taskIn(body)
     },
     async reportTaskProgress(taskId, call) {
@@ -107,6 +109,21 @@ export async function connectDataPipeline(
   }
 }
 
+/** `callWithRetry` retries. The SDK's three quick attempts are over within seconds. */
+const NO_RETRIES = {
+  maxAttempts: 1,
+  // They configure retries and waits, and would be looked for in profiles.
+  retryMode: 'standard',
+  defaultsMode: 'legacy',
+  retryStrategy: {
+    acquireInitialRetryToken: async () => ({ getRetryCount: () => 0, getRetryDelay: () => 0 }),
+    refreshRetryTokenForRetry: async () => {
+      throw new Error('The SDK makes one attempt.')
+    },
+    recordSuccess: () => undefined,
+  },
+} satisfies DataPipelineClientConfig
+
 /** The certificates of AWS_CA_BUNDLE; undefined for Node's own. */
 async function certificatesOf(dependencies: ConnectDependencies): Promise<readonly string[] | undefined> {
   const path = dependencies.env['AWS_CA_BUNDLE']
@@ -119,6 +136,7 @@ async function certificatesOf(dependencies: ConnectDependencies): Promise<readon
 async function regionOf(client: DataPipelineClient, given: string | undefined, limitMs: number): Promise<string> {
   const hint = `Set the input aws-region, or AWS_REGION, to the pipeline's region: one of ${DATA_PIPELINE_REGIONS.join(', ')}.`
   try {
+    if (given) return await client.config.region()
     // The SDK has no timeout for the files of profiles, which may be on a drive that does not respond.
     return await new Deadline(systemClock, limitMs).within(
       limitMs,

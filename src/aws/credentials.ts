@@ -11,7 +11,7 @@ import { CredentialSearch } from './credential-search.ts'
 import { environmentCredentials } from './environment-credentials.ts'
 import { CredentialsError } from './errors.ts'
 import type { AwsHttpHandler } from './http-handler.ts'
-import { assumeRole, type OidcDependencies } from './role-credentials.ts'
+import type { OidcDependencies } from './role-credentials.ts'
 import { type AwsSettings, DATA_PIPELINE_REGIONS } from './settings.ts'
 
 /** Long enough for all servers of AWS to know a session. */
@@ -47,7 +47,13 @@ export class ClientCredentials {
     const { role } = settings
     const given = (): DataPipelineClientConfig['credentials'] => {
       if (fixed) return fixed
-      if (role) return async () => assumeRole(role, await this.#config.region(), handler, dependencies)
+      if (role) {
+        return async () => {
+          // A chunk of its own, as most jobs have credentials in the environment.
+          const { assumeRole } = await import('./role-credentials.ts')
+          return assumeRole(role, await this.#config.region(), handler, dependencies)
+        }
+      }
       return environmentCredentials(dependencies.env)
     }
     const credentials = given()

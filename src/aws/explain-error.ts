@@ -1,4 +1,4 @@
-import { issuerOf } from '../github/oidc.ts'
+import { issuerOf } from '../github/oidc-issuer.ts'
 import { hasRangesInNoProxy } from '../http/proxy.ts'
 import { errorMessageWithHint } from '../masking/error-message.ts'
 import { formatId } from '../masking/format.ts'

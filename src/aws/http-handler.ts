@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { HttpHandlerOptions, HttpRequest, HttpResponse, RequestHandler } from '@smithy/types'
@@ -132,7 +133,7 @@ async function exchange(
     ...(options as object),
     abortSignal,
   })
-  response.body = await readWhole(response.body as Body, abortSignal)
+  response.body = await readWhole(response.body as Readable, abortSignal)
   const form = formOf(request)
   if (form !== undefined) rejectNonAwsResponse(response, response.body, form)
   return { response }
@@ -183,22 +184,28 @@ function tokensIn({ headers, body }: HttpRequest): string[] {
   return tokens.filter((token) => typeof token === 'string')
 }
 
-type Body = AsyncIterable<Uint8Array> & { destroy?(error?: Error): void }
-
-async function readWhole(body: Body, signal: AbortSignal): Promise<Uint8Array> {
-  const abort = (): void => body.destroy?.(signal.reason)
+async function readWhole(body: Readable, signal: AbortSignal): Promise<Uint8Array> {
+  const abort = (): void => void body.destroy(signal.reason)
   signal.addEventListener('abort', abort)
   try {
-    const chunks: Uint8Array[] = []
-    let size = 0
-    for await (const chunk of body) {
-      size += chunk.byteLength
-      if (size > MAX_RESPONSE_BYTES) {
-        throw new InvalidResponseError(0, `the response is larger than ${MAX_RESPONSE_BYTES} bytes`)
-      }
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks)
+    // By events: an async iterator of Node takes 1 ms for its first stream.
+    return await new Promise((resolve, reject) => {
+      const chunks: Uint8Array[] = []
+      let size = 0
+      body.on('data', (chunk: Uint8Array) => {
+        size += chunk.byteLength
+        chunks.push(chunk)
+        if (size > MAX_RESPONSE_BYTES) {
+          body.destroy(new InvalidResponseError(0, `the response is larger than ${MAX_RESPONSE_BYTES} bytes`))
+        }
+      })
+      body.on('end', () => resolve(Buffer.concat(chunks)))
+      body.on('error', reject)
+      // After the end, this changes nothing.
+      body.on('close', () =>
+        reject(Object.assign(new Error('the response ended early'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })),
+      )
+    })
   } finally {
     signal.removeEventListener('abort', abort)
   }

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { openRegularFile } from '../util/regular-file.ts'
+import { openRegularFile } from '../util/open-regular-file.ts'
 
 /** Far above any AWS file. */
 const MAX_BYTES = 1024 * 1024

@@ -1,3 +1,4 @@
+import { fromWebToken } from '@aws-sdk/credential-provider-web-identity'
 import type { AwsCredentialIdentity } from '@smithy/types'
 import { requestIdToken } from '../github/oidc.ts'
 import { ConfigurationError } from '../util/errors.ts'
@@ -37,8 +38,6 @@ export async function assumeRole(
   }
   const webIdentityToken = await requestIdToken(role.audience, env, requestLimitMs)
   hide([webIdentityToken])
-  // A chunk of its own, as most jobs have credentials in the environment.
-  const { fromWebToken } = await import('@aws-sdk/credential-provider-web-identity')
   return fromWebToken({
     roleArn: role.arn,
     roleSessionName: role.sessionName,

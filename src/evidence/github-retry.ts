@@ -1,4 +1,4 @@
-import { mayPass } from '../github/api.ts'
+import { mayPass } from '../github/api-error.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { formatSeconds } from '../util/format.ts'

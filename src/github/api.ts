@@ -1,9 +1,9 @@
 import { errorMessage } from '../masking/error-message.ts'
 import { formatValue } from '../masking/format.ts'
-import { causesOf } from '../util/errors.ts'
 import { asRecord, asText } from '../util/json.ts'
+import { GitHubApiError } from './api-error.ts'
 import { fetchThroughProxy } from './fetch.ts'
-import { downloadLogEnd, LogDownloadError } from './log-download.ts'
+import { downloadLogEnd } from './log-download.ts'
 
 /** A step of a job. */
 export interface Step {
@@ -49,20 +49,6 @@ export interface GitHubApi {
 
 /** GitHub's path for a message without a file. Its line is one of the log. */
 const NO_FILE = '.github'
-
-/** A response that can't be used. */
-export class GitHubApiError extends Error {
-  override readonly name = 'GitHubApiError'
-  readonly status: number | undefined
-  /** Whether the status is that of a response. octokit sets one even when there was no response. */
-  readonly isResponse: boolean
-
-  constructor(message: string, status: number | undefined, options: { isResponse?: boolean; cause?: unknown } = {}) {
-    super(message, { cause: options.cause })
-    this.status = status
-    this.isResponse = options.isResponse ?? status !== undefined
-  }
-}
 
 export interface GitHubApiSettings {
   readonly token: string
@@ -168,26 +154,6 @@ export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHub
   }
 }
 
-/** The connection broke, or a name server was busy. */
-const BROKEN_CONNECTION = new Set(['EAI_AGAIN', 'ECONNABORTED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
-
-/**
- * Whether a call may succeed a moment later: the server or the connection failed. A refusal of GitHub is final, and so is a wrong
- * address or certificate.
- */
-export function mayPass(error: unknown): boolean {
-  const causes = causesOf(error)
-  return (
-    causes.some((cause) => BROKEN_CONNECTION.has(String((cause as { code?: unknown }).code))) ||
-    causes.some(
-      (cause) =>
-        (cause instanceof LogDownloadError && cause.status >= 500) ||
-        (cause instanceof GitHubApiError && cause.isResponse && (cause.status ?? 0) >= 500),
-    )
-  )
-}
-
-/** One sentence with the status, and without the page of a load balancer. */
 function toApiError(cause: unknown): GitHubApiError {
   const status = (cause as { status?: unknown } | null)?.status
   const [line = ''] = errorMessage(cause)

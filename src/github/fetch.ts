@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { requestFollowing, requestThroughProxy } from '../http/proxy.ts'
+import { requestFollowing, requestThroughProxy } from '../http/request.ts'
 
 /** Far above a hundred jobs with their steps. An endless response must not fill the memory. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024

@@ -1,4 +1,4 @@
-import { requestThroughProxy } from '../http/proxy.ts'
+import { requestThroughProxy } from '../http/request.ts'
 
 /** Whether GitHub accepts a token; `unknown` when there was no clear response. */
 export type TokenVerdict = 'refused' | 'accepted' | 'unknown'

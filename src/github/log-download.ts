@@ -1,19 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import { requestFollowing } from '../http/proxy.ts'
+import { requestFollowing } from '../http/request.ts'
+import { LogDownloadError } from './api-error.ts'
 
 /** The end of a log that is kept: enough for any excerpt. */
 const LOG_END_BYTES = 256 * 1024
-
-/** The storage did not provide the log. */
-export class LogDownloadError extends Error {
-  override readonly name = 'LogDownloadError'
-  readonly status: number
-
-  constructor(status: number) {
-    super(`could not download the log: status ${status}`)
-    this.status = status
-  }
-}
 
 export interface DownloadSettings {
   readonly env: Readonly<Record<string, string | undefined>>

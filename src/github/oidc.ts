@@ -1,23 +1,12 @@
-import { requestThroughProxy } from '../http/proxy.ts'
+import { requestThroughProxy } from '../http/request.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import { ConfigurationError } from '../util/errors.ts'
 import { formatSeconds } from '../util/format.ts'
 import { contentOf } from './fetch.ts'
+import { OidcTokenError } from './oidc-error.ts'
 
 /** Far above any token. */
 const MAX_RESPONSE_BYTES = 64 * 1024
-
-/** Thrown when GitHub gave no OIDC token to a job that may ask for one. */
-export class OidcTokenError extends Error {
-  override readonly name = 'OidcTokenError'
-  /** The status of a response other than 200; undefined when there was none. */
-  readonly statusCode: number | undefined
-
-  constructor(message: string, options: { statusCode?: number | undefined; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.statusCode = options.statusCode
-  }
-}
 
 /**
  * Requests an OIDC token of this job for an audience, from the address that the runner gives
@@ -76,14 +65,4 @@ function tokenIn(body: Buffer): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/**
- * The issuer of this job's OIDC tokens, as the name of an identity provider at AWS: on github.com, GHE.com and GitHub Enterprise
- * Server (https://docs.github.com/actions/reference/security/oidc).
- */
-export function issuerOf({ GITHUB_SERVER_URL: url = '' }: Readonly<Record<string, string | undefined>>): string {
-  const host = URL.canParse(url) ? new URL(url).host : 'github.com'
-  if (host === 'github.com') return 'token.actions.githubusercontent.com'
-  return host.endsWith('.ghe.com') ? `token.actions.${host}` : `${host}/_services/token`
 }

@@ -12,11 +12,11 @@ export function setOutputs(outputs: Readonly<Record<string, string>>, runner: Ru
 }
 
 /** Adds a table to the summary of the step: a file that can't be written is a warning. */
-export async function writeSummary(heading: string, rows: readonly SummaryRow[], runner: Runner): Promise<void> {
+export function writeSummary(heading: string, rows: readonly SummaryRow[], runner: Runner): void {
   // Older GitHub Enterprise Servers have no summaries.
   if (!runner.env['GITHUB_STEP_SUMMARY']) return
   try {
-    await runner.summarize(summaryTable(heading, rows))
+    runner.summarize(summaryTable(heading, rows))
   } catch (error) {
     runner.log.warning(`Could not write the summary: ${errorMessage(error)}`)
   }

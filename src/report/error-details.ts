@@ -11,12 +11,16 @@ import { quoteValue } from '../masking/format.ts'
 import { sanitize } from '../text/sanitize.ts'
 import type { Deadline } from '../util/deadline.ts'
 import { formatSeconds } from '../util/format.ts'
+import { type ErrorFieldVersions, errorFieldVersions } from './sanitize-error-fields.ts'
 
 /** The stack trace file may take this long to read, and a quarter of the time left: a drive may not respond. */
 const MAX_READ_MS = 10_000
 
+/** Gives the error fields of a report, within the limits of the API and without these secrets. */
+export type ErrorTexts = (secrets: readonly string[]) => ErrorFieldVersions
+
 /** Error texts before they are truncated to the limits of the API. */
-export interface ErrorTexts {
+interface GivenTexts {
   readonly fields: ErrorFields
   /** Characters of a stack trace file that were not read. */
   readonly missing: number
@@ -37,16 +41,16 @@ export async function errorTexts(
 ): Promise<ErrorTexts> {
   const { status } = request.status
   if (status === 'FINISHED') {
-    const given = Object.values(request.error).some((text) => text !== undefined)
-    if (given) runner.log.info('The error inputs are omitted, because the status is FINISHED.')
-    return { fields: {}, missing: 0 }
+    const isGiven = Object.values(request.error).some((text) => text !== undefined)
+    if (isGiven) runner.log.info('The error inputs are omitted, because the status is FINISHED.')
+    return () => ({ versions: [{}], adjustments: [] })
   }
-  const given = await givenTexts(request.error, runner, deadline)
-  if (status !== 'FAILED') return given
-  return { fields: await withEvidence(request, given.fields, runner, evidenceDeadline), missing: given.missing }
+  const { fields: given, missing } = await givenTexts(request.error, runner, deadline)
+  const fields = status === 'FAILED' ? await withEvidence(request, given, runner, evidenceDeadline) : given
+  return (secrets) => errorFieldVersions(fields, secrets, { errorStackTrace: missing })
 }
 
-async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline): Promise<ErrorTexts> {
+async function givenTexts(error: ErrorInputs, runner: Runner, deadline: Deadline): Promise<GivenTexts> {
   const { errorId, errorMessage: message, errorStackTrace, errorStackTraceFile } = error
   const fields = { ...(hasText(errorId) && { errorId }), ...(hasText(message) && { errorMessage: message }) }
   if (hasText(errorStackTrace)) {

@@ -1,4 +1,4 @@
-import { CallError, type Caller } from '../aws/call-with-retry.ts'
+import type { Caller } from '../aws/call-with-retry.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
 import { needsOtherCredentials } from '../aws/errors.ts'
 import { openDataPipeline } from '../aws/open-client.ts'
@@ -80,9 +80,7 @@ export class DirectRoute implements ReportRoute {
     } catch (error) {
       if (error instanceof SupersededError) return { outcome: 'superseded' }
       // What the service rejects for good is withdrawn, so that the next step may report.
-      const { timeSpent, failure } = CallError.from(error)
-      const isFinal = !timeSpent && !needsOtherCredentials(failure)
-      if (isFinal && this.#marker.isMine()) this.#mark(report.by, undefined)
+      if ((await isFinal(error)) && this.#marker.isMine()) this.#mark(report.by, undefined)
       throw new DeliveryError(error, dataPipeline?.region)
     } finally {
       dataPipeline?.close()
@@ -100,7 +98,8 @@ export class DirectRoute implements ReportRoute {
     this.#mark(by, { ...decision, versions: [{}] })
     const sanitizeVersions = (): Decision['versions'] => {
       const fitted = decision === own ? versions() : versionsWithout(decision, [...this.#runner.secrets])
-      if (this.#marker.isMine()) this.#mark(by, { ...decision, versions: fitted })
+      const hasTexts = fitted.length > 1 || Object.keys(fitted[0]).length > 0
+      if (hasTexts && this.#marker.isMine()) this.#mark(by, { ...decision, versions: fitted })
       return fitted
     }
     const { region } = caller.dataPipeline
@@ -119,5 +118,17 @@ export class DirectRoute implements ReportRoute {
     const isSent = this.#before?.sent === true
     const status = isSent ? this.#before?.status : undefined
     this.#marker.write({ sent: isSent, by: isSent ? (this.#before?.by ?? by) : by, decision, status })
+  }
+}
+
+/** Whether the service rejects the report for good. */
+async function isFinal(error: unknown): Promise<boolean> {
+  try {
+    const { callErrorFrom } = await import('../aws/classify.ts')
+    const { timeSpent, failure } = callErrorFrom(error)
+    return !timeSpent && !needsOtherCredentials(failure)
+  } catch {
+    // The folder of the action may be damaged.
+    return false
   }
 }

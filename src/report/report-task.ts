@@ -1,4 +1,4 @@
-import { explainError } from '../aws/explain-error.ts'
+import { explainFailure } from '../aws/explain-failure.ts'
 import { maskOwnCredentials } from '../aws/open-client.ts'
 import type { ErrorFields } from '../domain/error-fields.ts'
 import type { TaskStatus } from '../domain/task-status.ts'
@@ -15,7 +15,7 @@ import { systemClock } from '../util/clock.ts'
 import { Deadline } from '../util/deadline.ts'
 import { type ErrorTexts, errorTexts } from './error-details.ts'
 import { type Delivery, DeliveryError, type ReportRoute } from './report-route.ts'
-import { type ErrorFieldVersions, errorFieldVersions } from './sanitize-error-fields.ts'
+import type { ErrorFieldVersions } from './sanitize-error-fields.ts'
 import { requestOf } from './send-status.ts'
 
 type SentReport = Extract<Delivery, { outcome: 'sent' }>
@@ -55,11 +55,11 @@ export async function reportTask(
   request: ReportRequest,
   by: 'step' | 'post',
   invocation: Invocation,
-  makeRoute: () => ReportRoute,
+  makeRoute: () => ReportRoute | Promise<ReportRoute>,
 ): Promise<void> {
   const { runner } = invocation
   const result = await sendTaskReport(request, by, invocation, makeRoute)
-  await writeResult(request, result, runner)
+  writeResult(request, result, runner)
 
   const { error } = result
   if (error === undefined) return
@@ -74,11 +74,11 @@ export async function sendTaskReport(
   request: ReportRequest,
   by: 'step' | 'post',
   invocation: Pick<Invocation, 'runner' | 'bindToShutdown'>,
-  makeRoute: () => ReportRoute,
+  makeRoute: () => ReportRoute | Promise<ReportRoute>,
 ): Promise<ReportResult> {
   const { runner, bindToShutdown } = invocation
   const { aws, reporting } = request
-  const route = reporting.dryRun ? undefined : makeRoute()
+  const route = reporting.dryRun ? undefined : await makeRoute()
   const deadline = bindToShutdown(new Deadline(systemClock, reporting.timeoutSeconds * 1000, 'timeout-seconds'))
   const evidenceMs = Math.min(MAX_EVIDENCE_MS, deadline.remaining() / 4)
   const evidenceDeadline = bindToShutdown(new Deadline(systemClock, evidenceMs), 1 / 4)
@@ -103,8 +103,7 @@ type SanitizeTexts = () => ErrorFieldVersions['versions']
 function textSanitizer(texts: ErrorTexts, runner: Runner): SanitizeTexts {
   const warned = new Set<string>()
   return () => {
-    const missing = { errorStackTrace: texts.missing }
-    const { versions, adjustments } = errorFieldVersions(texts.fields, [...runner.secrets], missing)
+    const { versions, adjustments } = texts([...runner.secrets])
     for (const adjustment of adjustments) {
       if (!warned.has(adjustment)) runner.log.warning(adjustment)
       warned.add(adjustment)
@@ -150,7 +149,7 @@ async function deliver(
     return { fields: hasTexts ? await unsentFields() : {}, reported: `no: ${reason}` }
   } catch (error) {
     const [cause, region] = error instanceof DeliveryError ? [error.cause, error.region] : [error, undefined]
-    const why = explainError(cause, { aws, region, env: runner.env })
+    const why = await explainFailure(cause, { aws, region, env: runner.env })
     const message = `Could not report ${status} for task ${shortTaskId(taskId)}: ${why}`
     return { fields: await unsentFields(), reported: 'no', error: new Error(message, { cause }) }
   }
@@ -179,7 +178,7 @@ function logReport({ taskId }: ReportRequest, { status, region, origin, ...sent 
 }
 
 /** Writes outputs and summary. */
-async function writeResult(request: ReportRequest, result: ReportResult, runner: Runner): Promise<void> {
+function writeResult(request: ReportRequest, result: ReportResult, runner: Runner): void {
   const { fields, sent } = result
   const outputs: ReportOutputs = {
     status: sent?.status ?? request.status.status,
@@ -199,5 +198,5 @@ async function writeResult(request: ReportRequest, result: ReportResult, runner:
   if (fields.errorId) rows.push(['Error id', fields.errorId])
   if (fields.errorMessage) rows.push(['Error message', fields.errorMessage])
   if (link) rows.push(['Run', { text: link, link }])
-  await writeSummary('AWS Data Pipeline task', rows, runner)
+  writeSummary('AWS Data Pipeline task', rows, runner)
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import {
   ERROR_FIELD_NAMES,
   type ErrorFieldLimits,
@@ -78,7 +77,8 @@ export function errorFieldVersions(
   // From the original, so that its mark counts all missing characters.
   const { fields: reduced } = sanitizeErrorFields(raw, REDUCED_LIMITS, secrets, missing)
   const versions: [ErrorFields, ...ErrorFields[]] = [fields]
-  for (const next of [reduced, {}]) if (!isDeepStrictEqual(next, versions.at(-1))) versions.push(next)
+  // Their fields are in one order.
+  for (const next of [reduced, {}]) if (JSON.stringify(next) !== JSON.stringify(versions.at(-1))) versions.push(next)
   return { versions, adjustments }
 }
 

@@ -2,7 +2,7 @@ import { type FileHandle, lstat, readlink, realpath } from 'node:fs/promises'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { errorMessage } from '../masking/error-message.ts'
 import { quoteValue } from '../masking/format.ts'
-import { openRegularFile } from '../util/regular-file.ts'
+import { openRegularFile } from '../util/open-regular-file.ts'
 
 /** The text of a stack trace file. */
 export interface StackTraceText {

@@ -1,4 +1,5 @@
-import { CallError, type Caller } from '../aws/call-with-retry.ts'
+import type { Caller } from '../aws/call-with-retry.ts'
+import { callErrorFrom } from '../aws/classify.ts'
 import { needsOtherCredentials } from '../aws/errors.ts'
 import { type Decision, versionsWithout } from '../report/decision.ts'
 import { type Delivery, DeliveryError, type ReportRoute, type RoutedReport } from '../report/report-route.ts'
@@ -58,7 +59,7 @@ export class OpenTaskRoute implements ReportRoute {
         this.#openTasks.close(taskId)
         return { outcome: 'not-needed', reason: 'canceled' }
       }
-      const { timeSpent, failure } = CallError.from(error)
+      const { timeSpent, failure } = callErrorFrom(error)
       // What the service rejects for good, it rejects from the post step as well.
       if (!timeSpent && !needsOtherCredentials(failure)) this.#openTasks.close(taskId)
       throw new DeliveryError(error, region)

@@ -1,5 +1,6 @@
+import { classify } from '../aws/classify.ts'
 import type { DataPipeline } from '../aws/data-pipeline.ts'
-import { AttemptTimeoutError, classify } from '../aws/errors.ts'
+import { AttemptTimeoutError } from '../aws/errors.ts'
 import { errorMessage } from '../masking/error-message.ts'
 import { formatValue, quoteValue } from '../masking/format.ts'
 import { systemClock } from '../util/clock.ts'

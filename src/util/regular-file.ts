@@ -1,26 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
 
 // To open a named pipe would wait for a writer, and a terminal could become that of this process. Windows lacks these flags.
-const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
+export const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
 const READ_FLAGS_OF_NO_LINK = READ_FLAGS | (constants.O_NOFOLLOW ?? 0)
-
-/**
- * Opens a file for reading. Rejects a named pipe, a device, a socket or a directory without waiting for it. Checks the open file and
- * not the path, which may name another file by then.
- *
- * @throws Error when it does not exist, or is not a regular file
- */
-export async function openRegularFile(path: string): Promise<FileHandle> {
-  const file = await open(path, READ_FLAGS).catch(rejectSocket)
-  try {
-    expectRegular(await file.stat())
-    return file
-  } catch (error) {
-    await file.close()
-    throw error
-  }
-}
 
 /** How a file is read. */
 export interface SmallRead {
@@ -52,15 +34,12 @@ export function readSmallFile(path: string, { limit, larger, check }: SmallRead)
   }
 }
 
-function expectRegular(found: Stats): void {
+/** @throws Error when it is not a regular file */
+export function expectRegular(found: Stats): void {
   if (!found.isFile()) throw notRegular()
 }
 
-function rejectSocket(error: NodeJS.ErrnoException): never {
-  // POSIX, open(): a socket can't be opened. Its error ENXIO ("no such device or address") does not help users.
-  throw error.code === 'ENXIO' ? notRegular(error) : error
-}
-
-function notRegular(cause?: unknown): Error {
+/** The error for anything that is no regular file. */
+export function notRegular(cause?: unknown): Error {
   return new Error('it is not a regular file', { cause })
 }

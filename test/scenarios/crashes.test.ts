@@ -29,26 +29,44 @@ function expectOneCleanError({ step }: Reporting, words: string | RegExp): void 
   expect(visible.join('\n')).not.toMatch(/^\s+at .*:\d+:\d+/m)
 }
 
-test.concurrent.each([{}, { 'error-stack-trace-file': 'trace.log' }])(
-  'chunks of the bundle that are gone: FAILED with %j is reported without details, and with a notice',
-  async (inputs) => {
-    await inFolder(async (folder) => {
+describe('chunks of the bundle that are gone', () => {
+  /** Reports with a bundle of which only the main chunk is left. */
+  const reportWithout = (inputs: Record<string, string>, service: LocalDataPipeline): Promise<Reporting> =>
+    inFolder(async (folder) => {
       const dist = join(folder, 'dist')
       cpSync(join(REPOSITORY, 'dist'), dist, { recursive: true })
       const bundle = join(dist, 'actions')
       for (const name of readdirSync(bundle)) if (/^\d+\.index\.js$/.test(name)) rmSync(join(bundle, name))
+      return reportTo(service, inputs, { as: 'process', dist })
+    })
+
+  test.concurrent.each([{}, { 'error-stack-trace-file': 'trace.log' }])(
+    'FAILED with %j is reported without details, and with a notice',
+    async (inputs) => {
       await using service = await LocalDataPipeline.start()
-      const { step, bodies } = await reportTo(
-        service,
-        { status: 'FAILED', 'github-token': 'token', ...inputs },
-        { as: 'process', dist },
-      )
+      const { step, bodies } = await reportWithout({ status: 'FAILED', 'github-token': 'token', ...inputs }, service)
       expect(step).toMatchObject({ exitCode: 0, errors: [] })
       expect(bodies).toMatchObject([{ taskStatus: 'FAILED', errorId: 'GitHubActions:ReportedFailed' }])
       expect(step.notices).toEqual([expect.stringContaining('Some failure details are missing: ')])
-    })
-  },
-)
+    },
+  )
+
+  test.concurrent('a report that fails once is made by a second attempt', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.injectFault(throttle())
+    const { step, bodies } = await reportWithout({}, service)
+    expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(bodies).toHaveLength(2)
+  })
+
+  test.concurrent('a report that can not be made fails the step with the reason', async () => {
+    await using service = await LocalDataPipeline.start()
+    service.injectFault(...Array.from({ length: 9 }, () => throttle()))
+    const { step } = await reportWithout({ 'timeout-seconds': '2' }, service)
+    expect(step.exitCode).toBe(1)
+    expect(step.errors).toEqual([expect.stringMatching(/Could not report FINISHED .* in 2 s .*Rate exceeded/)])
+  })
+})
 
 // What else may be thrown is in the unit tests of runAction.
 describe('an uncaught exception', () => {
@@ -76,11 +94,14 @@ test.concurrent('a late rejection', async () => {
 })
 
 test.concurrent('a rejection after the report was made fails the step with one error', async () => {
-  // The action exits where something keeps it from ending by itself for some time: for a machine that stands still, later.
+  // The summary comes last.
   const reporting = await reportWith(
-    `const { setTimeout } = globalThis
-     globalThis.setTimeout = (callback, ms, ...more) => setTimeout(callback, ms * 100, ...more)
-     process.once('beforeExit', () => { Promise.reject(new Error('after all')) })`,
+    `import fs from 'node:fs'
+     const { openSync } = fs
+     fs.openSync = (path, ...more) => {
+       if (path === process.env.GITHUB_STEP_SUMMARY) Promise.reject(new Error('after all'))
+       return openSync(path, ...more)
+     }`,
     {},
     false,
   )

@@ -11,7 +11,7 @@ export const STALL_MS = 8_000
  * machine. Waits between attempts do not change. The modules run before its program.
  */
 export function slowClock(times: number, ...modules: string[]): { readonly NODE_OPTIONS: string } {
-  const clock = `const now = performance.now.bind(performance); performance.now = () => now() / ${times}`
+  const clock = `const { uptime } = process; process.uptime = () => uptime() / ${times}`
   return preloading(clock, ...modules)
 }
 
@@ -29,8 +29,8 @@ export function fastClock(
   { script = '', limitFromMs = LIMIT_FROM_MS }: { readonly script?: string; readonly limitFromMs?: number } = {},
 ): { readonly NODE_OPTIONS: string } {
   return preloading(`if (process.argv[1]?.endsWith('${script}')) {
-    const now = performance.now.bind(performance)
-    performance.now = () => now() * ${times}
+    const { uptime } = process
+    process.uptime = () => uptime() * ${times}
     for (const name of ['setTimeout', 'setInterval']) {
       const set = globalThis[name]
       const fast = (work, ms, ...args) => set(work, ms < ${limitFromMs} ? ms / ${times} : ms, ...args)

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Arbiter, type ArbiterDependencies, type SendOptions, type Session } from '../../../src/activity/arbiter.ts'
 import { CallError } from '../../../src/aws/call-with-retry.ts'
-import { classify } from '../../../src/aws/errors.ts'
+import { classify } from '../../../src/aws/classify.ts'
 import type { Decision } from '../../../src/report/decision.ts'
 import { Deadline } from '../../../src/util/deadline.ts'
 import { ConfigurationError } from '../../../src/util/errors.ts'

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { expect, test } from '@jest/globals'
+import { connectHeartbeat } from '../../../src/activity/find-heartbeat.ts'
 import { type HeartbeatAddress, heartbeatAddress } from '../../../src/activity/heartbeat-address.ts'
-import { connectHeartbeat } from '../../../src/activity/heartbeat-client.ts'
 import {
   Channel,
   type HeartbeatMessage,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { CallError } from '../../../src/aws/call-with-retry.ts'
-import { classify } from '../../../src/aws/errors.ts'
+import { classify } from '../../../src/aws/classify.ts'
 import { type ErrorContext, explainError } from '../../../src/aws/explain-error.ts'
 import { ConfigurationError } from '../../../src/util/errors.ts'
 

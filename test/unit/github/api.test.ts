@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from '@jest/globals'
-import { connectGitHub, GitHubApiError, mayPass } from '../../../src/github/api.ts'
-import { LogDownloadError } from '../../../src/github/log-download.ts'
+import { connectGitHub } from '../../../src/github/api.ts'
+import { GitHubApiError, LogDownloadError, mayPass } from '../../../src/github/api-error.ts'
 
 /** What octokit makes of a call that got no answer: it has a status all the same. */
 function unanswered(code: string): GitHubApiError {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { AttemptTimeoutError, CredentialsError, classify, InvalidResponseError } from '../../../src/aws/errors.ts'
-import { OidcTokenError } from '../../../src/github/oidc.ts'
+import { classify } from '../../../src/aws/classify.ts'
+import { AttemptTimeoutError, CredentialsError, InvalidResponseError } from '../../../src/aws/errors.ts'
+import { OidcTokenError } from '../../../src/github/oidc-error.ts'
 import { beginWithSecrets } from '../../../src/masking/known-secrets.ts'
 import { ConfigurationError } from '../../../src/util/errors.ts'
 
