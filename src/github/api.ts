@@ -1,3 +1,4 @@
+import { GitHub, getOctokitOptions } from '@actions/github/lib/utils'
 import { errorMessage } from '../masking/error-message.ts'
 import { formatValue } from '../masking/format.ts'
 import { asRecord, asText } from '../util/json.ts'
@@ -68,14 +69,16 @@ const PER_PAGE = 100
 /** Enough for 256 jobs of a matrix and more. An endless list of pages must end. */
 const MAX_PAGES = 20
 
-/** Connects to GitHub's REST API by octokit, which is a chunk of its own. */
+/** Connects to GitHub's REST API by octokit. */
 export async function connectGitHub(settings: GitHubApiSettings): Promise<GitHubApi> {
-  const { getOctokit } = await import('@actions/github')
-  const octokit = getOctokit(settings.token, {
-    baseUrl: settings.apiUrl.replace(/\/+$/, ''),
-    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-    request: { fetch: fetchThroughProxy(settings.env) },
-  })
+  // As getOctokit, which reads the event of the workflow run once more.
+  const octokit = new GitHub(
+    getOctokitOptions(settings.token, {
+      baseUrl: settings.apiUrl.replace(/\/+$/, ''),
+      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      request: { fetch: fetchThroughProxy(settings.env) },
+    }),
+  )
   const [owner = '', repo = ''] = settings.repository.split('/')
 
   async function call(
