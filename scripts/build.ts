@@ -78,7 +78,7 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
   await minifyAll(join(bundled, 'actions'))
   const stats = JSON.parse(readFileSync(statsFile, 'utf8')) as Stats
   writeFileSync(join(bundled, 'actions', 'licenses.txt'), licencesOf(paths, stats, root))
-  writeFileSync(join(bundled, 'actions', 'heartbeat-chunks.json'), JSON.stringify(heartbeatChunks(stats)))
+  writeFileSync(join(bundled, 'actions', 'late-chunks.json'), JSON.stringify(lateChunks(stats)))
   writeFileSync(join(bundled, 'package.json'), COMMON_JS)
   for (const entry of ENTRIES) writeFileSync(join(bundled, entry), entryIn(join(compiled, 'entries', entry)))
   // At the end, so that a build that fails leaves the last one.
@@ -151,7 +151,7 @@ async function minifyAll(directory: string): Promise<void> {
       compress: { passes: 3, keep_fargs: false },
       format: { comments: false },
     })
-    // Of a chunk, the heartbeat process loads much that it never calls.
+    // Of other chunks, the heartbeat process loads much that it never calls.
     writeFileSync(file, name === 'index.js' ? withEagerFunctions(code) : code)
   }
 }
@@ -194,8 +194,8 @@ interface Place {
   readonly method?: boolean
 }
 
-/** What only steps do, a quarter of all code. */
-const STEPS_ONLY = [
+/** What a process needs at its start, or never: a quarter of all code. */
+const NEVER_LATE = [
   'activity-main.js',
   'activity-post.js',
   'collect.js',
@@ -204,10 +204,10 @@ const STEPS_ONLY = [
   'task-runner-post.js',
 ]
 
-/** The chunks that the heartbeat process loads: all others. */
-function heartbeatChunks({ chunks }: Stats): string[] {
-  const isForSteps = ({ request }: { readonly request: string }): boolean => STEPS_ONLY.includes(basename(request))
-  return chunks.filter(({ entry, origins }) => !entry && !origins.every(isForSteps)).map(({ id }) => String(id))
+/** All other chunks, which a process loads that runs while the job does its work (src/activity/load-late-code.ts). */
+function lateChunks({ chunks }: Stats): string[] {
+  const isNeverLate = ({ request }: { readonly request: string }): boolean => NEVER_LATE.includes(basename(request))
+  return chunks.filter(({ entry, origins }) => !entry && !origins.every(isNeverLate)).map(({ id }) => String(id))
 }
 
 /** An entry as CommonJS. In dist/, the entries stand beside the folder of the bundle. */

@@ -9,7 +9,7 @@ import { gunzipSync } from 'node:zlib'
 import { parse } from 'yaml'
 import { ACTION_FOLDERS } from './docs.ts'
 
-const MAX_BYTES = 220_000
+const MAX_BYTES = 210_000
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 

@@ -12,8 +12,9 @@ import type { HeartbeatSettings } from '../activity/heartbeat-settings.ts'
 import { type EndReason, type HeartbeatState, writeState } from '../activity/heartbeat-state.ts'
 import { runnerWatch, waitForEndOfJob } from '../activity/job-watch.ts'
 import { HEARTBEAT_TITLE } from '../activity/kill-heartbeat.ts'
+import { loadLateCode } from '../activity/load-late-code.ts'
 import { LossGuard } from '../activity/loss-guard.ts'
-import { isolateProcess, leaveWorkspace, loadAllCode, saveMemory } from '../activity/prepare-process.ts'
+import { isolateProcess, leaveWorkspace, saveMemory } from '../activity/prepare-process.ts'
 import { identify } from '../activity/process-identity.ts'
 import { classify } from '../aws/classify.ts'
 import { connectDataPipeline } from '../aws/client.ts'
@@ -39,7 +40,7 @@ const LOSS_REPORT_BUDGET_MS = 100_000
  */
 export async function runHeartbeatProcess({ runner }: Invocation): Promise<void> {
   isolateProcess(HEARTBEAT_TITLE)
-  const code = loadAllCode()
+  const code = loadLateCode()
   const input = await text(process.stdin)
   if (input === '') return
   await code

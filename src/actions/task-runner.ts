@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
+import { loadLateCode } from '../activity/load-late-code.ts'
 import { findWorker, watchedRunner, watchRunner } from '../activity/runner-watch.ts'
 import { CallError, type Caller, callWithRetry } from '../aws/call-with-retry.ts'
 import type { Task } from '../aws/data-pipeline.ts'
@@ -42,6 +43,7 @@ export async function taskRunner(invocation: Invocation): Promise<void> {
   const tally = new Tally()
   if (inputs.reporting.dryRun) return dryRun(inputs, tally, invocation)
 
+  await loadLateCode()
   let problem: string | undefined
   try {
     problem = await openAndWorkOff(inputs, tally, invocation)

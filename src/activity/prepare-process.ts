@@ -1,7 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join, parse, resolve } from 'node:path'
-import { createSecureContext } from 'node:tls'
-import { fileURLToPath } from 'node:url'
+import { writeFileSync } from 'node:fs'
+import { parse, resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 
 /** Separates this process from the steps of the job: their signals, and the servers that they end. */
@@ -25,23 +23,6 @@ export function isolateProcess(title: string): void {
 export function saveMemory(): void {
   setFlagsFromString('--no-opt')
   setFlagsFromString('--no-maglev')
-}
-
-/** Loads a chunk of the bundle (webpack, "Module Variables"). Undefined where nothing is bundled. */
-declare const __webpack_chunk_load__: (chunk: string) => Promise<unknown>
-
-/** The chunks that are not for steps only, as the build knows them. Beside the bundle. */
-const CHUNKS_FILE = 'heartbeat-chunks.json'
-
-/** Loads all code that may ever be needed, as later steps may replace or remove the folder of the action. */
-export async function loadAllCode(): Promise<void> {
-  const file = join(dirname(fileURLToPath(import.meta.url)), CHUNKS_FILE)
-  // Where nothing is bundled, there are none.
-  const chunks = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as string[]) : []
-  // Not by an import of the file: Node would look for it again for each import with another name.
-  await Promise.all(chunks.map((chunk) => __webpack_chunk_load__(chunk)))
-  // Node reads this file when it first needs it.
-  if (process.env['NODE_EXTRA_CA_CERTS']) createSecureContext()
 }
 
 /** AWS variables that name files. A relative path starts at the folder that the step was started in. */

@@ -1,13 +1,15 @@
 // What a step of task-runner leaves, reports or forgets when several things go wrong at once. No describe blocks: Jest runs those
 // one after the other, and these tests mostly wait.
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, expect } from '@jest/globals'
 import { LocalDataPipeline } from '../fakes/aws/data-pipeline.ts'
 import { hang, late, on, throttle } from '../fakes/aws/faults.ts'
+import { REPOSITORY } from '../support/action-file.ts'
 import { Job, leftOverProcesses } from '../support/job.ts'
 import { eventually, isAlive } from '../support/processes.ts'
+import { inFolder } from '../support/temporary-folder.ts'
 import { fastClock, STALL_MS, slowClock } from '../support/timing.ts'
 import { definition, entryOf, onLinux, pidsIn, postOf, ready, startTasks } from './task-running.ts'
 
@@ -73,6 +75,21 @@ onLinux(
     expect(step.exitCode).toBe(1)
     expect(step.warnings).toEqual([expect.stringContaining('Most likely the report succeeded')])
   },
+)
+
+onLinux('a command removes the folder of the action: its task is reported all the same, by a second attempt', () =>
+  inFolder(async (folder) => {
+    const dist = join(folder, 'dist')
+    cpSync(join(REPOSITORY, 'dist'), dist, { recursive: true })
+    await using service = await LocalDataPipeline.start()
+    const { taskId } = service.addTask()
+    service.injectFault(on('SetTaskStatus', throttle()))
+    using job = new Job(service.env())
+    const step = await (await startTasks(job, { run: ready(`rm -r '${dist}'; exit 3`) }, { dist })).done
+    expect(step.stdout).toMatch(/Attempt 1 failed: .*Rate exceeded/)
+    expect(step.outputs).toMatchObject({ failed: '1', reported: 'true' })
+    expect(service.task(taskId).status).toBe('FAILED')
+  }),
 )
 
 const cases = [
