@@ -116,11 +116,14 @@ async function joinModules(input: string, directory: string, maps: boolean): Pro
       {
         name: 'changes',
         load: (id) => REPLACED_PACKAGES[id],
-        // JSON: of the SDK's packages, which use their version.
-        transform: (code, id) =>
-          id.endsWith('.json')
+        transform(code, id) {
+          // JSON: of the SDK's packages, which use their version.
+          const changed = id.endsWith('.json')
             ? `export default { version: ${JSON.stringify(JSON.parse(code).version)} }`
-            : changedModule(id, code),
+            : changedModule(id, code)
+          // In source maps, the lines after a change are some lines off.
+          return changed === undefined ? undefined : { code: changed, map: null }
+        },
       },
     ],
     onwarn({ code, message }) {
