@@ -32,6 +32,7 @@ export function results(measured: readonly Measured[], runs: number): string {
     ms(least(each)),
     ms(quantile(each.times, 0.5)),
     ratio(least(each), least(floor)),
+    roundByRound(each, floor),
     ms(cpu(each)),
     ratio(cpu(each), cpu(floor)),
     ratio(least(each), least(cli)),
@@ -73,11 +74,21 @@ Made by \`npm run bench\`: ${runs} runs of each, interleaved, as processes again
 ${machine()}
 
 ${table(
-  ['what', 'minimum', 'median', 'to the floor', 'processor time', 'to the floor', 'to the AWS CLI', 'peak memory'],
+  [
+    'what',
+    'minimum',
+    'median',
+    'to the floor',
+    'in a round',
+    'processor time',
+    'to the floor',
+    'to the AWS CLI',
+    'peak memory',
+  ],
   rows,
 )}
 
-To the floor and to the AWS CLI: of the minima. Processor time (user and system) and peak memory are those of the process of the step, the least of runs of their own.
+To the floor and to the AWS CLI: of the minima. In a round: to the floor, of the same round, the median; it varies least. Processor time (user and system) and peak memory are those of the process of the step, the least of runs of their own.
 
 ## Targets
 
@@ -146,6 +157,13 @@ function peak(measured: Measured | undefined): number | undefined {
   return measured === undefined || measured.usages.length === 0
     ? undefined
     : Math.min(...measured.usages.map(({ peakBytes }) => peakBytes))
+}
+
+/** The median of the ratios to the floor in each round, when the machine was as busy. */
+function roundByRound({ times }: Measured, floor: Measured | undefined): string {
+  if (floor === undefined) return '–'
+  const ratios = times.map((time, round) => time / (floor.times[round] ?? Number.NaN))
+  return quantile(ratios, 0.5).toFixed(2)
 }
 
 /** The value below which this share of the values lies (nearest rank). */
