@@ -43,7 +43,6 @@ export async function taskRunner(invocation: Invocation): Promise<void> {
   const tally = new Tally()
   if (inputs.reporting.dryRun) return dryRun(inputs, tally, invocation)
 
-  await loadLateCode()
   let problem: string | undefined
   try {
     problem = await openAndWorkOff(inputs, tally, invocation)
@@ -65,6 +64,7 @@ async function openAndWorkOff(
   if ('task' in inputs.source) openTasks.note({ taskId: inputs.source.task.taskId })
   let caller: Caller | undefined
   try {
+    await loadLateCode()
     caller = await openDataPipeline(inputs.aws, inputs.reporting.timeoutSeconds * 1000, runner)
     return await workOffTasks(inputs, caller, openTasks, tally, invocation)
   } finally {
