@@ -25,9 +25,9 @@ const IDLE_SECONDS = 6
 const FAST = `
   if (process.argv[1].endsWith('heartbeat.js')) {
     const { setTimeout } = globalThis
-    const now = performance.now.bind(performance)
+    const { uptime } = process
     let slept = 0
-    performance.now = () => now() + slept
+    process.uptime = () => uptime() + slept / 1000
     globalThis.setTimeout = (callback, ms, ...more) => {
       if (ms > 1_000) return setTimeout(callback, ms, ...more)
       return setTimeout(() => {
