@@ -86,7 +86,7 @@ export async function build(directory: string, { maps = false } = {}): Promise<v
   renameSync(bundled, directory)
 }
 
-/** CommonJS starts 3 ms faster than an ES module, as Node then does without its loader of those. */
+/** Node starts an empty CommonJS file 3 ms faster than an ES module, as it does without its loader of those. */
 const COMMON_JS = '{ "type": "commonjs" }\n'
 
 /**

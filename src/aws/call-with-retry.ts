@@ -148,9 +148,9 @@ export async function callWithRetry<T>(
         lastAttemptMs,
         onAttemptTimeout: (ms) => new AttemptTimeoutError(`no response within ${formatSeconds(ms)}`),
         decide: async (error) => (await rulesOf())?.decide(error, attempts, sent) ?? 'retry-with-backoff',
-        onWait: (_error, number, waitMs) =>
+        onWait: (error, number, waitMs) =>
           log.info(
-            `Attempt ${number} failed: ${rules?.lastFailure?.message}. Trying again in ${formatSeconds(waitMs)} ` +
+            `Attempt ${number} failed: ${(rules?.lastFailure ?? unclassified(error)).message}. Trying again in ${formatSeconds(waitMs)} ` +
               `(${formatSeconds(Math.max(0, deadline.remaining() - (lastAttemptMs ?? 0)))} left).`,
           ),
       },
@@ -171,6 +171,7 @@ export async function callWithRetry<T>(
   }
 }
 
+/** What is known of a failure without its chunk. */
 function unclassified(error: unknown): Failure {
   const message = formatValue(errorMessage(error))
   const none = { unsettled: false, gettingCredentials: false, requestId: undefined }

@@ -73,6 +73,8 @@ export async function connectDataPipeline(
       return { requestId: response.$metadata.requestId }
     },
     async pollForTask(request, call) {
+      // Before the call: a task that was taken must not be lost with a chunk that can't be loaded.
+      const { taskIn } = await import('./task-response.ts')
       const command = new PollForTaskCommand({ ...request })
       let body: unknown
       // The raw body, as the SDK drops an object whose id is __proto__.
@@ -86,7 +88,6 @@ export async function connectDataPipeline(
         { step: 'deserialize', priority: 'low' },
       )
       await client.send(command, await prepare(call))
-      const { taskIn } = await import('./task-response.ts')
       return taskIn(body)
     },
     async reportTaskProgress(taskId, call) {

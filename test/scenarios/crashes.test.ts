@@ -56,6 +56,7 @@ describe('chunks of the bundle that are gone', () => {
     service.injectFault(throttle())
     const { step, bodies } = await reportWithout({}, service)
     expect(step).toMatchObject({ exitCode: 0, errors: [] })
+    expect(step.stdout).toMatch(/Attempt 1 failed: .*Rate exceeded/)
     expect(bodies).toHaveLength(2)
   })
 

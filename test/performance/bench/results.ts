@@ -6,10 +6,16 @@ import { REPOSITORY } from '../../support/action-file.ts'
 import { node24 } from '../../support/node24.ts'
 import type { Contestant } from './contestants.ts'
 
+/** What a process used. */
+export interface Usage {
+  readonly cpuMs: number
+  readonly peakBytes: number
+}
+
 /** A contestant, the milliseconds of its runs, and what runs of their own used, where it is known. */
 export interface Measured extends Contestant {
   readonly times: readonly number[]
-  readonly usages: readonly { readonly cpuMs: number; readonly peakBytes: number }[]
+  readonly usages: readonly Usage[]
 }
 
 /** A figure that must not be exceeded. */
@@ -148,15 +154,16 @@ function least(measured: Measured | undefined): number | undefined {
 }
 
 function cpu(measured: Measured | undefined): number | undefined {
-  return measured === undefined || measured.usages.length === 0
-    ? undefined
-    : Math.min(...measured.usages.map(({ cpuMs }) => cpuMs))
+  return leastUsage(measured, 'cpuMs')
 }
 
 function peak(measured: Measured | undefined): number | undefined {
-  return measured === undefined || measured.usages.length === 0
-    ? undefined
-    : Math.min(...measured.usages.map(({ peakBytes }) => peakBytes))
+  return leastUsage(measured, 'peakBytes')
+}
+
+function leastUsage(measured: Measured | undefined, what: keyof Usage): number | undefined {
+  if (measured === undefined || measured.usages.length === 0) return undefined
+  return Math.min(...measured.usages.map((usage) => usage[what]))
 }
 
 /** The median of the ratios to the floor in each round, when the machine was as busy. */

@@ -10,7 +10,7 @@ import { LocalGitHub } from '../../fakes/github/local-github.ts'
 import { REPOSITORY } from '../../support/action-file.ts'
 import { TlsFront } from '../../support/proxy.ts'
 import { type Contestant, checkOutcome, contestants } from './contestants.ts'
-import { results } from './results.ts'
+import { results, type Usage } from './results.ts'
 
 const { values } = parseArgs({
   options: {
@@ -54,12 +54,6 @@ if (argv[1]?.endsWith(env.BENCH_SCRIPT)) process.on('exit', () => {
 })
 `,
 )
-
-/** What a process used. */
-interface Usage {
-  readonly cpuMs: number
-  readonly peakBytes: number
-}
 
 /** The usage of a run of its own; undefined where it is unknown (not Node, not Linux). */
 async function usageOf({ script, run }: Contestant): Promise<Usage | undefined> {
